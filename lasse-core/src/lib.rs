@@ -5,15 +5,30 @@
 
 extern crate alloc;
 
+mod config;
+mod connection;
+mod deadlines;
 mod event;
 mod field;
 mod frame;
+mod handler;
 mod line;
+mod outbox;
+#[cfg(feature = "http")]
+mod request;
 mod time;
+
+pub use config::{Config, InvalidConfig};
+#[cfg(feature = "http")]
+pub use connection::Body;
+pub use connection::{Close, Connection, Drain, Output};
 
 #[cfg(feature = "json")]
 pub use event::JsonError;
 pub use event::{DataRequired, Event, EventBuilder};
 pub use field::{EventId, EventName, InvalidField, InvalidLastEventId, LastEventId};
 pub use frame::Frame;
+pub use handler::{Handler, Next, Reason, SendError, TransportError};
+#[cfg(feature = "http")]
+pub use request::{Accept, Init, RequestHead};
 pub use time::Instant;

@@ -1,0 +1,49 @@
+//! The times that a stream waits for, of which the next one counts.
+
+use core::time::Duration;
+
+use crate::time::Instant;
+
+/// When what is due. Which of these apply depends on the stream's state.
+#[derive(Clone, Debug)]
+pub(crate) struct Deadlines {
+    /// The silence is to be broken.
+    pub(crate) keep_alive: Deadline,
+    /// The client must have taken a byte of what is in flight.
+    pub(crate) write: Deadline,
+    /// The stream is old enough.
+    pub(crate) age: Deadline,
+    /// The handler's own.
+    pub(crate) tick: Deadline,
+}
+
+impl Default for Deadlines {
+    fn default() -> Self {
+        let never = Deadline::NEVER;
+        Self { keep_alive: never, write: never, age: never, tick: never }
+    }
+}
+
+/// A point in time, or never.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Deadline(Instant);
+
+impl Deadline {
+    pub(crate) const NEVER: Self = Self(Instant::from_nanos(u64::MAX));
+
+    pub(crate) fn at(time: Option<Instant>) -> Self {
+        time.map_or(Self::NEVER, Self)
+    }
+
+    pub(crate) fn after(now: Instant, delay: Option<Duration>) -> Self {
+        Self::at(delay.map(|delay| now + delay))
+    }
+
+    pub(crate) fn is_due(self, now: Instant) -> bool {
+        self != Self::NEVER && self.0 <= now
+    }
+
+    pub(crate) fn time(self) -> Option<Instant> {
+        (self != Self::NEVER).then_some(self.0)
+    }
+}

@@ -1,0 +1,102 @@
+//! The heads that answer a request, and the settings that shape them.
+
+use bytes::Bytes;
+use http::header::{
+    ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, HeaderName, HeaderValue,
+    TRANSFER_ENCODING,
+};
+use http::{HeaderMap, Method, Response, StatusCode};
+
+use super::RequestHead;
+use super::negotiate::admits_event_stream;
+
+/// How requests are answered.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Answers {
+    pub(crate) headers: HeaderMap,
+    pub(crate) strict_accept: bool,
+    pub(crate) post: bool,
+}
+
+impl Answers {
+    /// The refusal of a request that asks for what no handler could give.
+    pub(crate) fn refusal(&self, request: &RequestHead<'_>) -> Option<Response<Bytes>> {
+        let method = request.method();
+        let is_post = method == Method::POST && self.post;
+        if !(is_post || method == Method::GET || method == Method::HEAD) {
+            let allow = if self.post { "GET, HEAD, POST" } else { "GET, HEAD" };
+            let status = StatusCode::METHOD_NOT_ALLOWED;
+            return Some(self.own(bare(status, &[(ALLOW, allow)], Bytes::new())));
+        }
+        if self.strict_accept && !admits_event_stream(request.headers()) {
+            return Some(self.own(bare(StatusCode::NOT_ACCEPTABLE, &[], Bytes::new())));
+        }
+        None
+    }
+
+    /// The head of a stream.
+    pub(crate) fn stream(&self) -> Response<()> {
+        let mut head = bare(StatusCode::OK, &STREAM_HEADERS, ());
+        for name in self.headers.keys() {
+            head.headers_mut().remove(name);
+            add(head.headers_mut(), name, &self.headers);
+        }
+        head
+    }
+
+    /// The answer that tells an `EventSource` not to come back.
+    pub(crate) fn no_content(&self) -> Response<Bytes> {
+        self.own(bare(StatusCode::NO_CONTENT, &[], Bytes::new()))
+    }
+
+    /// A response of the application's own: as it is, but for the framing, and
+    /// with the configured headers that it does not have itself.
+    pub(crate) fn own(&self, mut response: Response<Bytes>) -> Response<Bytes> {
+        let headers = response.headers_mut();
+        for name in FRAMING_HEADERS {
+            headers.remove(name);
+        }
+        for name in self.headers.keys() {
+            if !headers.contains_key(name) {
+                add(headers, name, &self.headers);
+            }
+        }
+        if has_no_body(response.status()) {
+            response.body_mut().clear();
+        }
+        response
+    }
+}
+
+/// Whether a header belongs to whoever frames the message (RFC 9112 6).
+pub(crate) fn is_framing(name: &HeaderName) -> bool {
+    FRAMING_HEADERS.contains(name)
+}
+
+fn bare<T>(status: StatusCode, headers: &[(HeaderName, &'static str)], body: T) -> Response<T> {
+    let mut response = Response::new(body);
+    *response.status_mut() = status;
+    for (name, value) in headers {
+        response.headers_mut().insert(name, HeaderValue::from_static(value));
+    }
+    response
+}
+
+fn add(headers: &mut HeaderMap, name: &HeaderName, from: &HeaderMap) {
+    for value in from.get_all(name) {
+        headers.append(name, value.clone());
+    }
+}
+
+fn has_no_body(status: StatusCode) -> bool {
+    status.is_informational() || matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED)
+}
+
+const STREAM_HEADERS: [(HeaderName, &str); 3] = [
+    (CONTENT_TYPE, "text/event-stream"),
+    (CACHE_CONTROL, "no-cache"),
+    // Nginx holds a response back until it has 8 KiB of it, unless told so.
+    (HeaderName::from_static("x-accel-buffering"), "no"),
+];
+
+const FRAMING_HEADERS: [HeaderName; 3] = [CONTENT_LENGTH, TRANSFER_ENCODING, CONNECTION];

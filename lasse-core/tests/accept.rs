@@ -1,0 +1,212 @@
+//! Requests and their answers.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{HeaderName, HeaderValue, Request, Response};
+use lasse_core::*;
+
+/// What `init` is to answer, and a diary.
+struct Args(&'static str, Diary);
+
+type Diary = Rc<RefCell<Vec<String>>>;
+
+struct Door(Diary);
+
+impl Handler for Door {
+    type Notify = ();
+    type Info = ();
+    fn handle_notify(&mut self, (): ()) -> Next {
+        Next::Wait
+    }
+    fn terminate(&mut self, reason: Reason) {
+        self.0.borrow_mut().push(reason.to_string());
+    }
+}
+
+impl Accept for Door {
+    type Args = Args;
+    fn init(Args(answer, diary): Args, request: &RequestHead<'_>) -> Init<Self> {
+        diary.borrow_mut().push(format!("init {:?}", request.last_event_id()));
+        match answer {
+            "stream" => Init::Stream(Self(diary), vec![Event::new("first").encode()]),
+            "no content" => Init::NoContent,
+            "come back" => Init::ComeBack(Duration::from_millis(1500)),
+            text => Init::Respond(
+                Response::builder()
+                    .status(418)
+                    .header("content-length", "99999")
+                    .header("x-own", "kept")
+                    .body(Bytes::from_static(text.as_bytes()))
+                    .unwrap(),
+            ),
+        }
+    }
+}
+
+fn accept(method: &str, answer: &'static str, config: &Config) -> (Diary, Response<Body<Door>>) {
+    let request = Request::builder().method(method).uri("/events").body(()).unwrap();
+    accept_request(&request, answer, config)
+}
+
+fn accept_request(
+    request: &Request<()>,
+    answer: &'static str,
+    config: &Config,
+) -> (Diary, Response<Body<Door>>) {
+    let diary = Diary::default();
+    let args = || Args(answer, diary.clone());
+    let response = Connection::accept(request, args, config, Instant::from_nanos(0));
+    (diary, response)
+}
+
+fn full(response: Response<Body<Door>>) -> Bytes {
+    match response.into_body() {
+        Body::Full(bytes) => bytes,
+        other => panic!("not a full body: {other:?}"),
+    }
+}
+
+impl std::fmt::Debug for Door {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Door")
+    }
+}
+
+#[test]
+fn a_get_is_answered_by_a_stream() {
+    let (diary, response) = accept("GET", "stream", &Config::new());
+    assert_eq!(response.status(), 200);
+    assert_eq!(response.headers()["content-type"], "text/event-stream");
+    assert_eq!(response.headers()["cache-control"], "no-cache");
+    assert_eq!(response.headers()["x-accel-buffering"], "no");
+    assert_eq!(response.headers().len(), 3);
+    let Body::Events(mut connection) = response.into_body() else { panic!("no stream") };
+    let output = connection.poll_output(Instant::from_nanos(0));
+    assert_eq!(output, Output::Write(":\ndata: first\n\n".into()));
+    assert_eq!(*diary.borrow(), ["init Absent"]);
+}
+
+#[test]
+fn a_head_gets_the_head_alone_and_nothing_stays() {
+    let (diary, response) = accept("HEAD", "stream", &Config::new());
+    assert_eq!(response.headers()["content-type"], "text/event-stream");
+    assert!(matches!(response.body(), Body::HeadOnly));
+    assert_eq!(*diary.borrow(), ["init Absent", "head_only"]);
+}
+
+#[test]
+fn another_method_is_refused_before_the_args_are_made() {
+    for method in ["POST", "DELETE", "OPTIONS", "get"] {
+        let request = Request::builder().method(method).body(()).unwrap();
+        let response = Connection::<Door>::accept(
+            &request,
+            || panic!("the args were made"),
+            &Config::new(),
+            Instant::from_nanos(0),
+        );
+        assert_eq!(response.status(), 405);
+        assert_eq!(response.headers()["allow"], "GET, HEAD");
+        assert_eq!(full(response), "");
+    }
+}
+
+#[test]
+fn a_post_may_be_allowed() {
+    let config = Config::new().with_post(true);
+    assert_eq!(accept("POST", "stream", &config).1.status(), 200);
+    assert_eq!(accept("PUT", "stream", &config).1.headers()["allow"], "GET, HEAD, POST");
+}
+
+#[test]
+fn no_content_has_no_body_and_no_framing() {
+    let (_, response) = accept("GET", "no content", &Config::new());
+    assert_eq!((response.status().as_u16(), response.headers().len()), (204, 0));
+    assert_eq!(full(response), "");
+}
+
+#[test]
+fn a_client_may_be_told_to_come_back() {
+    let (_, response) = accept("GET", "come back", &Config::new());
+    assert_eq!(response.status(), 200);
+    assert_eq!(response.headers()["content-type"], "text/event-stream");
+    assert_eq!(full(response), "retry: 1500\n");
+}
+
+#[test]
+fn a_response_of_the_handlers_own_goes_out_as_it_is_but_for_its_framing() {
+    let (_, response) = accept("GET", "short and stout", &Config::new());
+    assert_eq!(response.status(), 418);
+    assert_eq!(response.headers()["x-own"], "kept");
+    assert!(!response.headers().contains_key("content-length"));
+    assert_eq!(full(response), "short and stout");
+}
+
+#[test]
+fn extra_headers_go_on_every_answer() {
+    let name = HeaderName::from_static;
+    let value = HeaderValue::from_static;
+    let config = Config::new()
+        .with_header(name("x-extra"), value("one"))
+        .and_then(|config| config.with_header(name("x-extra"), value("two")))
+        .and_then(|config| config.with_header(name("cache-control"), value("no-store")))
+        .and_then(|config| config.with_header(name("x-own"), value("configured")))
+        .unwrap();
+    for (method, answer) in [
+        ("GET", "stream"),
+        ("HEAD", "stream"),
+        ("GET", "no content"),
+        ("GET", "come back"),
+        ("GET", "own"),
+        ("PUT", "stream"),
+    ] {
+        let (_, response) = accept(method, answer, &config);
+        let extra: Vec<_> = response.headers().get_all("x-extra").into_iter().collect();
+        assert_eq!(extra, ["one", "two"], "{method} {answer}");
+        assert_eq!(response.headers()["cache-control"], "no-store");
+        assert_eq!(
+            response.headers()["x-own"],
+            if answer == "own" { "kept" } else { "configured" }
+        );
+    }
+}
+
+#[test]
+fn framing_headers_cannot_be_configured() {
+    for name in ["content-length", "transfer-encoding", "connection"] {
+        let name = HeaderName::from_static(name);
+        assert!(Config::new().with_header(name, HeaderValue::from_static("x")).is_err());
+    }
+}
+
+#[test]
+fn accept_is_lenient_unless_told_otherwise() {
+    let request = Request::get("/").header("accept", "text/html").body(()).unwrap();
+    assert_eq!(accept_request(&request, "stream", &Config::new()).1.status(), 200);
+    let strict = Config::new().with_strict_accept(true);
+    let (diary, response) = accept_request(&request, "stream", &strict);
+    assert_eq!(response.status(), 406);
+    assert!(diary.borrow().is_empty(), "init ran");
+}
+
+#[test]
+fn the_header_wins_over_the_query() {
+    let seen = |request: &Request<()>| {
+        accept_request(request, "no content", &Config::new()).0.borrow().concat()
+    };
+    let request = Request::get("/?lastEventId=7").body(()).unwrap();
+    assert_eq!(seen(&request), format!("init {:?}", LastEventId::Id(EventId::from(7))));
+    let request =
+        Request::get("/?lastEventId=7").header("last-event-id", "Zürich").body(()).unwrap();
+    let zurich = EventId::new("Zürich").unwrap();
+    assert_eq!(seen(&request), format!("init {:?}", LastEventId::Id(zurich)));
+    let request = Request::get("/?lastEventId=7").header("last-event-id", "").body(()).unwrap();
+    assert_eq!(seen(&request), "init Empty");
+    let request = Request::get("/")
+        .header("last-event-id", HeaderValue::from_bytes(b"\xff").unwrap())
+        .body(())
+        .unwrap();
+    assert_eq!(seen(&request), "init Invalid(NotUtf8)");
+}
