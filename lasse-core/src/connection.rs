@@ -170,6 +170,11 @@ impl<H: Handler> Connection<H> {
         self.consult(Handler::handle_end);
     }
 
+    /// Tells that the stream is to end cleanly, after what is queued.
+    pub fn handle_stop(&mut self) {
+        self.end(Reason::Stopped);
+    }
+
     /// Tells that the handler may have something to send by itself.
     pub fn handle_wake(&mut self) {
         self.is_restless = true;

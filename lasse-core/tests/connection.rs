@@ -147,6 +147,16 @@ fn a_stop_ends_cleanly_after_what_was_sent() {
 }
 
 #[test]
+fn a_stop_from_outside_ends_cleanly_too() {
+    let (diary, mut connection) = open(Puppet::default());
+    connection.handle_notify("hello");
+    connection.handle_stop();
+    assert_eq!(flush(&mut connection, at(0)), "data: hello\n\n");
+    assert_eq!(connection.poll_output(at(0)), Output::Close(Close::Clean));
+    assert_eq!(*diary.borrow(), ["stopped"]);
+}
+
+#[test]
 fn the_end_of_all_senders_is_the_handlers_to_judge() {
     let (diary, mut connection) = open(Puppet::default());
     connection.handle_end();
