@@ -12,6 +12,8 @@ mod event;
 mod field;
 mod frame;
 mod handler;
+#[cfg(feature = "http1")]
+pub mod http1;
 mod line;
 mod outbox;
 #[cfg(feature = "http")]

@@ -15,6 +15,8 @@ use crate::field::LastEventId;
 use crate::frame::Frame;
 use crate::handler::Handler;
 
+#[cfg(feature = "http1")]
+pub(crate) use answers::has_no_body;
 pub(crate) use answers::{Answers, is_framing};
 
 /// The head of a request, and where its client left off.

@@ -88,7 +88,8 @@ fn add(headers: &mut HeaderMap, name: &HeaderName, from: &HeaderMap) {
     }
 }
 
-fn has_no_body(status: StatusCode) -> bool {
+/// Whether responses of this status end after the head (RFC 9110 6.4.1).
+pub(crate) fn has_no_body(status: StatusCode) -> bool {
     status.is_informational() || matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED)
 }
 

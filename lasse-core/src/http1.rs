@@ -1,0 +1,14 @@
+//! HTTP/1.1 without I/O: heads in, heads and chunks out, for drivers that have
+//! no HTTP stack.
+//!
+//! [`parse_request`] reads a head from what has come so far. A [`Framer`] turns
+//! the answer, and then what a [`Connection`](crate::Connection) wants written,
+//! into bytes on the wire.
+
+mod framer;
+mod request;
+mod response;
+
+pub use framer::{Framer, Wire};
+pub use request::{BadRequest, Head, Limits, parse_request};
+pub use response::Persistence;

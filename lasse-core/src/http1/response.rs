@@ -1,0 +1,80 @@
+//! The head of a response (RFC 9112 4).
+
+use bytes::{BufMut, BytesMut};
+use http::header::{CONNECTION, CONTENT_LENGTH, HeaderName, TRANSFER_ENCODING};
+use http::{Response, StatusCode, Version};
+
+use crate::frame::Digits;
+use crate::request::{has_no_body, is_framing};
+
+/// Whether a connection serves another request after this one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Persistence {
+    /// It does.
+    KeepAlive,
+    /// It is closed.
+    Close,
+}
+
+/// How a body is told from what follows it (RFC 9112 6).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Framing {
+    /// There is none, and nothing is said of it.
+    Nothing,
+    /// So many bytes, which for a HEAD do not follow.
+    Length(usize),
+    /// Chunks, each with its length.
+    Chunked,
+    /// All until the connection closes.
+    UntilClose,
+}
+
+impl Framing {
+    /// The framing of a stream: its length is not known. HTTP/1.0 has no chunks
+    /// (RFC 9112 6.1).
+    pub(super) fn of_stream(version: Version) -> Self {
+        if version == Version::HTTP_10 { Self::UntilClose } else { Self::Chunked }
+    }
+
+    pub(super) fn of_body(status: StatusCode, len: usize) -> Self {
+        if has_no_body(status) { Self::Nothing } else { Self::Length(len) }
+    }
+}
+
+/// Writes the head. What frames the message is said here alone; what the
+/// application says of it is passed over.
+pub(super) fn put_head(
+    out: &mut BytesMut,
+    head: &Response<()>,
+    framing: Framing,
+    persistence: Persistence,
+) {
+    let status = head.status();
+    out.reserve(256);
+    out.put_slice(b"HTTP/1.1 ");
+    out.put_slice(status.as_str().as_bytes());
+    out.put_slice(b" ");
+    out.put_slice(status.canonical_reason().unwrap_or_default().as_bytes());
+    out.put_slice(b"\r\n");
+    for (name, value) in head.headers().iter().filter(|(name, _)| !is_framing(name)) {
+        put_field(out, name, value.as_bytes());
+    }
+    match framing {
+        Framing::Nothing | Framing::UntilClose => {}
+        Framing::Length(len) => {
+            put_field(out, &CONTENT_LENGTH, Digits::of(len as u64).as_bytes());
+        }
+        Framing::Chunked => put_field(out, &TRANSFER_ENCODING, b"chunked"),
+    }
+    if persistence == Persistence::Close {
+        put_field(out, &CONNECTION, b"close");
+    }
+    out.put_slice(b"\r\n");
+}
+
+fn put_field(out: &mut BytesMut, name: &HeaderName, value: &[u8]) {
+    out.put_slice(name.as_str().as_bytes());
+    out.put_slice(b": ");
+    out.put_slice(value);
+    out.put_slice(b"\r\n");
+}
