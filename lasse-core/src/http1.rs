@@ -10,5 +10,4 @@ mod request;
 mod response;
 
 pub use framer::{Framer, Wire};
-pub use request::{BadRequest, Head, Limits, parse_request};
-pub use response::Persistence;
+pub use request::{BadRequest, Head, Limits, Persistence, Terms, parse_request};

@@ -3,9 +3,10 @@
 use std::io::Write;
 
 use bytes::{Buf, Bytes, BytesMut};
-use http::{Method, Request, Response};
+use http::Response;
 
-use super::response::{Framing, Persistence, put_head};
+use super::request::Terms;
+use super::response::{Framing, put_head};
 
 /// Puts a response on the wire: its head, its body in chunks or otherwise, its
 /// end.
@@ -18,12 +19,12 @@ use super::response::{Framing, Persistence, put_head};
 /// # Examples
 ///
 /// ```
-/// use http::{Request, Response};
-/// use lasse_core::http1::{Framer, Persistence};
+/// use http::Response;
+/// use lasse_core::http1::{Framer, Limits, parse_request};
 ///
-/// let request = Request::new(());
-/// let head = Response::new(());
-/// let mut framer = Framer::of_stream(&request, &head, Persistence::KeepAlive);
+/// let input = b"GET /events HTTP/1.1\r\nhost: localhost\r\n\r\n";
+/// let head = parse_request(input, &Limits::default())?.expect("a whole head");
+/// let mut framer = Framer::of_stream(head.terms, &Response::new(()));
 /// let mut sent = framer.wire(b"data: hello\n\n").concat();
 /// assert_eq!(framer.handle_written(sent.len()), 13);
 /// sent.extend(framer.end().concat());
@@ -31,7 +32,7 @@ use super::response::{Framing, Persistence, put_head};
 ///     String::from_utf8(sent)?,
 ///     "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nd\r\ndata: hello\n\n\r\n0\r\n\r\n",
 /// );
-/// # Ok::<(), std::string::FromUtf8Error>(())
+/// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug)]
 pub struct Framer {
@@ -44,37 +45,27 @@ pub struct Framer {
 }
 
 impl Framer {
-    /// The response to `request` by a stream. To a HEAD, the head alone goes out.
-    pub fn of_stream(request: &Request<()>, head: &Response<()>, persistence: Persistence) -> Self {
-        let framing = Framing::of_stream(request.version());
-        let is_chunked = framing == Framing::Chunked && request.method() != Method::HEAD;
-        Self::new(head, framing, persistence, is_chunked)
+    /// The response by a stream. To a HEAD, the head alone goes out.
+    pub fn of_stream(terms: Terms, head: &Response<()>) -> Self {
+        let framing = Framing::of_stream(terms);
+        let is_chunked = framing == Framing::Chunked && !terms.is_head;
+        Self::new(terms, head, framing, is_chunked)
     }
 
-    /// The response to `request` by a whole body, of which a HEAD gets the length
-    /// alone. Returns what is to be written as payload.
-    pub fn of_body(
-        request: &Request<()>,
-        response: Response<Bytes>,
-        persistence: Persistence,
-    ) -> (Self, Bytes) {
+    /// The response by a whole body, and what of it is to be written as payload: a
+    /// HEAD gets its length alone.
+    pub fn of_body(terms: Terms, response: Response<Bytes>) -> (Self, Bytes) {
         let (parts, mut body) = response.into_parts();
         let framing = Framing::of_body(parts.status, body.len());
-        if framing == Framing::Nothing || request.method() == Method::HEAD {
+        if framing == Framing::Nothing || terms.is_head {
             body.clear();
         }
-        let head = Response::from_parts(parts, ());
-        (Self::new(&head, framing, persistence, false), body)
+        (Self::new(terms, &Response::from_parts(parts, ()), framing, false), body)
     }
 
-    fn new(
-        head: &Response<()>,
-        framing: Framing,
-        persistence: Persistence,
-        is_chunked: bool,
-    ) -> Self {
+    fn new(terms: Terms, head: &Response<()>, framing: Framing, is_chunked: bool) -> Self {
         let mut out = BytesMut::new();
-        put_head(&mut out, head, framing, persistence);
+        put_head(&mut out, head, framing, terms.persistence);
         Self { is_chunked, head: out.freeze(), chunk: Chunk::default(), end: None }
     }
 

@@ -6,10 +6,8 @@ use std::vec;
 
 use bytes::Bytes;
 use http::header::{CONNECTION, CONTENT_LENGTH, HOST, TRANSFER_ENCODING};
-use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode, Version};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Version};
 use memchr::memchr_iter;
-
-use super::response::Persistence;
 
 /// The head of a request, and what the driver must know of what follows it.
 #[derive(Debug)]
@@ -18,10 +16,35 @@ pub struct Head {
     pub request: Request<()>,
     /// How many bytes the head took.
     pub len: usize,
+    /// What the request settles about the framing of its answer.
+    pub terms: Terms,
+}
+
+/// What a request settles about the framing of its answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Terms {
+    pub(super) is_1_0: bool,
+    pub(super) is_head: bool,
     /// Whether the connection may serve another request after this one: not if
     /// the client asked to close it, speaks HTTP/1.0, or sends a body, since
-    /// nobody reads that.
+    /// nobody reads that. The server may settle on [`Persistence::Close`].
     pub persistence: Persistence,
+}
+
+impl Terms {
+    /// The terms for the answer to what is not a request, after which the
+    /// connection is closed.
+    pub const BAD_REQUEST: Self =
+        Self { is_1_0: false, is_head: false, persistence: Persistence::Close };
+}
+
+/// Whether a connection serves another request after this one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Persistence {
+    /// It does.
+    KeepAlive,
+    /// It is closed.
+    Close,
 }
 
 /// How large a head may be.
@@ -109,7 +132,8 @@ fn head(parsed: &httparse::Request<'_, '_>, len: usize) -> Result<Head, BadReque
     check_host(headers, is_1_0)?;
     let is_last = is_1_0 || wants_close(headers) || has_body(headers)?;
     let persistence = if is_last { Persistence::Close } else { Persistence::KeepAlive };
-    Ok(Head { request, len, persistence })
+    let is_head = request.method() == Method::HEAD;
+    Ok(Head { request, len, terms: Terms { is_1_0, is_head, persistence } })
 }
 
 fn parse<T: core::str::FromStr>(text: &str) -> Result<T, BadRequest> {

@@ -2,19 +2,11 @@
 
 use bytes::{BufMut, BytesMut};
 use http::header::{CONNECTION, CONTENT_LENGTH, HeaderName, TRANSFER_ENCODING};
-use http::{Response, StatusCode, Version};
+use http::{Response, StatusCode};
 
+use super::request::{Persistence, Terms};
 use crate::frame::Digits;
 use crate::request::{has_no_body, is_framing};
-
-/// Whether a connection serves another request after this one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Persistence {
-    /// It does.
-    KeepAlive,
-    /// It is closed.
-    Close,
-}
 
 /// How a body is told from what follows it (RFC 9112 6).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,8 +24,8 @@ pub(super) enum Framing {
 impl Framing {
     /// The framing of a stream: its length is not known. HTTP/1.0 has no chunks
     /// (RFC 9112 6.1).
-    pub(super) fn of_stream(version: Version) -> Self {
-        if version == Version::HTTP_10 { Self::UntilClose } else { Self::Chunked }
+    pub(super) fn of_stream(terms: Terms) -> Self {
+        if terms.is_1_0 { Self::UntilClose } else { Self::Chunked }
     }
 
     pub(super) fn of_body(status: StatusCode, len: usize) -> Self {
