@@ -4,10 +4,10 @@
 //!                 open, accept
 //!                      │
 //!                      ▼
-//!                    Open ── stop, lagged, expired, drained ──► Ending
+//!                    Open ─ stop, lag, abort, expiry, drain ──► Ending
 //!                      │                                          │
 //!    peer closed, stalled, write failed,                 all is acknowledged
-//!    queue full, aborted, panicked, dropped                       │
+//!       queue full, panicked, dropped                             │
 //!                      │                                          ▼
 //!                      └───────────────────────────────────► Closed ── terminate
 //! ```
@@ -117,7 +117,7 @@ pub enum Close {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
     Open,
-    Ending(Reason),
+    Ending(Reason, Close),
     Closed(Reason, Close),
 }
 
@@ -172,7 +172,7 @@ impl<H: Handler> Connection<H> {
 
     /// Tells that the stream is to end cleanly, after what is queued.
     pub fn handle_stop(&mut self) {
-        self.end(Reason::Stopped);
+        self.end(Reason::Stopped, Close::Clean);
     }
 
     /// Tells that the handler may have something to send by itself.
@@ -242,12 +242,12 @@ impl<H: Handler> Connection<H> {
             }
             return Output::Write(bytes);
         }
-        if let State::Ending(reason) = self.state {
-            self.close(reason, Close::Clean, None);
+        if let State::Ending(reason, close) = self.state {
+            self.close(reason, close, None);
         }
         match self.state {
             State::Closed(_, close) => Output::Close(close),
-            State::Open | State::Ending(_) => Output::Wait,
+            State::Open | State::Ending(..) => Output::Wait,
         }
     }
 
@@ -288,7 +288,7 @@ impl<H: Handler> Connection<H> {
     pub fn reason(&self) -> Option<Reason> {
         match self.state {
             State::Closed(reason, _) => Some(reason),
-            State::Open | State::Ending(_) => None,
+            State::Open | State::Ending(..) => None,
         }
     }
 
@@ -307,12 +307,12 @@ impl<H: Handler> Connection<H> {
             Next::Send(frame) => self.send(frame),
             Next::Last(frame) => {
                 self.send(frame);
-                self.end(Reason::Stopped);
+                self.end(Reason::Stopped, Close::Clean);
             }
             Next::Wait => {}
-            Next::Stop => self.end(Reason::Stopped),
-            Next::Lagged => self.end(Reason::Lagged),
-            Next::Abort => self.close(Reason::Aborted, Close::Abort, None),
+            Next::Stop => self.end(Reason::Stopped, Close::Clean),
+            Next::Lagged => self.end(Reason::Lagged, Close::Clean),
+            Next::Abort => self.end(Reason::Aborted, Close::Abort),
         }
         self.ask_for_tick();
     }
@@ -335,12 +335,12 @@ impl<H: Handler> Connection<H> {
 
     fn handle_timeout_while_open(&mut self, now: Instant) {
         if self.deadlines.age.is_due(now) {
-            return self.end(Reason::Expired);
+            return self.end(Reason::Expired, Close::Clean);
         }
         if self.drain_deadline().is_due(now) {
             let retry = self.drain.as_ref().map(|drain| Frame::retry(drain.retry));
             retry.into_iter().for_each(|frame| self.outbox.push(frame, Sender::Protocol));
-            return self.end(Reason::Drained);
+            return self.end(Reason::Drained, Close::Clean);
         }
         if self.wants_input() && self.deadlines.tick.is_due(now) {
             self.consult(|handler| handler.handle_tick(now));
@@ -369,9 +369,9 @@ impl<H: Handler> Connection<H> {
         }
     }
 
-    fn end(&mut self, reason: Reason) {
+    fn end(&mut self, reason: Reason, close: Close) {
         if self.state == State::Open {
-            self.state = State::Ending(reason);
+            self.state = State::Ending(reason, close);
         }
     }
 

@@ -113,7 +113,8 @@ pub enum Next {
     /// Ends cleanly when all is written, because what should come next is lost
     /// to this stream: the client comes back and resumes.
     Lagged,
-    /// Ends uncleanly, at once: the client must not take what it has for all.
+    /// Ends uncleanly when all is written: the client must not take what it has
+    /// for all there is.
     Abort,
 }
 

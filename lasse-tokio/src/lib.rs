@@ -3,11 +3,19 @@
 
 #![warn(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
+mod answer;
 mod clock;
+mod drive;
 mod events;
 mod mailbox;
+mod serve;
+mod session;
 
+pub use answer::{Answer, respond};
 pub use clock::now;
+pub use drive::{Drive, Ended, drive};
 pub use events::{Events, Relay, Said};
 pub use lasse_core;
 pub use mailbox::{Mail, Mailbox, Notifier, NotifyError, Silence, mailbox};
+pub use serve::{InvalidServeConfig, PeerAddr, ServeConfig, serve, serve_connection};
+pub use session::Session;

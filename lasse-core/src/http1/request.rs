@@ -36,6 +36,12 @@ impl Terms {
     /// connection is closed.
     pub const BAD_REQUEST: Self =
         Self { is_1_0: false, is_head: false, persistence: Persistence::Close };
+
+    /// Whether a stream goes out in chunks, so that its end can be told from an
+    /// end of the connection. HTTP/1.0 has none (RFC 9112 6.1).
+    pub fn has_chunks(self) -> bool {
+        !self.is_1_0
+    }
 }
 
 /// Whether a connection serves another request after this one.

@@ -22,10 +22,9 @@ pub(super) enum Framing {
 }
 
 impl Framing {
-    /// The framing of a stream: its length is not known. HTTP/1.0 has no chunks
-    /// (RFC 9112 6.1).
+    /// The framing of a stream, whose length is not known.
     pub(super) fn of_stream(terms: Terms) -> Self {
-        if terms.is_1_0 { Self::UntilClose } else { Self::Chunked }
+        if terms.has_chunks() { Self::Chunked } else { Self::UntilClose }
     }
 
     pub(super) fn of_body(status: StatusCode, len: usize) -> Self {

@@ -1,0 +1,130 @@
+//! One connection of the server, from its first request to its end.
+
+use std::future::{Future, poll_fn};
+use std::io;
+use std::time::Duration;
+
+use bytes::{Buf, Bytes, BytesMut};
+use futures_core::Stream;
+use http::{Request, Response};
+use lasse_core::http1::{BadRequest, Framer, Head, Persistence, Terms};
+use lasse_core::{Close, Handler, Reason};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::time::timeout;
+
+use super::PeerAddr;
+use super::config::ServeConfig;
+use super::head::read_head;
+use crate::answer::Answer;
+use crate::drive::{drive, poll_write};
+use crate::mailbox::Mail;
+use crate::session::Session;
+
+/// Serves the requests that come over `io`, one after the other, until the
+/// client or the last answer ends the connection. If the result is
+/// [`Close::Abort`], reset the connection; else it is shut down already.
+pub async fn serve_connection<T, F, A, H, M>(
+    io: &mut T,
+    peer: PeerAddr,
+    config: &ServeConfig,
+    factory: &F,
+) -> Close
+where
+    T: AsyncRead + AsyncWrite + Unpin,
+    F: Fn(Request<()>) -> A,
+    A: Future<Output = Response<Answer<H, M>>>,
+    H: Handler,
+    M: Stream<Item = Mail<H>> + Unpin,
+{
+    let mut read_ahead = BytesMut::new();
+    loop {
+        let Head { mut request, terms, .. } = match read_head(io, &mut read_ahead, config).await {
+            Ok(Some(head)) => head,
+            Ok(None) => return Close::Clean,
+            Err(error) => return refuse(io, error, config).await,
+        };
+        request.extensions_mut().insert(peer);
+        let may_go_on = match frame(terms, factory(request).await) {
+            Reply::Events(framer, session) => {
+                let limit = config.limits.head_bytes;
+                let ended = drive(session, io, framer, &mut read_ahead, limit).await;
+                match (ended.close, ended.reason) {
+                    (Close::Clean, reason) => reason != Reason::Drained,
+                    // What was said before it is still to arrive, and chunks
+                    // without a last one tell that there should be more.
+                    (Close::Abort, Reason::Aborted) if terms.has_chunks() => false,
+                    (Close::Abort, _) => return Close::Abort,
+                }
+            }
+            Reply::Bytes(framer, body) => {
+                write_body(io, framer, body, config.write_timeout).await.is_ok()
+            }
+        };
+        if !may_go_on || terms.persistence == Persistence::Close {
+            return linger(io).await;
+        }
+    }
+}
+
+/// An answer, and what puts it on the wire.
+#[expect(clippy::large_enum_variant, reason = "it is taken apart at once")]
+enum Reply<H: Handler, M> {
+    Events(Framer, Session<H, M>),
+    Bytes(Framer, Bytes),
+}
+
+/// Not part of the loop above, lest the head be kept for as long as the stream.
+fn frame<H: Handler, M>(terms: Terms, response: Response<Answer<H, M>>) -> Reply<H, M> {
+    let (head, answer) = response.into_parts();
+    let head = Response::from_parts(head, ());
+    match answer {
+        Answer::Events(session) => Reply::Events(Framer::of_stream(terms, &head), session),
+        Answer::HeadOnly => Reply::Bytes(Framer::of_stream(terms, &head), Bytes::new()),
+        Answer::Full(body) => {
+            let (framer, body) = Framer::of_body(terms, head.map(|()| body));
+            Reply::Bytes(framer, body)
+        }
+    }
+}
+
+/// Answers what is not a request.
+async fn refuse<T>(io: &mut T, error: BadRequest, config: &ServeConfig) -> Close
+where
+    T: AsyncRead + AsyncWrite + Unpin,
+{
+    let (framer, body) = Framer::of_body(Terms::BAD_REQUEST, error.response());
+    let _ = write_body(io, framer, body, config.write_timeout).await;
+    linger(io).await
+}
+
+/// Writes a whole body, for which the client may take its time as long as it
+/// takes something.
+async fn write_body(
+    io: &mut (impl AsyncWrite + Unpin),
+    mut framer: Framer,
+    mut body: Bytes,
+    patience: Duration,
+) -> io::Result<()> {
+    while !framer.wire(&body).is_empty() {
+        let writing = poll_fn(|cx| poll_write(io, framer.wire(&body), cx));
+        let written = timeout(patience, writing).await??;
+        body.advance(framer.handle_written(written));
+    }
+    timeout(patience, io.flush()).await?
+}
+
+/// Closes our half, and lets the client have what was sent: to close with bytes
+/// of its unread would be a reset, which may overtake the answer (RFC 9112 9.6).
+async fn linger(io: &mut (impl AsyncRead + AsyncWrite + Unpin)) -> Close {
+    let farewell = async {
+        io.shutdown().await?;
+        tokio::io::copy(&mut io.take(MOST_IGNORED), &mut tokio::io::sink()).await
+    };
+    let _ = timeout(TIME_TO_LINGER, farewell).await;
+    Close::Clean
+}
+
+/// How much of what the client goes on to say is read and thrown away, and for
+/// how long.
+const MOST_IGNORED: u64 = 256 * 1024;
+const TIME_TO_LINGER: Duration = Duration::from_secs(2);

@@ -1,0 +1,150 @@
+//! A connection with its mail and its clock: all of a stream but the socket.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use futures_core::Stream;
+use lasse_core::{Connection, Handler, Instant, Output, Reason, TransportError};
+use pin_project_lite::pin_project;
+use tokio::time::{Sleep, sleep_until};
+
+use crate::clock::now;
+use crate::mailbox::{Mail, Mailbox};
+
+pin_project! {
+    /// A [`Connection`] with its mail and its clock: all of a stream but the
+    /// socket.
+    ///
+    /// [`drive`](crate::drive) brings it to a socket; a body of some HTTP library
+    /// is a few lines around [`poll_output`](Self::poll_output).
+    pub struct Session<H: Handler, M = Mailbox<H>> {
+        connection: Connection<H>,
+        mail: Option<M>,
+        #[pin]
+        timer: Option<Sleep>,
+    }
+}
+
+impl<H: Handler, M: Stream<Item = Mail<H>> + Unpin> Session<H, M> {
+    /// A stream that takes its messages from `mail`.
+    pub fn new(connection: Connection<H>, mail: M) -> Self {
+        Self { connection, mail: Some(mail), timer: None }
+    }
+
+    /// What to do next, after everything that has come is taken in: write, or
+    /// close. Pending while there is nothing to do. Bytes that are not
+    /// acknowledged by [`handle_written`](Self::handle_written) are given again.
+    pub fn poll_output(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Output> {
+        for _ in 0..TURNS {
+            let is_all_taken = self.as_mut().take_mail(cx);
+            let session = self.as_mut().project();
+            match session.connection.poll_output(now()) {
+                Output::Wait if !is_all_taken => continue,
+                Output::Wait => {}
+                output => return Poll::Ready(output),
+            }
+            if session.connection.poll_wake(cx).is_pending() {
+                ready!(self.as_mut().poll_timeout(cx));
+            }
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+
+    /// Takes messages while they come and there is room. Whether that is all, for
+    /// now.
+    fn take_mail(self: Pin<&mut Self>, cx: &mut Context<'_>) -> bool {
+        let session = self.project();
+        for _ in 0..MAIL_A_TURN {
+            let Some(mail) = session.mail.as_mut().filter(|_| session.connection.wants_input())
+            else {
+                return true;
+            };
+            match Pin::new(mail).poll_next(cx) {
+                Poll::Ready(Some(mail)) => mail.deliver(session.connection),
+                Poll::Ready(None) => {
+                    *session.mail = None;
+                    session.connection.handle_end();
+                }
+                Poll::Pending => return true,
+            }
+        }
+        false
+    }
+}
+
+impl<H: Handler, M> Session<H, M> {
+    /// Ready when a deadline has come: poll the output again. For while a write
+    /// is out; [`poll_output`](Self::poll_output) looks to the time by itself.
+    pub fn poll_timeout(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let Some(deadline) = self.connection.deadline() else { return Poll::Pending };
+        ready!(self.as_mut().poll_timer(deadline, cx));
+        self.project().connection.handle_timeout(now());
+        Poll::Ready(())
+    }
+
+    /// Tells that `n` more bytes of the last output are written.
+    pub fn handle_written(self: Pin<&mut Self>, n: usize) {
+        self.project().connection.handle_written(n, now());
+    }
+
+    /// Tells that the client is gone.
+    pub fn handle_peer_closed(self: Pin<&mut Self>) {
+        self.project().connection.handle_peer_closed();
+    }
+
+    /// Tells that the last output cannot be written.
+    pub fn handle_write_error(self: Pin<&mut Self>, error: impl Into<TransportError>) {
+        self.project().connection.handle_write_error(error);
+    }
+
+    /// Why the stream ended, once it has.
+    pub fn reason(&self) -> Option<Reason> {
+        self.connection.reason()
+    }
+
+    /// The handler.
+    pub fn handler(&self) -> &H {
+        self.connection.handler()
+    }
+
+    /// Waits for a deadline. Deadlines mostly move on, with every event that is
+    /// sent; then the timer is left to fire early, which is cheaper than to set
+    /// it each time.
+    pub(crate) fn poll_timer(
+        self: Pin<&mut Self>,
+        deadline: Instant,
+        cx: &mut Context<'_>,
+    ) -> Poll<()> {
+        let deadline = tokio::time::Instant::from_std(deadline.into());
+        let mut timer = self.project().timer;
+        if timer.is_none() {
+            timer.set(Some(sleep_until(deadline)));
+        }
+        while let Some(mut sleep) = timer.as_mut().as_pin_mut() {
+            if deadline < sleep.deadline() {
+                sleep.as_mut().reset(deadline);
+            }
+            ready!(sleep.as_mut().poll(cx));
+            if sleep.deadline() == deadline {
+                timer.set(None);
+                break;
+            }
+            sleep.as_mut().reset(deadline);
+        }
+        Poll::Ready(())
+    }
+}
+
+impl<H: Handler, M> std::fmt::Debug for Session<H, M> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Session").field("reason", &self.reason()).finish_non_exhaustive()
+    }
+}
+
+/// How often a stream may change its mind before others have their turn.
+const TURNS: usize = 16;
+
+/// How many messages it may take in one turn.
+const MAIL_A_TURN: usize = 64;
