@@ -1,0 +1,77 @@
+//! Tells everyone the time, each stream by a deadline of its own.
+//!
+//! ```text
+//! cargo run --release --example clock -- --every 1
+//! curl -N http://127.0.0.1:4000/
+//! ```
+
+use std::error::Error;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use lasse_tokio::lasse_core::{Accept, Config, Event, Handler, Init, Instant, Next, RequestHead};
+use lasse_tokio::{ServeConfig, now, respond, serve};
+use tokio::net::TcpListener;
+
+struct Clock {
+    every: Duration,
+    next: Instant,
+}
+
+impl Accept for Clock {
+    type Args = Duration;
+
+    fn init(every: Duration, _: &RequestHead<'_>) -> Init<Self> {
+        Init::Stream(Self { every, next: now() + every }, vec![])
+    }
+}
+
+impl Handler for Clock {
+    type Notify = ();
+    type Info = ();
+
+    fn handle_notify(&mut self, (): ()) -> Next {
+        Next::Wait
+    }
+
+    fn wake_at(&self) -> Option<Instant> {
+        Some(self.next)
+    }
+
+    fn handle_tick(&mut self, now: Instant) -> Next {
+        self.next = now + self.every;
+        Next::send(Event::new(unix_time().to_string()))
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "this is the one thing that a clock is for")]
+fn unix_time() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
+}
+
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn Error>> {
+    let every = Duration::try_from_secs_f64(every()?)?;
+    let port = std::env::var("PORT").unwrap_or_else(|_| "4000".into()).parse()?;
+    let listener = TcpListener::bind(("127.0.0.1", port)).await?;
+    eprintln!("http://{}/", listener.local_addr()?);
+    let config = Config::new();
+    serve(listener, ServeConfig::new(), move |request| {
+        let answer = respond::<Clock, _>(&request, &config, |_| every);
+        async { answer }
+    })
+    .await;
+    Ok(())
+}
+
+/// The seconds that follow `--every`.
+fn every() -> Result<f64, Box<dyn Error>> {
+    let mut args = std::env::args().skip(1);
+    match (args.next().as_deref(), args.next()) {
+        (None, _) => Ok(1.0),
+        (Some("--every"), Some(seconds)) => match seconds.parse()? {
+            seconds if seconds > 0.0 => Ok(seconds),
+            _ => Err("--every takes a number of seconds above zero".into()),
+        },
+        _ => Err("usage: clock [--every SECONDS]".into()),
+    }
+}
