@@ -1,5 +1,7 @@
 //! What a request is answered with.
 
+use std::pin::Pin;
+
 use bytes::Bytes;
 use futures_core::Stream;
 use http::Response;
@@ -48,10 +50,9 @@ pub fn respond<'a, H: Accept, R: Into<RequestHead<'a>>>(
 
 /// The body of an answer: a stream, or bytes.
 #[derive(Debug)]
-#[expect(clippy::large_enum_variant, reason = "a box would cost each stream an allocation")]
 pub enum Answer<H: Handler, M = Mailbox<H>> {
     /// A stream of events.
-    Events(Session<H, M>),
+    Events(Pin<Box<Session<H, M>>>),
     /// All there is to say, if anything.
     Full(Bytes),
     /// None, though a GET would have been answered by a stream.
@@ -62,7 +63,7 @@ impl<H: Handler, M: Stream<Item = Mail<H>> + Unpin> Answer<H, M> {
     /// An answer of the core's, its stream fed by `mail`.
     pub fn new(body: Body<H>, mail: M) -> Self {
         match body {
-            Body::Events(connection) => Self::Events(Session::new(connection, mail)),
+            Body::Events(connection) => Self::Events(Box::pin(Session::new(connection, mail))),
             Body::Full(bytes) => Self::Full(bytes),
             Body::HeadOnly => Self::HeadOnly,
         }

@@ -11,7 +11,6 @@ use bytes::BytesMut;
 use futures_core::Stream;
 use lasse_core::http1::{Framer, Wire};
 use lasse_core::{Close, Handler, Instant, Output, Reason};
-use pin_project_lite::pin_project;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::clock::now;
@@ -26,9 +25,9 @@ use crate::session::Session;
 ///
 /// If [`Ended::close`] is [`Close::Abort`], reset the connection.
 pub fn drive<'a, H, M, T>(
-    session: Session<H, M>,
+    session: Pin<&'a mut Session<H, M>>,
     io: &'a mut T,
-    framer: Framer,
+    framer: &'a mut Framer,
     read_ahead: &'a mut BytesMut,
     read_ahead_limit: usize,
 ) -> Drive<'a, H, M, T>
@@ -49,18 +48,16 @@ pub struct Ended {
     pub close: Close,
 }
 
-pin_project! {
-    /// The future of [`drive`].
-    pub struct Drive<'a, H: Handler, M, T> {
-        #[pin]
-        session: Session<H, M>,
-        io: &'a mut T,
-        framer: Framer,
-        read_ahead: &'a mut BytesMut,
-        read_ahead_limit: usize,
-        is_flushed: bool,
-        end_by: Option<Instant>,
-    }
+/// The future of [`drive`].
+pub struct Drive<'a, H: Handler, M, T> {
+    session: Pin<&'a mut Session<H, M>>,
+    io: &'a mut T,
+    framer: &'a mut Framer,
+    read_ahead: &'a mut BytesMut,
+    read_ahead_limit: usize,
+    is_flushed: bool,
+    /// When to give up on writing the end.
+    end_by: Option<Instant>,
 }
 
 impl<H, M, T> Future for Drive<'_, H, M, T>
@@ -71,63 +68,64 @@ where
 {
     type Output = Ended;
 
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Ended> {
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Ended> {
+        let drive = self.get_mut();
         loop {
-            let drive = self.as_mut().project();
-            let mut session = drive.session;
-            match session.as_mut().poll_output(cx) {
+            match drive.session.as_mut().poll_output(cx) {
                 Poll::Ready(Output::Write(payload)) => {
-                    let written = poll_write(drive.io, drive.framer.wire(&payload), cx);
-                    *drive.is_flushed = false;
-                    match written {
-                        Poll::Ready(Ok(n)) => {
-                            let acknowledged = drive.framer.handle_written(n);
-                            session.handle_written(acknowledged);
-                            continue;
-                        }
-                        Poll::Ready(Err(error)) => {
-                            session.handle_write_error(error);
-                            continue;
-                        }
-                        Poll::Pending => {}
-                    }
-                    if session.poll_timeout(cx).is_ready() {
+                    if drive.poll_payload(&payload, cx).is_ready() {
                         continue;
                     }
                 }
                 Poll::Ready(Output::Close(close)) => {
-                    let reason = session.reason().unwrap_or(Reason::Dropped);
+                    let reason = drive.session.reason().unwrap_or(Reason::Dropped);
                     let close = match close {
-                        Close::Clean => ready!(self.poll_end(cx)),
+                        Close::Clean => ready!(drive.poll_end(cx)),
                         Close::Abort => Close::Abort,
                     };
                     return Poll::Ready(Ended { reason, close });
                 }
-                Poll::Ready(Output::Wait) | Poll::Pending => {
-                    if !*drive.is_flushed {
-                        *drive.is_flushed = Pin::new(&mut **drive.io).poll_flush(cx).is_ready();
-                    }
-                }
+                Poll::Ready(Output::Wait) | Poll::Pending => drive.flush(cx),
             }
-            ready!(self.as_mut().poll_peer(cx));
+            ready!(drive.poll_peer(cx));
         }
     }
 }
 
 impl<H: Handler, M, T: AsyncRead + AsyncWrite + Unpin> Drive<'_, H, M, T> {
+    /// Ready when some of the payload is written, or will not be.
+    fn poll_payload(&mut self, payload: &[u8], cx: &mut Context<'_>) -> Poll<()> {
+        let session = self.session.as_mut();
+        match poll_write(self.io, self.framer.wire(payload), cx) {
+            Poll::Ready(Ok(written)) => {
+                self.is_flushed = false;
+                session.handle_written(self.framer.handle_written(written));
+            }
+            Poll::Ready(Err(error)) => session.handle_write_error(error),
+            Poll::Pending => return session.poll_timeout(cx),
+        }
+        Poll::Ready(())
+    }
+
+    /// Has the socket let go of what it may hold back.
+    fn flush(&mut self, cx: &mut Context<'_>) {
+        if !self.is_flushed {
+            self.is_flushed = Pin::new(&mut *self.io).poll_flush(cx).is_ready();
+        }
+    }
+
     /// Ready when the client has left. What it says meanwhile is kept.
-    fn poll_peer(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        let drive = self.project();
+    fn poll_peer(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let mut space = [0; 1024];
-        while drive.read_ahead.len() < *drive.read_ahead_limit {
-            let room = space.len().min(*drive.read_ahead_limit - drive.read_ahead.len());
+        while self.read_ahead.len() < self.read_ahead_limit {
+            let room = space.len().min(self.read_ahead_limit - self.read_ahead.len());
             let mut buffer = ReadBuf::new(space.get_mut(..room).unwrap_or_default());
-            match ready!(Pin::new(&mut **drive.io).poll_read(cx, &mut buffer)) {
+            match ready!(Pin::new(&mut *self.io).poll_read(cx, &mut buffer)) {
                 Ok(()) if !buffer.filled().is_empty() => {
-                    drive.read_ahead.extend_from_slice(buffer.filled());
+                    self.read_ahead.extend_from_slice(buffer.filled());
                 }
                 Ok(()) | Err(_) => {
-                    drive.session.handle_peer_closed();
+                    self.session.as_mut().handle_peer_closed();
                     return Poll::Ready(());
                 }
             }
@@ -136,14 +134,13 @@ impl<H: Handler, M, T: AsyncRead + AsyncWrite + Unpin> Drive<'_, H, M, T> {
     }
 
     /// Ready when the end of the body is written, or will not be.
-    fn poll_end(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Close> {
-        let drive = self.as_mut().project();
-        match poll_write_end(drive.io, drive.framer, cx) {
+    fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<Close> {
+        match poll_write_end(self.io, self.framer, cx) {
             Poll::Ready(Ok(())) => Poll::Ready(Close::Clean),
             Poll::Ready(Err(_)) => Poll::Ready(Close::Abort),
             Poll::Pending => {
-                let deadline = *drive.end_by.get_or_insert_with(|| now() + TIME_TO_END);
-                drive.session.poll_timer(deadline, cx).map(|()| Close::Abort)
+                let deadline = *self.end_by.get_or_insert_with(|| now() + TIME_TO_END);
+                self.session.as_mut().poll_timer(deadline, cx).map(|()| Close::Abort)
             }
         }
     }

@@ -38,10 +38,9 @@ where
 {
     let factory = Arc::new(factory);
     loop {
-        let (socket, peer) = accept(&listener).await;
+        let (mut socket, peer) = accept(&listener).await;
         let factory = factory.clone();
         tokio::spawn(async move {
-            let mut socket = socket;
             let close = serve_connection(&mut socket, PeerAddr(peer), &config, &*factory).await;
             if close == Close::Abort {
                 let _ = socket.set_zero_linger();

@@ -51,11 +51,11 @@ fn stage(room: usize, config: &Config) -> Stage {
     let (notifier, mailbox) = mailbox(8);
     let (client, mut server) = duplex(room);
     let connection = Connection::open(Echo(diary_writer), [], config, now());
-    let session = Session::new(connection, mailbox);
+    let mut session = Box::pin(Session::new(connection, mailbox));
     let driver = tokio::spawn(async move {
         let mut read_ahead = BytesMut::new();
-        let framer = Framer::of_stream(terms(), &Response::new(()));
-        let ended = drive(session, &mut server, framer, &mut read_ahead, 64).await;
+        let mut framer = Framer::of_stream(terms(), &Response::new(()));
+        let ended = drive(session.as_mut(), &mut server, &mut framer, &mut read_ahead, 64).await;
         (ended, read_ahead)
     });
     Stage { notifier, client, diary, driver }
@@ -183,9 +183,10 @@ where
 {
     let (mut client, mut server) = duplex(4096);
     let connection = Connection::open(Relay, [], &Config::new().with_first_byte(false), now());
-    let session = Session::new(connection, Events::new(events));
-    let framer = Framer::of_stream(terms(), &Response::new(()));
-    let ended = drive(session, &mut server, framer, &mut BytesMut::new(), 0).await;
+    let mut session = Box::pin(Session::new(connection, Events::new(events)));
+    let mut framer = Framer::of_stream(terms(), &Response::new(()));
+    let mut read_ahead = BytesMut::new();
+    let ended = drive(session.as_mut(), &mut server, &mut framer, &mut read_ahead, 0).await;
     drop(server);
     (ended, read(&mut client).await)
 }

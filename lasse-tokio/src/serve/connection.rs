@@ -2,6 +2,7 @@
 
 use std::future::{Future, poll_fn};
 use std::io;
+use std::pin::Pin;
 use std::time::Duration;
 
 use bytes::{Buf, Bytes, BytesMut};
@@ -23,12 +24,12 @@ use crate::session::Session;
 /// Serves the requests that come over `io`, one after the other, until the
 /// client or the last answer ends the connection. If the result is
 /// [`Close::Abort`], reset the connection; else it is shut down already.
-pub async fn serve_connection<T, F, A, H, M>(
+pub fn serve_connection<T, F, A, H, M>(
     io: &mut T,
     peer: PeerAddr,
     config: &ServeConfig,
     factory: &F,
-) -> Close
+) -> impl Future<Output = Close>
 where
     T: AsyncRead + AsyncWrite + Unpin,
     F: Fn(Request<()>) -> A,
@@ -37,54 +38,83 @@ where
     M: Stream<Item = Mail<H>> + Unpin,
 {
     let mut read_ahead = BytesMut::new();
-    loop {
-        let Head { mut request, terms, .. } = match read_head(io, &mut read_ahead, config).await {
-            Ok(Some(head)) => head,
-            Ok(None) => return Close::Clean,
-            Err(error) => return refuse(io, error, config).await,
-        };
-        request.extensions_mut().insert(peer);
-        let may_go_on = match frame(terms, factory(request).await) {
-            Reply::Events(framer, session) => {
-                let limit = config.limits.head_bytes;
-                let ended = drive(session, io, framer, &mut read_ahead, limit).await;
-                match (ended.close, ended.reason) {
-                    (Close::Clean, reason) => reason != Reason::Drained,
-                    // What was said before it is still to arrive, and chunks
-                    // without a last one tell that there should be more.
-                    (Close::Abort, Reason::Aborted) if terms.has_chunks() => false,
-                    (Close::Abort, _) => return Close::Abort,
+    async move {
+        loop {
+            // All but the stream is in boxes of its own, which soon go: what a
+            // stream needs for as long as it lives is much less.
+            let answering = Box::pin(answer(io, &mut read_ahead, peer, config, factory));
+            let mut outgoing = match answering.await {
+                Ok(Some(outgoing)) => outgoing,
+                Ok(None) => return Close::Clean,
+                Err(error) => return Box::pin(refuse(io, error, config)).await,
+            };
+            let (terms, framer) = (outgoing.terms, &mut outgoing.framer);
+            let may_go_on = match &mut outgoing.body {
+                Body::Events(session) => {
+                    let (session, limit) = (session.as_mut(), config.limits.head_bytes);
+                    let ended = drive(session, io, framer, &mut read_ahead, limit).await;
+                    match (ended.close, ended.reason) {
+                        (Close::Clean, reason) => reason != Reason::Drained,
+                        // What was said before it is still to arrive, and chunks
+                        // without a last one tell that there should be more.
+                        (Close::Abort, Reason::Aborted) if terms.has_chunks() => false,
+                        (Close::Abort, _) => return Close::Abort,
+                    }
                 }
+                Body::Bytes(bytes) => {
+                    let writing = write_body(io, framer, bytes, config.write_timeout);
+                    Box::pin(writing).await.is_ok()
+                }
+            };
+            if !may_go_on || terms.persistence == Persistence::Close {
+                return Box::pin(linger(io)).await;
             }
-            Reply::Bytes(framer, body) => {
-                write_body(io, framer, body, config.write_timeout).await.is_ok()
-            }
-        };
-        if !may_go_on || terms.persistence == Persistence::Close {
-            return linger(io).await;
         }
     }
 }
 
-/// An answer, and what puts it on the wire.
-#[expect(clippy::large_enum_variant, reason = "it is taken apart at once")]
-enum Reply<H: Handler, M> {
-    Events(Framer, Session<H, M>),
-    Bytes(Framer, Bytes),
+/// An answer on its way.
+struct Outgoing<H: Handler, M> {
+    terms: Terms,
+    framer: Framer,
+    body: Body<H, M>,
 }
 
-/// Not part of the loop above, lest the head be kept for as long as the stream.
-fn frame<H: Handler, M>(terms: Terms, response: Response<Answer<H, M>>) -> Reply<H, M> {
-    let (head, answer) = response.into_parts();
+/// What follows the head of an answer.
+enum Body<H: Handler, M> {
+    Events(Pin<Box<Session<H, M>>>),
+    Bytes(Bytes),
+}
+
+/// Reads a request, and has it answered.
+async fn answer<T, F, A, H, M>(
+    io: &mut T,
+    read_ahead: &mut BytesMut,
+    peer: PeerAddr,
+    config: &ServeConfig,
+    factory: &F,
+) -> Result<Option<Box<Outgoing<H, M>>>, BadRequest>
+where
+    T: AsyncRead + Unpin,
+    F: Fn(Request<()>) -> A,
+    A: Future<Output = Response<Answer<H, M>>>,
+    H: Handler,
+{
+    let Some(Head { mut request, terms, .. }) = read_head(io, read_ahead, config).await? else {
+        return Ok(None);
+    };
+    request.extensions_mut().insert(peer);
+    let (head, answer) = factory(request).await.into_parts();
     let head = Response::from_parts(head, ());
-    match answer {
-        Answer::Events(session) => Reply::Events(Framer::of_stream(terms, &head), session),
-        Answer::HeadOnly => Reply::Bytes(Framer::of_stream(terms, &head), Bytes::new()),
+    let (framer, body) = match answer {
+        Answer::Events(session) => (Framer::of_stream(terms, &head), Body::Events(session)),
+        Answer::HeadOnly => (Framer::of_stream(terms, &head), Body::Bytes(Bytes::new())),
         Answer::Full(body) => {
             let (framer, body) = Framer::of_body(terms, head.map(|()| body));
-            Reply::Bytes(framer, body)
+            (framer, Body::Bytes(body))
         }
-    }
+    };
+    Ok(Some(Box::new(Outgoing { terms, framer, body })))
 }
 
 /// Answers what is not a request.
@@ -92,8 +122,8 @@ async fn refuse<T>(io: &mut T, error: BadRequest, config: &ServeConfig) -> Close
 where
     T: AsyncRead + AsyncWrite + Unpin,
 {
-    let (framer, body) = Framer::of_body(Terms::BAD_REQUEST, error.response());
-    let _ = write_body(io, framer, body, config.write_timeout).await;
+    let (mut framer, mut body) = Framer::of_body(Terms::BAD_REQUEST, error.response());
+    let _ = write_body(io, &mut framer, &mut body, config.write_timeout).await;
     linger(io).await
 }
 
@@ -101,12 +131,12 @@ where
 /// takes something.
 async fn write_body(
     io: &mut (impl AsyncWrite + Unpin),
-    mut framer: Framer,
-    mut body: Bytes,
+    framer: &mut Framer,
+    body: &mut Bytes,
     patience: Duration,
 ) -> io::Result<()> {
-    while !framer.wire(&body).is_empty() {
-        let writing = poll_fn(|cx| poll_write(io, framer.wire(&body), cx));
+    while !framer.wire(body).is_empty() {
+        let writing = poll_fn(|cx| poll_write(io, framer.wire(body), cx));
         let written = timeout(patience, writing).await??;
         body.advance(framer.handle_written(written));
     }
