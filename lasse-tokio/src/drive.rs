@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::future::Future;
+use std::io::ErrorKind::TimedOut;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -36,7 +37,7 @@ where
     M: Stream<Item = Mail<H>> + Unpin,
     T: AsyncRead + AsyncWrite + Unpin,
 {
-    Drive { session, io, framer, read_ahead, read_ahead_limit, is_flushed: true, end_by: None }
+    Drive { session, io, framer, read_ahead, read_ahead_limit, is_flushed: true, give_up_at: None }
 }
 
 /// How a stream ended.
@@ -56,8 +57,8 @@ pub struct Drive<'a, H: Handler, M, T> {
     read_ahead: &'a mut BytesMut,
     read_ahead_limit: usize,
     is_flushed: bool,
-    /// When to give up on writing the end.
-    end_by: Option<Instant>,
+    /// When to give up on writing what is not the stream's.
+    give_up_at: Option<Instant>,
 }
 
 impl<H, M, T> Future for Drive<'_, H, M, T>
@@ -85,7 +86,11 @@ where
                     };
                     return Poll::Ready(Ended { reason, close });
                 }
-                Poll::Ready(Output::Wait) | Poll::Pending => drive.flush(cx),
+                Poll::Ready(Output::Wait) | Poll::Pending => {
+                    if drive.poll_rest(cx).is_ready() {
+                        continue;
+                    }
+                }
             }
             ready!(drive.poll_peer(cx));
         }
@@ -107,11 +112,39 @@ impl<H: Handler, M, T: AsyncRead + AsyncWrite + Unpin> Drive<'_, H, M, T> {
         Poll::Ready(())
     }
 
-    /// Has the socket let go of what it may hold back.
-    fn flush(&mut self, cx: &mut Context<'_>) {
+    /// Writes what there is beyond the payload, a head or the end of a chunk, and
+    /// has the socket let go of what it may hold back. Ready when that cannot be
+    /// done.
+    fn poll_rest(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        while !self.framer.wire(&[]).is_empty() {
+            match poll_write(self.io, self.framer.wire(&[]), cx) {
+                Poll::Ready(Ok(written)) => {
+                    self.framer.handle_written(written);
+                    self.is_flushed = false;
+                    self.give_up_at = None;
+                }
+                Poll::Ready(Err(error)) => {
+                    self.session.as_mut().handle_write_error(error);
+                    return Poll::Ready(());
+                }
+                Poll::Pending => {
+                    ready!(self.poll_patience(cx));
+                    self.session.as_mut().handle_write_error(io::Error::from(TimedOut));
+                    return Poll::Ready(());
+                }
+            }
+        }
         if !self.is_flushed {
             self.is_flushed = Pin::new(&mut *self.io).poll_flush(cx).is_ready();
         }
+        Poll::Pending
+    }
+
+    /// Ready when the client has been given time enough for the few bytes that
+    /// are not the stream's.
+    fn poll_patience(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let deadline = *self.give_up_at.get_or_insert_with(|| now() + PATIENCE);
+        self.session.as_mut().poll_timer(deadline, cx)
     }
 
     /// Ready when the client has left. What it says meanwhile is kept.
@@ -138,10 +171,7 @@ impl<H: Handler, M, T: AsyncRead + AsyncWrite + Unpin> Drive<'_, H, M, T> {
         match poll_write_end(self.io, self.framer, cx) {
             Poll::Ready(Ok(())) => Poll::Ready(Close::Clean),
             Poll::Ready(Err(_)) => Poll::Ready(Close::Abort),
-            Poll::Pending => {
-                let deadline = *self.end_by.get_or_insert_with(|| now() + TIME_TO_END);
-                self.session.as_mut().poll_timer(deadline, cx).map(|()| Close::Abort)
-            }
+            Poll::Pending => self.poll_patience(cx).map(|()| Close::Abort),
         }
     }
 }
@@ -198,5 +228,5 @@ fn gather<'a>(wire: Wire<'_>, space: &'a mut [u8; SMALL]) -> Option<&'a [u8]> {
 /// Up to how many bytes a copy is cheaper than a vectored write.
 const SMALL: usize = 2048;
 
-/// How long the last few bytes of a body may take.
-const TIME_TO_END: Duration = Duration::from_secs(10);
+/// How long the few bytes of a head or an end may take.
+const PATIENCE: Duration = Duration::from_secs(10);

@@ -90,6 +90,21 @@ async fn messages_and_silence_reach_the_client() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn the_head_does_not_wait_for_the_first_event() {
+    let mut stage = stage(1024, &Config::new().with_first_byte(false));
+    let mut head = [0; 17];
+    stage.client.read_exact(&mut head).await.unwrap();
+    assert_eq!(&head, b"HTTP/1.1 200 OK\r\n");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_does_not_even_take_the_head_is_given_up() {
+    let stage = stage(16, &Config::new().with_first_byte(false));
+    let ended = stage.driver.await.unwrap().0;
+    assert_eq!(ended, Ended { reason: Reason::WriteFailed, close: Close::Abort });
+}
+
+#[tokio::test(start_paused = true)]
 async fn keep_alives_come_every_fifteen_seconds_of_silence() {
     let mut stage = stage(1024, &Config::new());
     sleep(secs(7)).await;
