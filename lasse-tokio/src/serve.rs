@@ -2,6 +2,7 @@
 
 mod config;
 mod connection;
+mod date;
 mod head;
 
 use std::future::Future;

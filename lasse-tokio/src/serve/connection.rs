@@ -15,6 +15,7 @@ use tokio::time::timeout;
 
 use super::PeerAddr;
 use super::config::ServeConfig;
+use super::date::set_date;
 use super::head::read_head;
 use crate::answer::Answer;
 use crate::drive::{drive, poll_write};
@@ -105,7 +106,8 @@ where
     };
     request.extensions_mut().insert(peer);
     let (head, answer) = factory(request).await.into_parts();
-    let head = Response::from_parts(head, ());
+    let mut head = Response::from_parts(head, ());
+    set_date(head.headers_mut());
     let (framer, body) = match answer {
         Answer::Events(session) => (Framer::of_stream(terms, &head), Body::Events(session)),
         Answer::HeadOnly => (Framer::of_stream(terms, &head), Body::Bytes(Bytes::new())),
@@ -122,7 +124,9 @@ async fn refuse<T>(io: &mut T, error: BadRequest, config: &ServeConfig) -> Close
 where
     T: AsyncRead + AsyncWrite + Unpin,
 {
-    let (mut framer, mut body) = Framer::of_body(Terms::BAD_REQUEST, error.response());
+    let mut response = error.response();
+    set_date(response.headers_mut());
+    let (mut framer, mut body) = Framer::of_body(Terms::BAD_REQUEST, response);
     let _ = write_body(io, &mut framer, &mut body, config.write_timeout).await;
     linger(io).await
 }
