@@ -5,12 +5,14 @@
 
 extern crate alloc;
 
+mod decode;
 mod event;
 mod field;
 mod frame;
 mod line;
 mod time;
 
+pub use decode::{Decoded, Decoder, EventTooLarge, Message};
 #[cfg(feature = "json")]
 pub use event::JsonError;
 pub use event::{DataRequired, Event, EventBuilder};
