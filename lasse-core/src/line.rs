@@ -2,16 +2,86 @@
 
 use memchr::memchr2;
 
+/// Splits a stream that comes in pieces into lines.
+///
+/// A CR at the very end of a piece ends its line at once; what is remembered is
+/// that a LF at the beginning of the next piece ends nothing more.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Splitter {
+    after_cr: bool,
+}
+
+impl Splitter {
+    /// Takes the next line off `input`, and its ending with it. `None` if no
+    /// line ends there: what is left of `input` then begins one.
+    #[inline]
+    pub(crate) fn split<'i>(&mut self, input: &mut &'i [u8]) -> Option<&'i [u8]> {
+        if self.after_cr {
+            self.skip_second_half(input);
+        }
+        let found = first_near_break(input)?;
+        let (line, rest) = (input.get(..found.end)?, input.get(found.next..)?);
+        self.after_cr = found.is_cr && rest.is_empty();
+        *input = rest;
+        Some(line)
+    }
+
+    /// Whether the next piece may begin with the second half of a CR LF.
+    #[inline]
+    pub(crate) fn is_within_pair(self) -> bool {
+        self.after_cr
+    }
+
+    fn skip_second_half(&mut self, input: &mut &[u8]) {
+        if let Some((first, rest)) = input.split_first() {
+            self.after_cr = false;
+            if *first == b'\n' {
+                *input = rest;
+            }
+        }
+    }
+}
+
 /// Where the first line of `text` ends, and where the next one begins; `None`
 /// if no line ends here.
 ///
 /// LF, CR LF and CR each end a line (HTML, "Parsing an event stream"). A CR at
-/// the very end of `text` ends the line by itself: who reads a stream piecemeal
-/// must drop a LF that follows.
+/// the very end of `text` ends the line by itself: a [`Splitter`] drops the LF
+/// that may follow.
+#[inline]
 pub(crate) fn first_break(text: &[u8]) -> Option<Break> {
-    let end = memchr2(b'\r', b'\n', text)?;
-    let is_pair = text.get(end..end + 2) == Some(b"\r\n");
-    Some(Break { end, next: end + if is_pair { 2 } else { 1 } })
+    break_at(text, memchr2(b'\r', b'\n', text)?)
+}
+
+/// The same as [`first_break`], for where lines are short: a look at the first
+/// few bytes costs less than a call of memchr.
+#[inline]
+pub(crate) fn first_near_break(text: &[u8]) -> Option<Break> {
+    let mut far = 0;
+    while far < NEAR {
+        let rest = text.get(far..)?;
+        let Some(word) = rest.first_chunk() else {
+            let end = rest.iter().position(|byte| matches!(byte, b'\r' | b'\n'))?;
+            return break_at(text, far + end);
+        };
+        let ends = ends_in_word(u64::from_le_bytes(*word));
+        if ends != 0 {
+            return break_at(text, far + ends.trailing_zeros() as usize / 8);
+        }
+        far += 8;
+    }
+    let end = memchr2(b'\r', b'\n', text.get(far..)?)?;
+    break_at(text, far + end)
+}
+
+#[inline]
+fn break_at(text: &[u8], end: usize) -> Option<Break> {
+    let (is_cr, len) = match text.get(end..)? {
+        [b'\r', b'\n', ..] => (false, 2),
+        [b'\r', ..] => (true, 1),
+        _ => (false, 1),
+    };
+    Some(Break { end, next: end + len, is_cr })
 }
 
 /// The place of a line ending.
@@ -21,6 +91,19 @@ pub(crate) struct Break {
     pub(crate) end: usize,
     /// The offset of what follows the line ending.
     pub(crate) next: usize,
+    /// Whether it is a CR alone, which a LF may yet make a pair if `text` ends
+    /// here.
+    pub(crate) is_cr: bool,
+}
+
+/// The highest bit of the lowest byte that ends a line, and perhaps of others
+/// above it.
+#[inline]
+fn ends_in_word(word: u64) -> u64 {
+    const ONES: u64 = u64::MAX / 255;
+    let (lf, cr) = (word ^ (ONES * 0x0a), word ^ (ONES * 0x0d));
+    let zero_in = |word: u64| word.wrapping_sub(ONES) & !word;
+    (zero_in(lf) | zero_in(cr)) & (ONES << 7)
 }
 
 /// The lines of `text`, of which there is always one: unlike [`str::lines`], a
@@ -34,6 +117,9 @@ pub(crate) fn lines(text: &[u8]) -> impl Iterator<Item = &[u8]> {
         text.get(..found.end)
     })
 }
+
+/// How many bytes are looked at before memchr is called.
+const NEAR: usize = 16;
 
 #[cfg(test)]
 mod tests {
@@ -54,6 +140,27 @@ mod tests {
         assert_eq!(split("a\n"), ["a", ""]);
         assert_eq!(split("a\r"), ["a", ""]);
         assert_eq!(split("\r\r\n\n"), ["", "", "", ""]);
+    }
+
+    #[test]
+    fn a_pair_that_was_cut_in_two_ends_one_line() {
+        let split = |pieces: &[&'static [u8]]| {
+            let mut splitter = Splitter::default();
+            let mut lines = Vec::new();
+            for piece in pieces {
+                let mut input = *piece;
+                while let Some(line) = splitter.split(&mut input) {
+                    lines.push(core::str::from_utf8(line).unwrap());
+                }
+                assert_eq!(input, b"", "the pieces end with a line");
+            }
+            lines
+        };
+        assert_eq!(split(&[b"a\r", b"\nb\n"]), ["a", "b"]);
+        assert_eq!(split(&[b"a\r", b"", b"\n", b"\n"]), ["a", ""]);
+        assert_eq!(split(&[b"a\r", b"\r", b"\n"]), ["a", ""]);
+        assert_eq!(split(&[b"a\n", b"\n"]), ["a", ""]);
+        assert_eq!(split(&[b"a\r\n", b"\n"]), ["a", ""]);
     }
 
     #[test]
