@@ -1,7 +1,7 @@
 //! Field values that cannot be malformed.
 
 use alloc::borrow::{Cow, ToOwned};
-use alloc::string::ToString;
+use alloc::string::{String, ToString};
 use core::error::Error;
 use core::fmt;
 
@@ -43,6 +43,11 @@ impl EventId {
     /// When `text` holds CR, LF or NUL.
     pub const fn from_static(text: &'static str) -> Self {
         Self(Cow::Borrowed(one_static_line(text)))
+    }
+
+    /// An id that has stood in a line already.
+    pub(crate) fn from_line(line: String) -> Self {
+        Self(Cow::Owned(line))
     }
 
     /// The id as text.

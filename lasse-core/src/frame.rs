@@ -10,9 +10,7 @@ use bytes::{Bytes, BytesMut};
 use crate::event::{Event, EventBuilder};
 use crate::field::{EventId, EventName};
 
-#[cfg(feature = "http1")]
-pub(crate) use encode::Digits;
-pub(crate) use encode::Fields;
+pub(crate) use encode::{Digits, Fields};
 
 /// The wire form of one or more whole events, comments or settings.
 ///

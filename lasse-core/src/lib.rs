@@ -16,6 +16,7 @@ mod handler;
 #[cfg(feature = "http1")]
 pub mod http1;
 mod line;
+mod log;
 mod outbox;
 #[cfg(feature = "http")]
 mod request;
@@ -32,6 +33,9 @@ pub use event::{DataRequired, Event, EventBuilder};
 pub use field::{EventId, EventName, InvalidField, InvalidLastEventId, LastEventId};
 pub use frame::Frame;
 pub use handler::{Handler, Next, Reason, SendError, TransportError};
+pub use log::{
+    Cursor, Ending, Epoch, Gap, InvalidEpoch, Log, Read, Refused, Resume, Retention, Start,
+};
 #[cfg(feature = "http")]
 pub use request::{Accept, Init, RequestHead};
 pub use time::Instant;

@@ -1,0 +1,367 @@
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+use core::time::Duration;
+
+use bytes::Bytes;
+
+use super::*;
+use crate::field::{InvalidLastEventId, LastEventId};
+
+fn log(retention: Retention) -> Log {
+    Log::new(Epoch::new("k").unwrap(), retention)
+}
+
+fn keeping(events: u64) -> Log {
+    log(Retention::new().with_events(events))
+}
+
+fn append(log: &mut Log, range: core::ops::RangeInclusive<u64>) {
+    for n in range {
+        log.append(&Event::new(n.to_string())).unwrap();
+    }
+}
+
+fn id(text: &str) -> EventId {
+    EventId::new(text.to_string()).unwrap()
+}
+
+fn said(text: &str) -> LastEventId {
+    LastEventId::Id(id(text))
+}
+
+fn at(seconds: u64) -> Instant {
+    Instant::from_nanos(0) + Duration::from_secs(seconds)
+}
+
+/// The bytes that are read in one go.
+fn read(log: &mut Log, cursor: &mut Cursor, budget: usize) -> Bytes {
+    match log.read(cursor, budget) {
+        Read::Events(frame) => frame.into_bytes(),
+        other => panic!("{other:?}"),
+    }
+}
+
+/// All data from `cursor` on, one event at a time.
+fn rest(log: &mut Log, mut cursor: Cursor) -> Vec<String> {
+    let mut data = Vec::new();
+    while let Read::Events(frame) = log.read(&mut cursor, 1) {
+        let text = core::str::from_utf8(frame.as_bytes()).unwrap();
+        let line = text.lines().find_map(|line| line.strip_prefix("data: "));
+        data.push(line.unwrap().to_string());
+    }
+    data
+}
+
+/// What a client hears that says it left off at `last`.
+fn heard(log: &mut Log, last: &LastEventId, start: Start) -> (&'static str, Vec<String>) {
+    let (decision, cursor) = match log.resume(last, start) {
+        Resume::Fresh(cursor) => ("fresh", cursor),
+        Resume::Resumed(cursor) => ("resumed", cursor),
+        Resume::Complete => return ("complete", Vec::new()),
+        Resume::Reset(gap, cursor) => (gap.as_str(), cursor),
+    };
+    (decision, rest(log, cursor))
+}
+
+#[test]
+fn every_row_of_the_resume_table() {
+    let mut log = keeping(3);
+    append(&mut log, 1..=5);
+    let invalid = |why| LastEventId::Invalid(why);
+    for (last, decision, data) in [
+        (LastEventId::Absent, "fresh", ""),
+        (LastEventId::Empty, "fresh", ""),
+        (said("k-5"), "resumed", ""),
+        (said("k-4"), "resumed", "5"),
+        (said("k-3"), "resumed", "45"),
+        (said("k-2"), "resumed", "345"),
+        (said("k-1"), "expired", ""),
+        (said("k-0"), "expired", ""),
+        (said("j-5"), "foreign", ""),
+        (said("k-6"), "ahead", ""),
+        (said("k-999999999999999999"), "ahead", ""),
+        (said("k-9999999999999999999"), "unknown", ""),
+        (said("k-05"), "unknown", ""),
+        (said("K-5"), "foreign", ""),
+        (said("5"), "unknown", ""),
+        (said("k-"), "unknown", ""),
+        (said("x".repeat(300).as_str()), "unknown", ""),
+        (invalid(InvalidLastEventId::TooLong), "unknown", ""),
+        (invalid(InvalidLastEventId::NotUtf8), "unknown", ""),
+        (invalid(InvalidLastEventId::NotOneLine), "unknown", ""),
+        (invalid(InvalidLastEventId::Conflicting), "unknown", ""),
+    ] {
+        let heard = heard(&mut log, &last, Start::Now);
+        assert_eq!((heard.0, heard.1.concat()), (decision, data.to_string()), "{last:?}");
+    }
+}
+
+#[test]
+fn a_start_is_for_who_is_fresh_and_for_who_is_reset() {
+    let mut log = keeping(3);
+    append(&mut log, 1..=5);
+    for (start, data) in [
+        (Start::Now, ""),
+        (Start::Oldest, "345"),
+        (Start::Last(0), ""),
+        (Start::Last(2), "45"),
+        (Start::Last(100), "345"),
+    ] {
+        assert_eq!(heard(&mut log, &LastEventId::Absent, start).1.concat(), data);
+        assert_eq!(heard(&mut log, &said("k-1"), start).1.concat(), data);
+    }
+}
+
+#[test]
+fn a_log_that_is_over_is_complete_for_who_has_all_of_it() {
+    let mut log = keeping(3);
+    append(&mut log, 1..=5);
+    log.finish();
+    log.abort();
+    assert_eq!(log.ending(), Some(Ending::Finished));
+    for (last, start, decision, data) in [
+        (said("k-5"), Start::Oldest, "complete", ""),
+        (LastEventId::Absent, Start::Now, "complete", ""),
+        (LastEventId::Empty, Start::Last(0), "complete", ""),
+        (LastEventId::Absent, Start::Oldest, "fresh", "345"),
+        (said("k-4"), Start::Now, "resumed", "5"),
+        (said("k-1"), Start::Now, "expired", ""),
+        (said("j-5"), Start::Now, "foreign", ""),
+    ] {
+        let heard = heard(&mut log, &last, start);
+        assert_eq!((heard.0, heard.1.concat()), (decision, data.to_string()), "{last:?}");
+    }
+    let mut end = log.cursor(Start::Now);
+    assert_eq!(log.read(&mut end, 1), Read::Over(Ending::Finished));
+    let refused = log.append(&Event::new("late")).unwrap_err();
+    assert_eq!(refused.ending(), Some(Ending::Finished));
+    assert_eq!(refused.to_string(), "the log is finished");
+}
+
+#[test]
+fn an_empty_log_knows_the_place_before_its_first_event() {
+    let mut log = keeping(3);
+    assert_eq!(log.id_before(log.cursor(Start::Now)), id("k-0"));
+    assert_eq!(heard(&mut log, &said("k-0"), Start::Now).0, "resumed");
+    assert_eq!(heard(&mut log, &said("k-1"), Start::Now).0, "ahead");
+    append(&mut log, 1..=2);
+    let heard = heard(&mut log, &said("k-0"), Start::Now);
+    assert_eq!((heard.0, heard.1.concat()), ("resumed", "12".to_string()));
+}
+
+#[test]
+fn every_place_has_an_id_that_leads_back_to_it() {
+    let mut log = keeping(4);
+    append(&mut log, 1..=5);
+    log.append(&Event::new("own").with_id(id("mine"))).unwrap();
+    append(&mut log, 7..=7);
+    let mut cursor = log.cursor(Start::Oldest);
+    let mut ids = Vec::new();
+    loop {
+        let name = log.id_before(cursor);
+        assert_eq!(log.after(&name), Ok(cursor), "{name}");
+        ids.push(name.to_string());
+        if !matches!(log.read(&mut cursor, 1), Read::Events(_)) {
+            break;
+        }
+    }
+    assert_eq!(ids, ["k-3", "k-4", "k-5", "mine", "k-7"]);
+}
+
+#[test]
+fn an_id_of_the_users_own_is_kept_and_found_again() {
+    let mut log = keeping(3);
+    for own in ["a", "b", "Zürich 7", "d"] {
+        assert_eq!(log.append(&Event::new(own).with_id(id(own))).unwrap(), id(own));
+    }
+    assert_eq!(heard(&mut log, &said("b"), Start::Now).1, ["Zürich 7", "d"]);
+    assert_eq!(heard(&mut log, &said("Zürich 7"), Start::Now).1, ["d"]);
+    assert_eq!(heard(&mut log, &said("a"), Start::Now).0, "unknown");
+    assert_eq!(heard(&mut log, &said("k-2"), Start::Now).1, ["Zürich 7", "d"]);
+}
+
+#[test]
+fn an_id_that_was_given_twice_loses_nothing() {
+    let mut log = keeping(3);
+    for data in ["1", "2"] {
+        log.append(&Event::new(data).with_id(id("same"))).unwrap();
+    }
+    assert_eq!(heard(&mut log, &said("same"), Start::Now).1, ["2"]);
+}
+
+#[test]
+fn an_id_that_no_client_could_send_back_is_refused() {
+    let mut log = keeping(3);
+    let control = "a header holds no control characters, and no blanks at its ends";
+    let shape = "the id looks like one that a log makes, <epoch>-<number>; append_as takes those";
+    for (own, message) in [
+        ("", "the empty id makes a client forget; leave it out to have a number".to_string()),
+        (&"x".repeat(257), "the id has 257 bytes; a client may send back 256".to_string()),
+        ("a\tb", format!("byte 1 of the id is 0x09; {control}")),
+        ("a\u{7f}", format!("byte 1 of the id is 0x7f; {control}")),
+        (" a", format!("byte 0 of the id is 0x20; {control}")),
+        ("a ", format!("byte 1 of the id is 0x20; {control}")),
+        ("k-7", shape.to_string()),
+        ("j-7", shape.to_string()),
+    ] {
+        let refused = log.append(&Event::new("").with_id(id(own))).unwrap_err();
+        assert_eq!((refused.to_string(), refused.ending()), (message, None));
+    }
+    assert!(log.is_empty());
+    log.append(&Event::new("").with_id(id(&"x".repeat(256)))).unwrap();
+}
+
+#[test]
+fn ids_from_outside_are_taken_in_any_shape() {
+    let mut log = keeping(3);
+    let event = Event::new("x").with_id(id("replaced"));
+    for given in ["1526919030474-55", "upstream-3", "plain"] {
+        assert_eq!(log.append_as(&id(given), &event).unwrap(), id(given));
+    }
+    assert_eq!(heard(&mut log, &said("upstream-3"), Start::Now).0, "resumed");
+    assert_eq!(heard(&mut log, &said("upstream-2"), Start::Now).0, "foreign");
+    assert_eq!(heard(&mut log, &said("replaced"), Start::Now).0, "unknown");
+}
+
+#[test]
+fn numbers_from_outside_go_up_and_may_skip() {
+    let mut log = keeping(3);
+    for (number, data) in [(100, "a"), (101, "b"), (110, "c"), (111, "d")] {
+        log.append_as(&id(&format!("k-{number}")), &Event::new(data)).unwrap();
+    }
+    let refused = log.append_as(&id("k-111"), &Event::new("again")).unwrap_err();
+    assert_eq!(refused.to_string(), "the id's number is not above the newest, which is 111");
+    assert_eq!(log.append(&Event::new("e")).unwrap(), id("k-112"));
+    for (number, decision, data) in [
+        (99, "expired", ""),
+        (100, "expired", ""),
+        (101, "resumed", "cde"),
+        (105, "resumed", "cde"),
+        (110, "resumed", "de"),
+        (112, "resumed", ""),
+        (113, "ahead", ""),
+    ] {
+        let heard = heard(&mut log, &said(&format!("k-{number}")), Start::Now);
+        assert_eq!((heard.0, heard.1.concat()), (decision, data.to_string()), "{number}");
+    }
+}
+
+#[test]
+fn what_was_said_before_the_first_number_was_said_elsewhere() {
+    let mut log = keeping(3);
+    assert!(log.append_as(&id("k-0"), &Event::new("")).is_err());
+    log.append_as(&id("k-100"), &Event::new("a")).unwrap();
+    assert_eq!(heard(&mut log, &said("k-99"), Start::Now).1, ["a"]);
+    assert_eq!(heard(&mut log, &said("k-98"), Start::Now).0, "expired");
+}
+
+#[test]
+fn readers_at_one_place_share_the_bytes() {
+    let mut log = keeping(100);
+    let (mut one, mut other) = (log.cursor(Start::Now), log.cursor(Start::Now));
+    append(&mut log, 1..=3);
+    let (a, b) = (read(&mut log, &mut one, 1000), read(&mut log, &mut other, 1000));
+    assert_eq!(a.as_ptr(), b.as_ptr());
+    append(&mut log, 4..=5);
+    let (c, d) = (read(&mut log, &mut one, 1000), read(&mut log, &mut other, 1000));
+    assert_eq!(c.as_ptr(), d.as_ptr());
+    assert_eq!(c.as_ptr(), a.as_ptr().wrapping_add(a.len()), "in the memory it was appended to");
+}
+
+#[test]
+fn what_lies_in_several_pieces_is_copied_up_to_the_budget() {
+    let mut log = keeping(100);
+    let (mut fast, mut slow) = (log.cursor(Start::Now), log.cursor(Start::Now));
+    for n in 1..=3 {
+        append(&mut log, n..=n);
+        read(&mut log, &mut fast, 1000);
+    }
+    let event = "data: 1\nid: k-1\n\n".len();
+    assert_eq!(read(&mut log, &mut slow, 2 * event + 1).len(), 2 * event);
+    assert_eq!(read(&mut log, &mut slow, 1000).as_ref(), b"data: 3\nid: k-3\n\n");
+    assert_eq!(log.read(&mut slow, 1000), Read::Wait);
+}
+
+#[test]
+fn an_event_larger_than_the_budget_is_read_whole() {
+    let mut log = keeping(100);
+    let mut cursor = log.cursor(Start::Now);
+    append(&mut log, 1..=1);
+    log.append(&Event::new("x".repeat(200_000))).unwrap();
+    append(&mut log, 3..=3);
+    assert_eq!(read(&mut log, &mut cursor, 0).as_ref(), b"data: 1\nid: k-1\n\n");
+    assert_eq!(read(&mut log, &mut cursor, 100).len(), 200_000 + 16);
+    assert_eq!(read(&mut log, &mut cursor, 100).as_ref(), b"data: 3\nid: k-3\n\n");
+}
+
+#[test]
+fn a_reader_that_fell_off_is_told_and_stays_where_it_is() {
+    let mut log = keeping(2);
+    let mut slow = log.cursor(Start::Now);
+    append(&mut log, 1..=2);
+    assert!(matches!(log.read(&mut slow.clone(), 1000), Read::Events(_)));
+    append(&mut log, 3..=3);
+    assert!(log.is_ready(slow));
+    assert_eq!(log.read(&mut slow, 1000), Read::Lagged);
+    assert_eq!(log.read(&mut slow, 1000), Read::Lagged);
+    slow = log.cursor(Start::Oldest);
+    assert_eq!(rest(&mut log, slow), ["2", "3"]);
+}
+
+#[test]
+fn a_reader_is_ready_when_there_is_something_to_say() {
+    let mut log = keeping(2);
+    let mut cursor = log.cursor(Start::Now);
+    assert!(!log.is_ready(cursor));
+    append(&mut log, 1..=1);
+    assert!(log.is_ready(cursor));
+    read(&mut log, &mut cursor, 1000);
+    assert!(!log.is_ready(cursor));
+    log.abort();
+    assert!(log.is_ready(cursor));
+    assert_eq!(log.read(&mut cursor, 1000), Read::Over(Ending::Aborted));
+}
+
+#[test]
+fn what_is_too_old_goes_and_what_is_not_stays() {
+    let mut log = log(Retention::new().with_age(Duration::from_secs(160)));
+    assert_eq!(log.deadline(), None);
+    append(&mut log, 1..=1);
+    assert_eq!(log.deadline(), Some(at(0)), "the log was never told the time");
+    for second in 1..=160 {
+        log.advance(at(second));
+        append(&mut log, 1..=1);
+    }
+    assert_eq!(log.len(), 161);
+    log.advance(at(170));
+    assert_eq!(log.deadline(), Some(at(1 + 10 + 160)));
+    log.advance(at(171));
+    assert_eq!(log.len(), 161 - 12, "those of the first stretch, the seconds 1 to 11");
+    log.advance(at(1000));
+    assert_eq!((log.len(), log.deadline()), (0, None));
+    assert_eq!(log.id_before(log.cursor(Start::Now)), id("k-161"));
+    assert_eq!(heard(&mut log, &said("k-161"), Start::Now).0, "resumed");
+    assert_eq!(heard(&mut log, &said("k-160"), Start::Now).0, "expired");
+}
+
+#[test]
+fn a_cleared_log_goes_on_where_it_was() {
+    let mut log = keeping(100);
+    append(&mut log, 1..=7);
+    let mut slow = log.cursor(Start::Last(1));
+    log.clear();
+    assert_eq!(log.read(&mut slow, 1000), Read::Lagged);
+    assert_eq!(log.append(&Event::new("8")).unwrap(), id("k-8"));
+    assert_eq!(heard(&mut log, &said("k-7"), Start::Now).1, ["8"]);
+}
+
+#[test]
+fn the_newest_event_is_kept_whatever_it_takes() {
+    let mut log = log(Retention::new().with_bytes(0).with_events(0));
+    let mut cursor = log.cursor(Start::Now);
+    for len in [10, 100_000, 10] {
+        log.append(&Event::new("x".repeat(len))).unwrap();
+        assert_eq!((log.len(), read(&mut log, &mut cursor, 0).len() > len), (1, true));
+    }
+}

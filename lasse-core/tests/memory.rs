@@ -1,0 +1,132 @@
+//! What a log takes, by what the allocator says.
+
+use std::alloc::System;
+
+use lasse_core::{Cursor, Epoch, Event, EventId, LastEventId, Log, Read, Retention, Start};
+use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
+
+#[global_allocator]
+static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
+
+/// How many bytes more there are allocated after `work`, whose result counts.
+fn bytes_taken<T>(work: impl FnOnce() -> T) -> (usize, T) {
+    let region = Region::new(ALLOCATOR);
+    let kept = Box::new(work());
+    let change = region.change();
+    (change.bytes_allocated - change.bytes_deallocated, *kept)
+}
+
+fn log(retention: Retention) -> Log {
+    Log::new(Epoch::new("k3x7Ah2z").unwrap(), retention)
+}
+
+fn read(log: &mut Log, cursor: &mut Cursor) -> usize {
+    match log.read(cursor, 16 * 1024) {
+        Read::Events(frame) => frame.len(),
+        _ => 0,
+    }
+}
+
+/// All of it is one test, since all allocate from the same.
+#[test]
+fn a_log_takes_what_it_promises() {
+    an_empty_log_takes_half_a_kilobyte_at_most();
+    fifty_small_events_take_at_most_twice_their_bytes_and_a_kilobyte();
+    two_hundred_thousand_events_take_no_more_than_the_first_fifty_thousand();
+    a_slice_that_is_held_costs_its_segment_and_no_more();
+    an_append_allocates_no_more_than_the_id_that_it_tells();
+    a_place_is_decided_on_without_an_allocation();
+}
+
+fn an_empty_log_takes_half_a_kilobyte_at_most() {
+    let (taken, log) = bytes_taken(|| log(Retention::new()));
+    assert!(taken <= 512, "{taken} bytes");
+    assert_eq!(taken, log.memory());
+}
+
+fn fifty_small_events_take_at_most_twice_their_bytes_and_a_kilobyte() {
+    for len in [38, 60, 80] {
+        for reads_each in [false, true] {
+            let mut bytes = 0;
+            let (taken, log) = bytes_taken(|| {
+                let mut log = log(Retention::new());
+                let mut cursor = log.cursor(Start::Now);
+                for _ in 0..50 {
+                    log.append(&Event::new("x".repeat(len))).unwrap();
+                    bytes += if reads_each { read(&mut log, &mut cursor) } else { 0 };
+                }
+                bytes += read(&mut log, &mut cursor);
+                log
+            });
+            assert!(taken <= 2 * bytes + 1024, "{taken} bytes for {bytes}, each {reads_each}");
+            assert!(taken.abs_diff(log.memory()) <= 64, "{taken}, said {}", log.memory());
+        }
+    }
+}
+
+fn two_hundred_thousand_events_take_no_more_than_the_first_fifty_thousand() {
+    let bytes = 4 << 20;
+    let mut log = log(Retention::new().with_events(10_000).with_bytes(bytes));
+    let mut cursor = log.cursor(Start::Now);
+    let mut after_the_first = 0;
+    for n in 0..200_000 {
+        log.append(&Event::new("x".repeat(60 + n % 80))).unwrap();
+        read(&mut log, &mut cursor);
+        if n == 50_000 {
+            after_the_first = log.memory();
+        }
+    }
+    assert_eq!(log.len(), 10_000);
+    assert!(log.memory() <= after_the_first + after_the_first / 20);
+}
+
+fn a_slice_that_is_held_costs_its_segment_and_no_more() {
+    let mut log = log(Retention::new().with_bytes(256 * 1024));
+    let mut cursor = log.cursor(Start::Now);
+    log.append(&Event::new("held")).unwrap();
+    let mut fill = || {
+        for _ in 0..20_000 {
+            log.append(&Event::new("x".repeat(100))).unwrap();
+        }
+        log.cursor(Start::Oldest)
+    };
+    fill();
+    let region = Region::new(ALLOCATOR);
+    let mut oldest = fill();
+    let Read::Events(held) = log.read(&mut oldest, 100) else { panic!("the oldest is kept") };
+    assert_eq!(log.read(&mut cursor, 100), Read::Lagged);
+    for _ in 0..20_000 {
+        log.append(&Event::new("x".repeat(100))).unwrap();
+    }
+    let change = region.change();
+    let grown = change.bytes_allocated.saturating_sub(change.bytes_deallocated);
+    assert!(grown <= 64 * 1024 + 4096, "{grown} bytes beside a slice of {}", held.len());
+}
+
+fn an_append_allocates_no_more_than_the_id_that_it_tells() {
+    let mut log = log(Retention::new().with_bytes(1 << 20));
+    let event = Event::new("x".repeat(60));
+    for _ in 0..20_000 {
+        log.append(&event).unwrap();
+    }
+    let region = Region::new(ALLOCATOR);
+    for _ in 0..10_000 {
+        log.append(&event).unwrap();
+    }
+    let allocations = region.change().allocations;
+    assert!(allocations <= 10_000 + 100, "{allocations} for 10,000 events");
+}
+
+fn a_place_is_decided_on_without_an_allocation() {
+    let mut log = log(Retention::new());
+    for n in 0..1000_u64 {
+        let own = EventId::new(format!("own {n}")).unwrap();
+        log.append(&Event::new("x").with_id(own)).unwrap();
+    }
+    for text in ["own 7", "k3x7Ah2z-7", "other-7", "nothing"] {
+        let last = LastEventId::Id(EventId::new(text).unwrap());
+        let region = Region::new(ALLOCATOR);
+        let resume = log.resume(&last, Start::Now);
+        assert_eq!(region.change().allocations, 0, "{resume:?}");
+    }
+}
