@@ -1,0 +1,3 @@
+//! What lasse's crates are tested with.
+
+pub mod checks;
