@@ -1,5 +1,7 @@
-//! What lasse's crates are tested with: streams and what they say.
+//! What lasse's crates are tested with: streams and what they say, and checks for
+//! any server.
 
+pub mod checks;
 mod heard;
 pub mod oracle;
 pub mod seeds;
