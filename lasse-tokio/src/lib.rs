@@ -7,14 +7,17 @@ mod answer;
 mod clock;
 mod drive;
 mod events;
+mod gate;
 mod mailbox;
 mod serve;
 mod session;
+mod spread;
 
 pub use answer::{Answer, respond};
 pub use clock::now;
 pub use drive::{Drive, Ended, drive};
 pub use events::{Events, Relay, Said};
+pub use gate::{Cause, DrainPlan, Figures, Gate, GateConfig, Permit, Refused};
 pub use lasse_core;
 pub use mailbox::{Mail, Mailbox, Notifier, NotifyError, Silence, mailbox};
 pub use serve::{InvalidServeConfig, PeerAddr, ServeConfig, serve, serve_connection};

@@ -9,7 +9,7 @@ use lasse_core::{Connection, Handler, Instant, Output, Reason, TransportError};
 use pin_project_lite::pin_project;
 use tokio::time::{Sleep, sleep_until};
 
-use crate::clock::now;
+use crate::clock::{at, now};
 use crate::mailbox::{Mail, Mailbox};
 
 pin_project! {
@@ -117,7 +117,7 @@ impl<H: Handler, M> Session<H, M> {
         deadline: Instant,
         cx: &mut Context<'_>,
     ) -> Poll<()> {
-        let deadline = tokio::time::Instant::from_std(deadline.into());
+        let deadline = at(deadline);
         let mut timer = self.project().timer;
         if timer.is_none() {
             timer.set(Some(sleep_until(deadline)));

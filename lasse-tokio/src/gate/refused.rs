@@ -1,0 +1,73 @@
+//! Why a stream was not let in.
+
+use std::error::Error;
+use std::fmt;
+use std::time::Duration;
+
+/// A stream that was not let in, though it may be later.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Refused {
+    cause: Cause,
+    retry: Duration,
+}
+
+impl Refused {
+    pub(super) fn new(cause: Cause, retry: Duration) -> Self {
+        Self { cause, retry }
+    }
+
+    /// Why.
+    pub fn cause(&self) -> Cause {
+        self.cause
+    }
+
+    /// How long the client is to stay away: a random time, so that not all are
+    /// back at once.
+    pub fn retry(&self) -> Duration {
+        self.retry
+    }
+}
+
+impl fmt::Display for Refused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self.cause {
+            Cause::Limit => "there are as many streams as there may be",
+            Cause::LimitPerKey => "this client has as many streams as it may have",
+            Cause::Draining => "the server is shutting down",
+        })
+    }
+}
+
+impl Error for Refused {}
+
+/// Why a stream is not let in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Cause {
+    /// There are as many streams as there may be.
+    Limit,
+    /// There are as many of the same key as there may be.
+    LimitPerKey,
+    /// The server is shutting down.
+    Draining,
+}
+
+impl Cause {
+    /// All causes, in the order of their declaration, for who counts by cause.
+    pub const ALL: [Self; 3] = [Self::Limit, Self::LimitPerKey, Self::Draining];
+
+    /// The cause as a word, in `snake_case`, as figures and logs have it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Limit => "limit",
+            Self::LimitPerKey => "limit_per_key",
+            Self::Draining => "draining",
+        }
+    }
+}
+
+impl fmt::Display for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}

@@ -1,0 +1,44 @@
+//! Chance, so that what many clients do is not done by all at once.
+
+use std::hash::{BuildHasher, RandomState};
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
+/// A time drawn from a span; its start, if it ends before it starts.
+pub(crate) fn draw(span: RangeInclusive<Duration>) -> Duration {
+    let (start, end) = span.into_inner();
+    let width = u64::try_from(end.saturating_sub(start).as_nanos()).unwrap_or(u64::MAX);
+    let drawn = u128::from(width) * u128::from(chance()) / u128::from(u64::MAX);
+    start + Duration::from_nanos(u64::try_from(drawn).unwrap_or(width))
+}
+
+/// A random number: each state has keys of its own, by which it hashes.
+fn chance() -> u64 {
+    RandomState::new().hash_one(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    #[test]
+    fn draws_are_spread_over_the_whole_span() {
+        let mut tenths = [0; 10];
+        for _ in 0..10_000 {
+            let drawn = draw(SECOND..=2 * SECOND);
+            assert!(drawn >= SECOND && drawn <= 2 * SECOND);
+            let tenth = (drawn - SECOND).as_millis() / 100;
+            tenths[usize::try_from(tenth).unwrap().min(9)] += 1;
+        }
+        assert!(tenths.iter().all(|count| (800..1200).contains(count)), "{tenths:?}");
+    }
+
+    #[test]
+    fn a_span_without_width_holds_its_start_alone() {
+        assert_eq!(draw(SECOND..=SECOND), SECOND);
+        assert_eq!(draw(2 * SECOND..=SECOND), 2 * SECOND);
+        assert!(draw(Duration::ZERO..=Duration::MAX) <= Duration::MAX);
+    }
+}
