@@ -56,12 +56,25 @@ impl<H: Accept> Connection<H> {
         config: &Config,
         now: Instant,
     ) -> Response<Body<H>> {
+        Self::accept_with(request, |request| H::init(args(), request), config, now)
+    }
+}
+
+impl<H: Handler> Connection<H> {
+    /// Answers a request as `init` decides, which does not run for a refused
+    /// method: [`accept`](Self::accept) for handlers that are made elsewhere.
+    pub fn accept_with<'a>(
+        request: impl Into<RequestHead<'a>>,
+        init: impl FnOnce(&RequestHead<'_>) -> Init<H>,
+        config: &Config,
+        now: Instant,
+    ) -> Response<Body<H>> {
         let request = request.into();
         let answers = &config.settings().answers;
         if let Some(refusal) = answers.refusal(&request) {
             return refusal.map(Body::Full);
         }
-        match H::init(args(), &request) {
+        match init(&request) {
             Init::Stream(mut handler, _) if request.method() == Method::HEAD => {
                 handler.terminate(Reason::HeadOnly);
                 answers.stream().map(|()| Body::HeadOnly)
