@@ -5,21 +5,24 @@ use std::pin::Pin;
 use bytes::Bytes;
 use futures_core::Stream;
 use http::Response;
-use lasse_core::{Accept, Body, Config, Connection, Handler, RequestHead};
+use lasse_core::{Accept, Body, Connection, Handler, Init, RequestHead};
 
 use crate::clock::now;
+use crate::gate::Permit;
 use crate::mailbox::{Mail, Mailbox, Notifier, mailbox};
+use crate::route::Route;
 use crate::session::Session;
 
 /// Answers a request by a stream of events, or as [`Accept::init`] decides.
 ///
 /// `args` is given the notifier of the new stream, to put wherever its messages
-/// will come from. It does not run if the request is refused.
+/// will come from. It does not run if the request is refused: for its method, or
+/// by the route's gate.
 ///
 /// # Examples
 ///
 /// ```
-/// # use lasse_tokio::lasse_core::{Accept, Config, Event, Handler, Init, Next, RequestHead};
+/// # use lasse_tokio::lasse_core::{Accept, Event, Handler, Init, Next, RequestHead};
 /// # struct Echo;
 /// # impl Handler for Echo {
 /// #     type Notify = &'static str;
@@ -30,22 +33,68 @@ use crate::session::Session;
 /// #     type Args = ();
 /// #     fn init((): (), _: &RequestHead<'_>) -> Init<Self> { Init::Stream(Self, vec![]) }
 /// # }
+/// use lasse_tokio::Route;
+///
+/// let route = Route::default();
 /// let request = http::Request::get("/events").body(())?;
 /// let mut subscribers = Vec::new();
 /// let response =
-///     lasse_tokio::respond::<Echo, _>(&request, &Config::new(), |notifier| subscribers.push(notifier));
+///     lasse_tokio::respond::<Echo>(&request, &route, |notifier| subscribers.push(notifier));
 /// assert_eq!(response.status(), 200);
 /// subscribers[0].notify("hello")?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-pub fn respond<'a, H: Accept, R: Into<RequestHead<'a>>>(
-    request: R,
-    config: &Config,
+pub fn respond<'a, H: Accept>(
+    request: impl Into<RequestHead<'a>>,
+    route: &Route,
     args: impl FnOnce(Notifier<H>) -> H::Args,
 ) -> Response<Answer<H>> {
-    let (notifier, mailbox) = mailbox(MAILBOX_CAPACITY);
-    let response = Connection::accept(request, || args(notifier), config, now());
-    response.map(|body| Answer::new(body, mailbox))
+    respond_with(request, route, |request| {
+        let (notifier, mailbox) = mailbox(route.mailbox_capacity());
+        (H::init(args(notifier), request), mailbox)
+    })
+}
+
+/// Answers a request as `init` decides, by a stream that is fed by the mail
+/// which comes with the decision.
+///
+/// # Examples
+///
+/// ```
+/// use lasse_tokio::lasse_core::Init;
+/// use lasse_tokio::{Events, Relay, Route};
+/// # use lasse_tokio::Silence;
+///
+/// # let events = Silence::<Relay>::new();
+/// # let request = http::Request::get("/tokens").body(())?;
+/// let route = Route::default();
+/// let response = lasse_tokio::respond_with(&request, &route, |request| {
+///     let init = match request.last_event_id().id() {
+///         Some(_) => Init::NoContent,
+///         None => Init::Stream(Relay, vec![]),
+///     };
+///     (init, events)
+/// });
+/// # let _ = response;
+/// # Ok::<(), http::Error>(())
+/// ```
+pub fn respond_with<'a, H: Handler, M: Stream<Item = Mail<H>> + Unpin>(
+    request: impl Into<RequestHead<'a>>,
+    route: &Route,
+    init: impl FnOnce(&RequestHead<'_>) -> (Init<H>, M),
+) -> Response<Answer<H, M>> {
+    let (mut mail, mut permit) = (None, None);
+    let init = |request: &RequestHead<'_>| match route.admit(request) {
+        Ok(admitted) => {
+            permit = admitted;
+            let (answer, source) = init(request);
+            mail = Some(source);
+            answer
+        }
+        Err(refused) => route.refuse(refused),
+    };
+    let response = Connection::accept_with(request, init, route.config(), now());
+    response.map(|body| Answer::new(body, mail, permit))
 }
 
 /// The body of an answer: a stream, or bytes.
@@ -59,14 +108,17 @@ pub enum Answer<H: Handler, M = Mailbox<H>> {
     HeadOnly,
 }
 
-impl<H: Handler, M: Stream<Item = Mail<H>> + Unpin> Answer<H, M> {
-    /// An answer of the core's, its stream fed by `mail`.
-    pub fn new(body: Body<H>, mail: M) -> Self {
-        match body {
-            Body::Events(connection) => Self::Events(Box::pin(Session::new(connection, mail))),
+impl<H: Handler, M> Answer<H, M> {
+    fn new(body: Body<H>, mail: Option<M>, permit: Option<Permit>) -> Self {
+        let answer = match body {
+            Body::Events(connection) => {
+                return Self::Events(Box::pin(Session::from_parts(connection, mail, permit)));
+            }
             Body::Full(bytes) => Self::Full(bytes),
             Body::HeadOnly => Self::HeadOnly,
-        }
+        };
+        permit.into_iter().for_each(Permit::withdraw);
+        answer
     }
 }
 
@@ -75,6 +127,3 @@ impl<H: Handler, M, T: Into<Bytes>> From<T> for Answer<H, M> {
         Self::Full(bytes.into())
     }
 }
-
-/// How many messages wait for a slow client, at the most.
-const MAILBOX_CAPACITY: usize = 64;

@@ -10,6 +10,7 @@ use pin_project_lite::pin_project;
 use tokio::time::{Sleep, sleep_until};
 
 use crate::clock::{at, now};
+use crate::gate::Permit;
 use crate::mailbox::{Mail, Mailbox};
 
 pin_project! {
@@ -21,25 +22,48 @@ pin_project! {
     pub struct Session<H: Handler, M = Mailbox<H>> {
         connection: Connection<H>,
         mail: Option<M>,
+        permit: Option<Permit>,
         #[pin]
         timer: Option<Sleep>,
+    }
+
+    impl<H: Handler, M> PinnedDrop for Session<H, M> {
+        fn drop(this: Pin<&mut Self>) {
+            let session = this.project();
+            if let (Some(permit), Some(reason)) = (session.permit, session.connection.reason()) {
+                permit.record(reason);
+            }
+        }
     }
 }
 
 impl<H: Handler, M: Stream<Item = Mail<H>> + Unpin> Session<H, M> {
     /// A stream that takes its messages from `mail`.
     pub fn new(connection: Connection<H>, mail: M) -> Self {
-        Self { connection, mail: Some(mail), timer: None }
+        Self::from_parts(connection, Some(mail), None)
+    }
+
+    /// Ends when the gate drains that gave the `permit`, and is counted there.
+    #[must_use]
+    pub fn with_permit(mut self, permit: Permit) -> Self {
+        self.permit = Some(permit);
+        self
     }
 
     /// What to do next, after everything that has come is taken in: write, or
     /// close. Pending while there is nothing to do. Bytes that are not
     /// acknowledged by [`handle_written`](Self::handle_written) are given again.
     pub fn poll_output(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Output> {
+        self.as_mut().take_drain(cx);
         for _ in 0..TURNS {
             let is_all_taken = self.as_mut().take_mail(cx);
             let session = self.as_mut().project();
-            match session.connection.poll_output(now()) {
+            let now = now();
+            // A stream that never waits would not learn of it otherwise.
+            if session.connection.deadline().is_some_and(|deadline| deadline <= now) {
+                session.connection.handle_timeout(now);
+            }
+            match session.connection.poll_output(now) {
                 Output::Wait if !is_all_taken => continue,
                 Output::Wait => {}
                 output => return Poll::Ready(output),
@@ -75,6 +99,14 @@ impl<H: Handler, M: Stream<Item = Mail<H>> + Unpin> Session<H, M> {
 }
 
 impl<H: Handler, M> Session<H, M> {
+    pub(crate) fn from_parts(
+        connection: Connection<H>,
+        mail: Option<M>,
+        permit: Option<Permit>,
+    ) -> Self {
+        Self { connection, mail, permit, timer: None }
+    }
+
     /// Ready when a deadline has come: poll the output again. For while a write
     /// is out; [`poll_output`](Self::poll_output) looks to the time by itself.
     pub fn poll_timeout(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
@@ -107,6 +139,16 @@ impl<H: Handler, M> Session<H, M> {
     /// The handler.
     pub fn handler(&self) -> &H {
         self.connection.handler()
+    }
+
+    /// Learns of the gate when the stream has to end.
+    fn take_drain(self: Pin<&mut Self>, cx: &mut Context<'_>) {
+        let session = self.project();
+        if let Some(Poll::Ready(drain)) =
+            session.permit.as_mut().map(|permit| permit.poll_drain(cx))
+        {
+            session.connection.handle_drain(drain);
+        }
     }
 
     /// Waits for a deadline. Deadlines mostly move on, with every event that is

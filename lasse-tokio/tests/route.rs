@@ -1,0 +1,295 @@
+//! Streams that pass a gate, from the request to the end.
+
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{HeaderName, HeaderValue, Request, Response};
+use lasse_core::{Accept, Close, Config, Event, Handler, Init, Next, Output, Reason, RequestHead};
+use lasse_tokio::{
+    Answer, Cause, DrainPlan, Gate, GateConfig, Refusal, Relay, Route, Session, Silence, respond,
+    respond_with,
+};
+use tokio::time::{Instant, sleep, timeout};
+
+/// A handler that says what it was made to say, again and again if it is busy.
+#[derive(Debug)]
+struct Voice {
+    is_busy: bool,
+}
+
+impl Handler for Voice {
+    type Notify = &'static str;
+    type Info = ();
+    fn handle_notify(&mut self, text: &'static str) -> Next {
+        match text {
+            "stop" => Next::Stop,
+            "panic" => panic!("as ordered"),
+            text => Next::send(Event::new(text)),
+        }
+    }
+    fn handle_drained(&mut self) -> Next {
+        if self.is_busy { Next::send(Event::new("busy")) } else { Next::Wait }
+    }
+}
+
+impl Accept for Voice {
+    type Args = &'static str;
+    fn init(answer: &'static str, _: &RequestHead<'_>) -> Init<Self> {
+        match answer {
+            "no content" => Init::NoContent,
+            "come back" => Init::ComeBack(secs(1)),
+            "own" => Init::Respond(Response::new(Bytes::from_static(b"own"))),
+            answer => Init::Stream(Self { is_busy: answer == "busy" }, vec![]),
+        }
+    }
+}
+
+fn request(method: &str) -> Request<()> {
+    Request::builder().method(method).uri("/events").body(()).unwrap()
+}
+
+fn open(route: &Route, answer: &'static str) -> Pin<Box<Session<Voice>>> {
+    let Answer::Events(session) = respond(&request("GET"), route, |_| answer).into_body() else {
+        panic!("no stream")
+    };
+    session
+}
+
+fn text(answer: Answer<Voice>) -> Bytes {
+    match answer {
+        Answer::Full(bytes) => bytes,
+        other => panic!("not a text: {other:?}"),
+    }
+}
+
+/// Takes what a stream has to say, as fast as it says it, until its end.
+async fn listen(mut session: Pin<Box<Session<Voice>>>) -> (String, Close) {
+    let mut said = String::new();
+    loop {
+        match poll_fn(|cx| session.as_mut().poll_output(cx)).await {
+            Output::Write(bytes) => {
+                said.push_str(std::str::from_utf8(&bytes).unwrap());
+                session.as_mut().handle_written(bytes.len());
+            }
+            Output::Close(close) => return (said, close),
+            Output::Wait => {}
+        }
+        tokio::task::yield_now().await;
+    }
+}
+
+fn full() -> Gate {
+    Gate::new(GateConfig::new().with_limit(0).with_retry(millis(1500)..=millis(1500)))
+}
+
+fn secs(n: u64) -> Duration {
+    Duration::from_secs(n)
+}
+
+fn millis(n: u64) -> Duration {
+    Duration::from_millis(n)
+}
+
+#[test]
+fn an_event_source_is_told_to_come_back() {
+    let route = Route::default().with_gate(&full());
+    let response = respond::<Voice>(&request("GET"), &route, |_| panic!("the args were made"));
+    assert_eq!(response.status(), 200);
+    assert_eq!(response.headers()["content-type"], "text/event-stream");
+    assert_eq!(text(response.into_body()), "retry: 1500\n");
+}
+
+#[test]
+fn a_client_that_fetches_is_told_by_the_status() {
+    let name = HeaderName::from_static("access-control-allow-origin");
+    let config = Config::new().with_header(name, HeaderValue::from_static("*")).unwrap();
+    let per_key = Gate::new(GateConfig::new().with_limit_per_key(0, |_| Some(())));
+    for (gate, status) in [(full(), 503), (per_key, 429)] {
+        let route = Route::new(config.clone()).with_gate(&gate).with_refusal(Refusal::Status);
+        let response = respond::<Voice>(&request("GET"), &route, |_| panic!("the args were made"));
+        assert_eq!(response.status(), status);
+        assert_eq!(response.headers()["access-control-allow-origin"], "*");
+        let seconds: u64 = response.headers()["retry-after"].to_str().unwrap().parse().unwrap();
+        let expected = if status == 503 { 2..=2 } else { 5..=15 };
+        assert!(expected.contains(&seconds), "{seconds}");
+        assert_eq!(text(response.into_body()), "");
+    }
+}
+
+#[test]
+fn a_head_and_a_refused_method_need_no_permit() {
+    let gate = full();
+    let route = Route::default().with_gate(&gate);
+    let response = respond::<Voice>(&request("HEAD"), &route, |_| "stream");
+    assert!(matches!(response.body(), Answer::HeadOnly));
+    assert_eq!(respond::<Voice>(&request("PUT"), &route, |_| "stream").status(), 405);
+    assert_eq!(gate.figures(), full().figures());
+}
+
+#[test]
+fn an_answer_that_is_no_stream_takes_no_place() {
+    let gate = Gate::new(GateConfig::new().with_limit(1));
+    let unused = gate.figures();
+    let route = Route::default().with_gate(&gate);
+    for answer in ["no content", "come back", "own"] {
+        text(respond(&request("GET"), &route, |_| answer).into_body());
+    }
+    assert_eq!(gate.figures(), unused);
+}
+
+#[test]
+fn what_is_answered_without_a_mailbox_passes_the_gate_as_well() {
+    let route = Route::default().with_gate(&full());
+    let response = respond_with(&request("GET"), &route, |_| -> (Init<Relay>, Silence<Relay>) {
+        panic!("init ran")
+    });
+    assert!(matches!(response.into_body(), Answer::Full(_)));
+}
+
+#[test]
+fn a_route_says_how_many_messages_may_wait() {
+    let route = Route::default().with_mailbox_capacity(2);
+    let sent = AtomicUsize::new(0);
+    let response = respond::<Voice>(&request("GET"), &route, |notifier| {
+        sent.store((0..9).filter(|_| notifier.notify("hello").is_ok()).count(), Ordering::Relaxed);
+        "stream"
+    });
+    assert_eq!((response.status().as_u16(), sent.into_inner()), (200, 2));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_gate_learns_why_a_stream_ended() {
+    let gate = Gate::default();
+    let config = Config::new().with_max_age(secs(60)).unwrap();
+    let route = Route::new(config).with_gate(&gate);
+
+    let mut peer_closed = open(&route, "stream");
+    peer_closed.as_mut().handle_peer_closed();
+    drop(peer_closed);
+    assert_eq!(gate.figures().ended(Reason::PeerClosed), 1);
+
+    drop(open(&route, "stream"));
+    assert_eq!(gate.figures().ended(Reason::Dropped), 1);
+
+    let expired = open(&route, "stream");
+    assert_eq!(gate.figures().open, 1);
+    listen(expired).await;
+    assert_eq!(gate.figures().ended(Reason::Expired), 1);
+    assert_eq!(gate.figures().open, 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stream_that_panics_is_counted_as_such() {
+    let gate = Gate::default();
+    let route = Route::default().with_gate(&gate);
+    let response = respond::<Voice>(&request("GET"), &route, |notifier| {
+        notifier.notify("panic").unwrap();
+        "stream"
+    });
+    let Answer::Events(session) = response.into_body() else { panic!("no stream") };
+    assert!(tokio::spawn(listen(session)).await.unwrap_err().is_panic());
+    assert_eq!(gate.figures().ended(Reason::Panicked), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn streams_are_sent_home_cleanly_each_at_its_own_time() {
+    let gate = Gate::default();
+    let route = Route::new(Config::new().without_keep_alive()).with_gate(&gate);
+    let start = Instant::now();
+    let clients: Vec<_> = (0..1000)
+        .map(|_| {
+            let session = open(&route, "stream");
+            tokio::spawn(async move { (listen(session).await, start.elapsed()) })
+        })
+        .collect();
+    sleep(secs(1)).await;
+    let retry = secs(1)..=secs(2);
+    gate.drain(&DrainPlan::new().with_notice(secs(5)).with_window(secs(10)).with_retry(retry));
+    assert_eq!(gate.drained().await, 0);
+    let mut seconds = [0; 10];
+    for client in clients {
+        let ((said, close), after) = client.await.unwrap();
+        assert_eq!(close, Close::Clean);
+        let retry = said.strip_prefix(":\nretry: ").and_then(|said| said.strip_suffix('\n'));
+        assert!((1000..=2000).contains(&retry.unwrap().parse().unwrap()));
+        let second = (after - secs(6)).as_secs().min(9);
+        seconds[usize::try_from(second).unwrap()] += 1;
+    }
+    assert!(seconds.iter().all(|count| (50..150).contains(count)), "{seconds:?}");
+    assert_eq!(gate.figures().ended(Reason::Drained), 1000);
+}
+
+#[tokio::test(start_paused = true)]
+async fn finite_streams_may_finish_until_the_grace_is_over() {
+    let gate = Gate::default();
+    let route = Route::new(Config::new().with_finite(true)).with_gate(&gate);
+    let unending = tokio::spawn(listen(open(&route, "stream")));
+    let mut notifier = None;
+    let response = respond::<Voice>(&request("GET"), &route, |own| {
+        notifier = Some(own);
+        "stream"
+    });
+    let Answer::Events(session) = response.into_body() else { panic!("no stream") };
+    let finishing = tokio::spawn(listen(session));
+    sleep(secs(1)).await;
+    gate.drain(&DrainPlan::new().with_window(secs(3)).with_grace(secs(20)));
+    sleep(secs(10)).await;
+    let notifier = notifier.unwrap();
+    notifier.notify("the end").unwrap();
+    notifier.stop();
+    let (said, close) = finishing.await.unwrap();
+    assert!(said.ends_with("data: the end\n\n"), "{said:?}");
+    assert_eq!(close, Close::Clean);
+    assert_eq!(unending.await.unwrap().1, Close::Abort);
+    assert_eq!(gate.drained().await, 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stream_whose_client_is_stuck_is_aborted_when_the_grace_is_over() {
+    let gate = Gate::default();
+    let route = Route::new(Config::new().without_write_timeout()).with_gate(&gate);
+    let mut session = open(&route, "stream");
+    let stuck = poll_fn(|cx| session.as_mut().poll_output(cx)).await;
+    assert!(matches!(stuck, Output::Write(_)));
+    gate.drain(&DrainPlan::new().with_window(secs(3)).with_grace(secs(20)));
+    let start = Instant::now();
+    while poll_fn(|cx| session.as_mut().poll_output(cx)).await != Output::Close(Close::Abort) {
+        poll_fn(|cx| session.as_mut().poll_timeout(cx)).await;
+    }
+    assert_eq!(start.elapsed().as_secs(), 23);
+}
+
+#[tokio::test]
+async fn a_stream_that_never_pauses_is_sent_home_too() {
+    let gate = Gate::default();
+    let route = Route::default().with_gate(&gate);
+    let client = tokio::spawn(listen(open(&route, "busy")));
+    gate.drain(&DrainPlan::new().with_window(millis(20)));
+    let (said, close) = timeout(secs(10), client).await.unwrap().unwrap();
+    assert_eq!(close, Close::Clean);
+    assert!(said.contains("data: busy\n\n"));
+    assert!(said.trim_end().rsplit('\n').next().unwrap().starts_with("retry: "));
+}
+
+#[test]
+fn init_runs_for_no_more_than_are_let_in() {
+    let gate = Gate::new(GateConfig::new().with_limit(3));
+    let route = Route::default().with_gate(&gate);
+    let made = Arc::new(AtomicUsize::new(0));
+    let sessions: Vec<_> = (0..10)
+        .map(|_| {
+            respond::<Voice>(&request("GET"), &route, |_| {
+                made.fetch_add(1, Ordering::Relaxed);
+                "stream"
+            })
+        })
+        .collect();
+    assert_eq!(made.load(Ordering::Relaxed), 3);
+    assert_eq!(gate.figures().refused(Cause::Limit), 7);
+    drop(sessions);
+    assert_eq!(gate.figures().open, 0);
+}
