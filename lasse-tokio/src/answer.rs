@@ -112,8 +112,7 @@ impl<H: Handler, M> Answer<H, M> {
     fn new(body: Body<H>, mail: Option<M>, permit: Option<Permit>) -> Self {
         let answer = match body {
             Body::Events(connection) => {
-                let session = Session::from_parts(connection, mail, permit);
-                return Self::Events(Box::pin(session));
+                return Self::Events(Box::pin(Session::from_parts(connection, mail, permit)));
             }
             Body::Full(bytes) => Self::Full(bytes),
             Body::HeadOnly => Self::HeadOnly,

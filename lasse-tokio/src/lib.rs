@@ -12,6 +12,7 @@ mod mailbox;
 mod route;
 mod serve;
 mod session;
+mod sockets;
 mod spread;
 
 pub use answer::{Answer, respond, respond_with};
@@ -24,3 +25,4 @@ pub use mailbox::{Mail, Mailbox, Notifier, NotifyError, Silence, mailbox};
 pub use route::{Refusal, Route};
 pub use serve::{InvalidServeConfig, PeerAddr, ServeConfig, serve, serve_connection};
 pub use session::Session;
+pub use sockets::{Listener, WriteDeadline};

@@ -1,0 +1,142 @@
+//! Sockets as streams want them.
+
+#[cfg(feature = "axum")]
+mod axum;
+mod deadline;
+
+use std::io;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use socket2::SockRef;
+use tokio::net::{TcpListener, TcpStream, ToSocketAddrs};
+use tokio::time::sleep;
+
+pub use deadline::WriteDeadline;
+
+/// A listener whose sockets are as streams want them, for any server.
+///
+/// | option | why |
+/// |---|---|
+/// | `TCP_NODELAY` | an event is not to wait for the acknowledgement of the one before |
+/// | `TCP_USER_TIMEOUT`, the write timeout (Linux, Android) | a client that vanished acknowledges nothing, while keep-alives fit the send buffer for hours |
+/// | `TCP_NOTSENT_LOWAT`, 16 KiB (Linux, Android) | what a slow client is not sent yet stays where it is counted |
+/// | a write deadline | a client that takes nothing is given up, whether or not the server asks again |
+/// | a backlog of 4,096 | many come at once, when they come back |
+///
+/// With the feature `axum` it can be given to `axum::serve`.
+///
+/// # Examples
+///
+/// ```
+/// use std::time::Duration;
+/// use lasse_tokio::Listener;
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> std::io::Result<()> {
+/// let mut listener =
+///     Listener::bind("127.0.0.1:0").await?.with_write_timeout(Some(Duration::from_secs(10)));
+/// # tokio::net::TcpStream::connect(listener.local_addr()?).await?;
+/// let (socket, peer) = listener.accept().await;
+/// # let _ = (socket, peer);
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug)]
+pub struct Listener {
+    listener: TcpListener,
+    write_timeout: Option<Duration>,
+}
+
+impl Listener {
+    /// Listens at an address. Port 0 is any that is free.
+    ///
+    /// # Errors
+    ///
+    /// When the address is taken, or not this machine's.
+    pub async fn bind(address: impl ToSocketAddrs) -> io::Result<Self> {
+        TcpListener::bind(address).await.map(Self::from)
+    }
+
+    /// Sets how long a client may take nothing, though there is something for it:
+    /// 30 seconds, unless you say otherwise; with `None`, for ever. Where streams
+    /// have a write timeout of their own, the shorter one counts.
+    #[must_use]
+    pub fn with_write_timeout(self, timeout: Option<Duration>) -> Self {
+        Self { write_timeout: timeout, ..self }
+    }
+
+    /// The next client, and its address. Where there is no room for it in the
+    /// process (`EMFILE`), waits until there is.
+    pub async fn accept(&mut self) -> (WriteDeadline<TcpStream>, SocketAddr) {
+        loop {
+            match self.listener.accept().await {
+                Ok((socket, peer)) => {
+                    prepare(&socket, self.write_timeout);
+                    return (WriteDeadline::new(socket, self.write_timeout), peer);
+                }
+                Err(error) if is_of_one_client(&error) => {}
+                Err(_) => sleep(PAUSE).await,
+            }
+        }
+    }
+
+    /// Where it listens.
+    ///
+    /// # Errors
+    ///
+    /// When the operating system does not tell.
+    pub fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.listener.local_addr()
+    }
+}
+
+impl From<TcpListener> for Listener {
+    /// To listen again is to have the backlog changed, where that can be done.
+    fn from(listener: TcpListener) -> Self {
+        let _ = SockRef::from(&listener).listen(BACKLOG);
+        Self { listener, write_timeout: Some(WRITE_TIMEOUT) }
+    }
+}
+
+impl WriteDeadline<TcpStream> {
+    /// Ends the connection so that the client sees an error, where it would take a
+    /// clean end for the end of all there is. What is not sent yet is lost.
+    pub fn reset(self) {
+        let _ = SockRef::from(self.get_ref()).set_linger(Some(Duration::ZERO));
+    }
+}
+
+/// Sets what can be set. A socket on which something cannot still serves.
+fn prepare(socket: &TcpStream, write_timeout: Option<Duration>) {
+    let _ = socket.set_nodelay(true);
+    #[cfg(any(target_os = "android", target_os = "linux"))]
+    {
+        let socket = SockRef::from(socket);
+        let _ = socket.set_tcp_notsent_lowat(UNSENT);
+        if write_timeout.is_some() {
+            let _ = socket.set_tcp_user_timeout(write_timeout);
+        }
+    }
+    #[cfg(not(any(target_os = "android", target_os = "linux")))]
+    let _ = write_timeout;
+}
+
+/// Whether it is that client's affair. All else is a want of resources that
+/// passes.
+fn is_of_one_client(error: &io::Error) -> bool {
+    use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
+    matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset)
+}
+
+/// How many clients may wait to be accepted.
+const BACKLOG: i32 = 4096;
+
+/// How many bytes the kernel keeps that it has not sent.
+#[cfg(any(target_os = "android", target_os = "linux"))]
+const UNSENT: u32 = 16 * 1024;
+
+const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// How long to wait when there are no more files to open.
+const PAUSE: Duration = Duration::from_millis(100);
