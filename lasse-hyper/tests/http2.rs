@@ -155,11 +155,12 @@ async fn a_slow_reader_that_reads_on_is_kept() {
     let mut client = connect(&server, 20_000).await;
     let mut response = ask(&mut client, Method::GET, "/").await;
     server.newest().notify(event(200_000)).unwrap();
-    let mut read = 0;
+    let (mut read, start) = (0, Instant::now());
     while read < 200_000 {
-        tokio::time::sleep(WRITE_TIMEOUT / 10).await;
+        tokio::time::sleep(WRITE_TIMEOUT / 50).await;
         read += data(response.body_mut()).await.expect("the stream goes on").unwrap().len();
     }
+    assert!(start.elapsed() > WRITE_TIMEOUT, "too fast to show anything");
 }
 
 #[tokio::test]
