@@ -227,6 +227,11 @@ impl<H: Handler> Connection<H> {
         self.close(Reason::WriteFailed, Close::Abort, Some(error.into()));
     }
 
+    /// Tells that the stream is cut off for a reason that only the driver knows.
+    pub fn handle_lost(&mut self, reason: Reason) {
+        self.close(reason, Close::Abort, None);
+    }
+
     /// Tells that the server shuts down, and what this stream's part in it is.
     /// Told twice, the last word counts.
     pub fn handle_drain(&mut self, drain: Drain) {

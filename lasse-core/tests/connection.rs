@@ -293,6 +293,15 @@ fn a_dropped_connection_still_says_goodbye() {
 }
 
 #[test]
+fn a_stream_that_is_cut_off_ends_for_the_reason_that_the_driver_gives() {
+    let (diary, mut connection) = open(Puppet::default());
+    connection.handle_lost(Reason::Stalled);
+    connection.handle_lost(Reason::PeerClosed);
+    assert_eq!(connection.poll_output(at(0)), Output::Close(Close::Abort));
+    assert_eq!(*diary.borrow(), ["stalled"]);
+}
+
+#[test]
 fn an_abort_is_unclean_but_comes_after_what_was_said_before() {
     let (diary, mut connection) = open(Puppet::default());
     connection.handle_notify("hello");

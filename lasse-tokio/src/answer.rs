@@ -8,6 +8,7 @@ use http::Response;
 use lasse_core::{Accept, Body, Connection, Handler, Init, RequestHead};
 
 use crate::clock::now;
+use crate::events::{Events, Relay, Said};
 use crate::gate::Permit;
 use crate::mailbox::{Mail, Mailbox, Notifier, mailbox};
 use crate::route::Route;
@@ -95,6 +96,39 @@ pub fn respond_with<'a, H: Handler, M: Stream<Item = Mail<H>> + Unpin>(
     };
     let response = Connection::accept_with(request, init, route.config(), now());
     response.map(|body| Answer::new(body, mail, permit))
+}
+
+/// Answers a request by the events of a stream, each an
+/// [`Event`](lasse_core::Event), a [`Frame`](lasse_core::Frame) or a `Result` of
+/// one. An `Err` aborts the response, lest the client take what it has for all;
+/// map it to [`Said::last`] where the client should be told of it.
+///
+/// # Examples
+///
+/// ```
+/// # use std::{pin::Pin, task::{Context, Poll}};
+/// # struct Tokens;
+/// # impl futures_core::Stream for Tokens {
+/// #     type Item = Result<Event<'static>, std::io::Error>;
+/// #     fn poll_next(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+/// #         Poll::Ready(None)
+/// #     }
+/// # }
+/// use lasse_tokio::Route;
+/// use lasse_tokio::lasse_core::{Config, Event};
+///
+/// let route = Route::new(Config::new().with_finite(true));
+/// let request = http::Request::get("/tokens").body(())?;
+/// let response = lasse_tokio::stream(&request, &route, Tokens);
+/// assert_eq!(response.headers()["content-type"], "text/event-stream");
+/// # Ok::<(), http::Error>(())
+/// ```
+pub fn stream<'a, S: Stream<Item: Into<Said>>>(
+    request: impl Into<RequestHead<'a>>,
+    route: &Route,
+    events: S,
+) -> Response<Answer<Relay, Events<S>>> {
+    respond_with(request, route, |_| (Init::Stream(Relay, Vec::new()), Events::new(events)))
 }
 
 /// The body of an answer: a stream, or bytes.

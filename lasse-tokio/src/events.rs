@@ -13,21 +13,21 @@ use crate::mailbox::Mail;
 /// take what it has for all there is. The stream is dropped when the response
 /// is over, which cancels whatever feeds it.
 #[derive(Debug)]
-pub struct Events<S>(S);
+pub struct Events<S>(Pin<Box<S>>);
 
 impl<S> Events<S> {
     /// The events of `stream`, each an [`Event`], a [`Frame`] or a `Result` of
     /// one.
     pub fn new(stream: S) -> Self {
-        Self(stream)
+        Self(Box::pin(stream))
     }
 }
 
-impl<S: Stream<Item: Into<Said>> + Unpin> Stream for Events<S> {
+impl<S: Stream<Item: Into<Said>>> Stream for Events<S> {
     type Item = Mail<Relay>;
 
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Mail<Relay>>> {
-        let item = Pin::new(&mut self.get_mut().0).poll_next(cx);
+        let item = self.get_mut().0.as_mut().poll_next(cx);
         item.map(|item| item.map(|said| Mail::Notify(said.into())))
     }
 }

@@ -131,6 +131,11 @@ impl<H: Handler, M> Session<H, M> {
         self.project().connection.handle_write_error(error);
     }
 
+    /// Tells that the stream is cut off for a reason that only the driver knows.
+    pub fn handle_lost(self: Pin<&mut Self>, reason: Reason) {
+        self.project().connection.handle_lost(reason);
+    }
+
     /// Why the stream ended, once it has.
     pub fn reason(&self) -> Option<Reason> {
         self.connection.reason()

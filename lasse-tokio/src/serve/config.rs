@@ -77,6 +77,21 @@ impl ServeConfig {
         }
         Ok(Self { write_timeout: timeout, ..self })
     }
+
+    /// How large the head of a request may be.
+    pub fn head_limits(&self) -> Limits {
+        self.limits
+    }
+
+    /// How long the head of a request may take.
+    pub fn head_timeout(&self) -> Duration {
+        self.head_timeout
+    }
+
+    /// How long a client may take no byte, though there are some for it.
+    pub fn write_timeout(&self) -> Duration {
+        self.write_timeout
+    }
 }
 
 impl Default for ServeConfig {

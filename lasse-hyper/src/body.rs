@@ -1,0 +1,150 @@
+//! A stream as the body of a response, to be polled by hyper.
+
+use std::error::Error;
+use std::fmt;
+use std::mem;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use futures_core::Stream;
+use http_body::{Body, Frame, SizeHint};
+use lasse_tokio::lasse_core::{Close, Handler, Output, Reason};
+use lasse_tokio::{Answer, Mail, Mailbox, Session};
+
+use crate::fate::Fate;
+
+/// The body of a response that [`respond`](crate::respond) gives: a stream, or a
+/// few bytes.
+///
+/// Bytes that it hands out count as written when it is asked for more. To drop it
+/// is to end the stream: its handler hears what the server told the request's
+/// [`Fate`], or [`Reason::Dropped`].
+#[derive(Debug)]
+pub struct EventBody<H: Handler, M = Mailbox<H>> {
+    answer: Answer<H, M>,
+    /// How many bytes were handed out last.
+    handed_out: usize,
+    fate: Option<Fate>,
+}
+
+impl<H: Handler, M> EventBody<H, M> {
+    /// The body of an answer. The fate is the one in the extensions of the
+    /// request, if the server put one there.
+    pub fn new(answer: Answer<H, M>, fate: Option<Fate>) -> Self {
+        Self { answer, handed_out: 0, fate }
+    }
+}
+
+impl<H: Handler, M: Stream<Item = Mail<H>> + Unpin> Body for EventBody<H, M> {
+    type Data = Bytes;
+    type Error = Aborted;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Aborted>>> {
+        let body = self.get_mut();
+        match &mut body.answer {
+            Answer::Events(session) => {
+                let handed_out = mem::take(&mut body.handed_out);
+                let polled = contain(session.as_mut(), |mut session| {
+                    session.as_mut().handle_written(handed_out);
+                    session.poll_output(cx)
+                });
+                polled.map(|output| body.hand_out(output))
+            }
+            Answer::Full(bytes) => {
+                let bytes = mem::take(bytes);
+                Poll::Ready((!bytes.is_empty()).then(|| Ok(Frame::data(bytes))))
+            }
+            Answer::HeadOnly => Poll::Ready(None),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match &self.answer {
+            Answer::Events(_) => false,
+            Answer::Full(bytes) => bytes.is_empty(),
+            Answer::HeadOnly => true,
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match &self.answer {
+            Answer::Events(_) => SizeHint::default(),
+            Answer::Full(bytes) => SizeHint::with_exact(bytes.len() as u64),
+            Answer::HeadOnly => SizeHint::with_exact(0),
+        }
+    }
+}
+
+impl<H: Handler, M> EventBody<H, M> {
+    fn hand_out(&mut self, output: Output) -> Option<Result<Frame<Bytes>, Aborted>> {
+        match output {
+            Output::Write(mut bytes) => {
+                bytes.truncate(MOST_AT_ONCE);
+                self.handed_out = bytes.len();
+                Some(Ok(Frame::data(bytes)))
+            }
+            Output::Close(close) => {
+                let over = mem::replace(&mut self.answer, Answer::HeadOnly);
+                let reason = match &over {
+                    Answer::Events(session) => session.reason(),
+                    Answer::Full(_) | Answer::HeadOnly => None,
+                };
+                let error = Aborted(reason.unwrap_or(Reason::Dropped));
+                (close == Close::Abort).then_some(Err(error))
+            }
+            Output::Wait => None,
+        }
+    }
+}
+
+impl<H: Handler, M> Drop for EventBody<H, M> {
+    fn drop(&mut self) {
+        if let (Answer::Events(session), Some(fate)) = (&mut self.answer, &self.fate) {
+            session.as_mut().handle_lost(fate.reason());
+        }
+    }
+}
+
+/// Why a body ended before its time: its client must not take what it has for
+/// all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Aborted(Reason);
+
+impl Aborted {
+    /// Why the stream ended.
+    pub fn reason(&self) -> Reason {
+        self.0
+    }
+}
+
+impl fmt::Display for Aborted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the stream was aborted: {}", self.0)
+    }
+}
+
+impl Error for Aborted {}
+
+/// Keeps a panic of the handler or of its mail from the streams that share the
+/// connection.
+fn contain<H: Handler, M>(
+    mut session: Pin<&mut Session<H, M>>,
+    poll: impl FnOnce(Pin<&mut Session<H, M>>) -> Poll<Output>,
+) -> Poll<Output> {
+    match catch_unwind(AssertUnwindSafe(|| poll(session.as_mut()))) {
+        Ok(output) => output,
+        Err(_) => {
+            session.handle_lost(Reason::Panicked);
+            Poll::Ready(Output::Close(Close::Abort))
+        }
+    }
+}
+
+/// How many bytes are handed out at once. What is not asked for again in time
+/// has stalled, so a large event must not be one piece.
+const MOST_AT_ONCE: usize = 16 * 1024;

@@ -1,0 +1,120 @@
+//! How a request to a hyper, axum or tower service is answered.
+
+use bytes::Bytes;
+use futures_core::Stream;
+use http::header::{CONTENT_LENGTH, HeaderValue};
+use http::{Method, Response, StatusCode};
+use lasse_tokio::lasse_core::{Accept, Handler, RequestHead};
+use lasse_tokio::{Answer, Events, Notifier, Relay, Route, Said};
+
+use crate::body::EventBody;
+use crate::fate::Fate;
+
+/// Answers a request by a stream of events, or as [`Accept::init`] decides.
+///
+/// `args` is given the notifier of the new stream, to put wherever its messages
+/// will come from. It does not run if the request is refused.
+///
+/// # Examples
+///
+/// ```
+/// # use lasse_hyper::lasse_core::{Accept, Event, Handler, Init, Next, RequestHead};
+/// # struct Echo;
+/// # impl Handler for Echo {
+/// #     type Notify = &'static str;
+/// #     type Info = ();
+/// #     fn handle_notify(&mut self, text: &'static str) -> Next { Next::send(Event::new(text)) }
+/// # }
+/// # impl Accept for Echo {
+/// #     type Args = ();
+/// #     fn init((): (), _: &RequestHead<'_>) -> Init<Self> { Init::Stream(Self, vec![]) }
+/// # }
+/// use lasse_hyper::Route;
+///
+/// let route = Route::default();
+/// let request = http::Request::get("/events").body(())?;
+/// let mut subscribers = Vec::new();
+/// let response =
+///     lasse_hyper::respond::<Echo>(&request, &route, |notifier| subscribers.push(notifier));
+/// assert_eq!(response.headers()["content-type"], "text/event-stream");
+/// subscribers[0].notify("hello")?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub fn respond<'a, H: Accept>(
+    request: impl Into<RequestHead<'a>>,
+    route: &Route,
+    args: impl FnOnce(Notifier<H>) -> H::Args,
+) -> Response<EventBody<H>> {
+    let request = request.into();
+    let asker = Asker::of(&request);
+    asker.embody(lasse_tokio::respond(request, route, args))
+}
+
+/// Answers a request by the events of a stream, each an
+/// [`Event`](lasse_tokio::lasse_core::Event), a
+/// [`Frame`](lasse_tokio::lasse_core::Frame) or a `Result` of one. An `Err` aborts
+/// the response, lest the client take what it has for all; map it to
+/// [`Said::last`] where the client should be told of it.
+///
+/// The stream is dropped when the response is over, or the client gone, which
+/// cancels whatever feeds it.
+///
+/// # Examples
+///
+/// ```
+/// # use std::{pin::Pin, task::{Context, Poll}};
+/// # struct Tokens;
+/// # impl futures_core::Stream for Tokens {
+/// #     type Item = Result<Event<'static>, std::io::Error>;
+/// #     fn poll_next(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+/// #         Poll::Ready(None)
+/// #     }
+/// # }
+/// use lasse_hyper::Route;
+/// use lasse_hyper::lasse_core::{Config, Event};
+///
+/// let route = Route::new(Config::new().with_finite(true));
+/// let request = http::Request::get("/tokens").body(())?;
+/// let response = lasse_hyper::stream(&request, &route, Tokens);
+/// assert_eq!(response.headers()["content-type"], "text/event-stream");
+/// # Ok::<(), http::Error>(())
+/// ```
+pub fn stream<'a, S: Stream<Item: Into<Said>>>(
+    request: impl Into<RequestHead<'a>>,
+    route: &Route,
+    events: S,
+) -> Response<EventBody<Relay, Events<S>>> {
+    let request = request.into();
+    let asker = Asker::of(&request);
+    asker.embody(lasse_tokio::stream(request, route, events))
+}
+
+/// What a body must know of its request.
+struct Asker {
+    is_head: bool,
+    fate: Option<Fate>,
+}
+
+impl Asker {
+    fn of(request: &RequestHead<'_>) -> Self {
+        let fate = request.extensions().get::<Fate>().cloned();
+        Self { is_head: request.method() == Method::HEAD, fate }
+    }
+
+    /// Makes a body of an answer. A HEAD gets none, but hears how long it would
+    /// have been (RFC 9110 9.3.2).
+    fn embody<H: Handler, M>(self, response: Response<Answer<H, M>>) -> Response<EventBody<H, M>> {
+        let (mut head, mut answer) = response.into_parts();
+        if let (true, Answer::Full(bytes)) = (self.is_head, &mut answer) {
+            if !has_no_body(head.status) {
+                head.headers.insert(CONTENT_LENGTH, HeaderValue::from(bytes.len()));
+            }
+            *bytes = Bytes::new();
+        }
+        Response::from_parts(head, EventBody::new(answer, self.fate))
+    }
+}
+
+fn has_no_body(status: StatusCode) -> bool {
+    status.is_informational() || matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED)
+}

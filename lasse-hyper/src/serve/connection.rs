@@ -1,0 +1,189 @@
+//! One connection, from its first byte to its end.
+
+use std::future::{Future, pending};
+use std::io;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body::Body;
+use hyper::body::Incoming;
+use hyper::server::conn::{http1, http2};
+use hyper::service::Service;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::server::graceful::GracefulConnection;
+use lasse_tokio::lasse_core::Reason;
+use lasse_tokio::{PeerAddr, ServeConfig};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::sync::watch;
+use tokio::time::{Instant, Sleep, sleep_until};
+
+use super::introduce::{Caller, Introduce};
+use super::preface::Protocol;
+use super::socket::Socket;
+use super::streams::Streams;
+use crate::fate::Fate;
+
+/// What hyper takes for an error.
+pub(super) type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
+/// How far the server is with shutting down.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Phase {
+    /// It is not.
+    Serving,
+    /// Connections end when their requests are answered.
+    Closing,
+    /// All is over.
+    Over,
+}
+
+/// Who has connected, and what for.
+#[derive(Debug)]
+pub(super) struct Guest<S> {
+    pub(super) service: S,
+    pub(super) config: ServeConfig,
+    pub(super) peer: PeerAddr,
+    pub(super) phase: watch::Receiver<Phase>,
+}
+
+impl<S, B> Guest<S>
+where
+    S: Service<Request<Incoming>, Response = Response<B>> + Send + 'static,
+    S::Future: Send,
+    S::Error: Into<BoxError>,
+    B: Body<Data: Send, Error: Into<BoxError>> + Send + 'static,
+{
+    /// Serves the connection that `open` brings about, until the client, the
+    /// server or time ends it.
+    pub(super) async fn serve<Io>(mut self, open: impl Future<Output = io::Result<Opened<Io>>>)
+    where
+        Io: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let mut late = Some(Box::pin(sleep_until(Instant::now() + self.config.head_timeout())));
+        let opened = tokio::select! {
+            opened = open => opened,
+            () = elapsed(&mut late) => return,
+            _ = self.phase.changed() => return,
+        };
+        let Ok(Opened { io, protocol, read_ahead }) = opened else { return };
+        let fate = Fate::new();
+        let caller = Caller { peer: self.peer, fate: fate.clone(), has_spoken: false.into() };
+        let caller = Arc::new(caller);
+        let socket = TokioIo::new(Socket { io, read_ahead, fate });
+        let introduce = Introduce { service: self.service, caller: caller.clone(), streams: None };
+        let course = Course { caller, phase: self.phase, late };
+        match protocol {
+            Protocol::Http1 => {
+                course.run(http1(&self.config).serve_connection(socket, introduce)).await;
+            }
+            Protocol::Http2 => {
+                let streams = Streams::new(self.config.write_timeout());
+                let introduce = Introduce { streams: Some(streams.clone()), ..introduce };
+                let connection = http2(&self.config, streams).serve_connection(socket, introduce);
+                Box::pin(course.run(connection)).await;
+            }
+        }
+    }
+}
+
+/// A connection that has shown what it speaks.
+#[derive(Debug)]
+pub(super) struct Opened<Io> {
+    pub(super) io: Io,
+    pub(super) protocol: Protocol,
+    pub(super) read_ahead: Bytes,
+}
+
+/// What may end a connection, but its client.
+struct Course {
+    caller: Arc<Caller>,
+    phase: watch::Receiver<Phase>,
+    /// Until the first request is here, if that takes too long.
+    late: Option<Pin<Box<Sleep>>>,
+}
+
+impl Course {
+    async fn run(mut self, connection: impl GracefulConnection) {
+        let mut connection = pin!(connection);
+        loop {
+            tokio::select! {
+                biased;
+                _ = connection.as_mut() => return,
+                () = elapsed(&mut self.late) => {
+                    if !self.caller.has_spoken.load(Ordering::Relaxed) {
+                        return;
+                    }
+                }
+                phase = next(&mut self.phase) => match phase {
+                    Phase::Serving => {}
+                    Phase::Closing => connection.as_mut().graceful_shutdown(),
+                    Phase::Over => {
+                        self.caller.fate.decide(Reason::Drained);
+                        return;
+                    }
+                },
+            }
+        }
+    }
+}
+
+/// Returns once, when the timer fires.
+async fn elapsed(timer: &mut Option<Pin<Box<Sleep>>>) {
+    match timer {
+        Some(sleep) => {
+            sleep.await;
+            *timer = None;
+        }
+        None => pending().await,
+    }
+}
+
+/// The next phase. A server that was dropped is over.
+async fn next(phase: &mut watch::Receiver<Phase>) -> Phase {
+    match phase.changed().await {
+        Ok(()) => *phase.borrow_and_update(),
+        Err(_) => Phase::Over,
+    }
+}
+
+fn http1(config: &ServeConfig) -> http1::Builder {
+    let mut builder = http1::Builder::new();
+    let limits = config.head_limits();
+    builder
+        .timer(TokioTimer::new())
+        .header_read_timeout(config.head_timeout())
+        .max_headers(limits.headers)
+        .max_buf_size(limits.head_bytes.max(LEAST_HEAD));
+    builder
+}
+
+fn http2(config: &ServeConfig, streams: Streams) -> http2::Builder<Streams> {
+    let mut builder = http2::Builder::new(streams);
+    let head_bytes = config.head_limits().head_bytes;
+    builder
+        .timer(TokioTimer::new())
+        .keep_alive_interval(PING_INTERVAL)
+        .keep_alive_timeout(PING_TIMEOUT)
+        .max_concurrent_streams(MOST_STREAMS)
+        .max_header_list_size(u32::try_from(head_bytes).unwrap_or(u32::MAX))
+        .max_send_buf_size(MOST_BUFFERED);
+    builder
+}
+
+/// The least that hyper takes for the limit of a head, in bytes.
+const LEAST_HEAD: usize = 8192;
+
+/// How many streams a connection may have at a time.
+const MOST_STREAMS: u32 = 1000;
+
+/// How much is kept for a stream beyond what its client has room for, in bytes.
+const MOST_BUFFERED: usize = 16 * 1024;
+
+/// After how much silence an HTTP/2 client is asked whether it is there, and how
+/// long it may take to answer.
+const PING_INTERVAL: Duration = Duration::from_secs(20);
+const PING_TIMEOUT: Duration = Duration::from_secs(20);

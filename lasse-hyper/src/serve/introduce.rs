@@ -1,0 +1,121 @@
+//! The user's service, each request being introduced to it: who asks, and what
+//! becomes of the answer.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll, ready};
+
+use bytes::Buf;
+use http::{Request, Response};
+use http_body::{Body, Frame, SizeHint};
+use hyper::body::Incoming;
+use hyper::service::Service;
+use lasse_tokio::PeerAddr;
+use pin_project_lite::pin_project;
+
+use super::streams::{Pace, Streams};
+use crate::fate::Fate;
+
+/// What is known of one connection.
+#[derive(Debug)]
+pub(super) struct Caller {
+    pub(super) peer: PeerAddr,
+    pub(super) fate: Fate,
+    /// Whether the head of a request has come.
+    pub(super) has_spoken: AtomicBool,
+}
+
+/// The service of one connection.
+#[derive(Debug)]
+pub(super) struct Introduce<S> {
+    pub(super) service: S,
+    pub(super) caller: Arc<Caller>,
+    /// Where the streams run, if there are several at a time.
+    pub(super) streams: Option<Streams>,
+}
+
+impl<S, B> Service<Request<Incoming>> for Introduce<S>
+where
+    S: Service<Request<Incoming>, Response = Response<B>>,
+{
+    type Response = Response<PacedBody<B>>;
+    type Error = S::Error;
+    type Future = Introduced<S::Future>;
+
+    fn call(&self, mut request: Request<Incoming>) -> Introduced<S::Future> {
+        self.caller.has_spoken.store(true, Ordering::Relaxed);
+        request.extensions_mut().insert(self.caller.peer);
+        let pace = self.streams.as_ref().map(|streams| {
+            let fate = self.caller.fate.of_stream();
+            request.extensions_mut().insert(fate.clone());
+            let pace = Arc::new(Pace::new(fate));
+            streams.expect(pace.clone());
+            pace
+        });
+        if pace.is_none() {
+            request.extensions_mut().insert(self.caller.fate.clone());
+        }
+        Introduced { answer: self.service.call(request), pace }
+    }
+}
+
+pin_project! {
+    /// The answer to a request, on its way.
+    pub(super) struct Introduced<F> {
+        #[pin]
+        answer: F,
+        pace: Option<Arc<Pace>>,
+    }
+}
+
+impl<F, B, E> Future for Introduced<F>
+where
+    F: Future<Output = Result<Response<B>, E>>,
+{
+    type Output = Result<Response<PacedBody<B>>, E>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let introduced = self.project();
+        let response = ready!(introduced.answer.poll(cx))?;
+        let pace = introduced.pace.take();
+        Poll::Ready(Ok(response.map(|body| PacedBody { body, pace })))
+    }
+}
+
+pin_project! {
+    /// A body that keeps count of its pace.
+    pub(super) struct PacedBody<B> {
+        #[pin]
+        body: B,
+        pace: Option<Arc<Pace>>,
+    }
+}
+
+impl<B: Body> Body for PacedBody<B> {
+    type Data = B::Data;
+    type Error = B::Error;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
+        let paced = self.project();
+        let Some(pace) = paced.pace else { return paced.body.poll_frame(cx) };
+        pace.bytes_are_taken();
+        let frame = ready!(paced.body.poll_frame(cx));
+        if matches!(&frame, Some(Ok(frame)) if frame.data_ref().is_some_and(Buf::has_remaining)) {
+            pace.bytes_are_out();
+        }
+        Poll::Ready(frame)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}

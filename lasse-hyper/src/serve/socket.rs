@@ -1,0 +1,84 @@
+//! A connection's socket as hyper sees it: the bytes that told its protocol come
+//! first, and what goes wrong is told to the connection's fate.
+
+use std::io::{self, ErrorKind, IoSlice};
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use lasse_tokio::lasse_core::Reason;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use crate::fate::Fate;
+
+/// A socket of which some bytes were read, and are read again.
+#[derive(Debug)]
+pub(super) struct Socket<Io> {
+    pub(super) io: Io,
+    pub(super) read_ahead: Bytes,
+    pub(super) fate: Fate,
+}
+
+impl<Io> Socket<Io> {
+    fn note<T>(&self, result: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
+        if let Poll::Ready(Err(error)) = &result {
+            self.fate.decide(match error.kind() {
+                ErrorKind::TimedOut => Reason::Stalled,
+                ErrorKind::ConnectionReset | ErrorKind::BrokenPipe => Reason::PeerClosed,
+                _ => Reason::WriteFailed,
+            });
+        }
+        result
+    }
+}
+
+impl<Io: AsyncRead + Unpin> AsyncRead for Socket<Io> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        out: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        if self.read_ahead.is_empty() {
+            return Pin::new(&mut self.io).poll_read(cx, out);
+        }
+        let n = self.read_ahead.len().min(out.remaining());
+        out.put_slice(&self.read_ahead.split_to(n));
+        if self.read_ahead.is_empty() {
+            self.read_ahead = Bytes::new();
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl<Io: AsyncWrite + Unpin> AsyncWrite for Socket<Io> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let written = Pin::new(&mut self.io).poll_write(cx, bytes);
+        self.note(written)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let written = Pin::new(&mut self.io).poll_write_vectored(cx, slices);
+        self.note(written)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.io.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let flushed = Pin::new(&mut self.io).poll_flush(cx);
+        self.note(flushed)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_shutdown(cx)
+    }
+}

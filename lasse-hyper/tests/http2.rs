@@ -1,0 +1,242 @@
+//! Streams over HTTP/2, frame by frame.
+
+mod support;
+
+use std::future::poll_fn;
+use std::time::Duration;
+
+use bytes::Bytes;
+use h2::client::SendRequest;
+use h2::{Reason as ResetReason, RecvStream};
+use http::{Method, Request, Response};
+use lasse_hyper::ServeConfig;
+use lasse_hyper::lasse_core::{Event, Reason};
+use support::*;
+use tokio::io::AsyncReadExt;
+use tokio::net::TcpStream;
+use tokio::time::{Instant, timeout};
+
+/// A client whose windows are as large as they may be, but those of the streams.
+async fn connect(server: &Server, stream_window: u32) -> SendRequest<Bytes> {
+    let socket = TcpStream::connect(server.addr).await.unwrap();
+    let mut builder = h2::client::Builder::new();
+    builder.initial_connection_window_size(1 << 30).initial_window_size(stream_window);
+    let (client, connection) = builder.handshake(socket).await.unwrap();
+    tokio::spawn(async { drop(connection.await) });
+    client.ready().await.unwrap()
+}
+
+async fn ask(client: &mut SendRequest<Bytes>, method: Method, path: &str) -> Response<RecvStream> {
+    poll_fn(|cx| client.poll_ready(cx)).await.unwrap();
+    let uri = format!("http://lasse.example{path}");
+    let request = Request::builder().method(method).uri(uri).body(()).unwrap();
+    let (response, _) = client.send_request(request, true).unwrap();
+    timeout(PATIENCE, response).await.expect("no answer").unwrap()
+}
+
+/// The next data of a stream, or `None` at its end, which may be an empty frame.
+async fn data(body: &mut RecvStream) -> Option<Result<Bytes, h2::Error>> {
+    loop {
+        let data = timeout(PATIENCE, body.data()).await.expect("nothing comes")?;
+        match &data {
+            Ok(bytes) if bytes.is_empty() => continue,
+            Ok(bytes) => body.flow_control().release_capacity(bytes.len()).unwrap(),
+            Err(_) => {}
+        }
+        return Some(data);
+    }
+}
+
+/// All that comes until it ends with `end`.
+async fn read_until(body: &mut RecvStream, end: &str) -> String {
+    let mut text = String::new();
+    while !text.ends_with(end) {
+        let data = data(body).await.expect("the stream goes on").unwrap();
+        text.push_str(std::str::from_utf8(&data).unwrap());
+    }
+    text
+}
+
+#[tokio::test]
+async fn a_stream_has_no_connection_headers() {
+    let server = Server::start(ServeConfig::new()).await;
+    let mut client = connect(&server, 65_535).await;
+    let mut response = ask(&mut client, Method::GET, "/").await;
+    assert_eq!(response.status(), 200);
+    assert_eq!(response.headers()["content-type"], "text/event-stream");
+    for name in ["connection", "keep-alive", "transfer-encoding", "content-length"] {
+        assert!(!response.headers().contains_key(name), "{name}");
+    }
+    assert_eq!(read_until(response.body_mut(), "\n\n").await, ":\ndata: hello\n\n");
+}
+
+#[tokio::test]
+async fn a_head_is_answered_at_once_and_without_data() {
+    let mut server = Server::start(ServeConfig::new()).await;
+    let mut client = connect(&server, 65_535).await;
+    for (path, length) in [("/", None), ("/wrong", Some("8")), ("/none", None)] {
+        let response = ask(&mut client, Method::HEAD, path).await;
+        assert!(response.body().is_end_stream(), "{path}: the head should end the stream");
+        let told = response.headers().get("content-length").map(|value| value.to_str().unwrap());
+        assert_eq!(told, length, "{path}");
+    }
+    assert_eq!(server.end().await, Reason::HeadOnly);
+}
+
+#[tokio::test]
+async fn what_is_no_stream_ends_with_its_bytes() {
+    let server = Server::start(ServeConfig::new()).await;
+    let mut client = connect(&server, 65_535).await;
+    let response = ask(&mut client, Method::GET, "/none").await;
+    assert_eq!(response.status(), 204);
+    assert!(response.body().is_end_stream());
+    assert!(!response.headers().contains_key("content-length"));
+    let mut response = ask(&mut client, Method::GET, "/wrong").await;
+    assert_eq!(response.status(), 404);
+    assert_eq!(response.headers()["content-length"], "8");
+    assert_eq!(data(response.body_mut()).await.unwrap().unwrap(), "not here");
+    let response = ask(&mut client, Method::DELETE, "/").await;
+    assert_eq!(response.status(), 405);
+    assert_eq!(response.headers()["allow"], "GET, HEAD");
+}
+
+#[tokio::test]
+async fn hundreds_of_streams_share_a_connection() {
+    let server = Server::start(ServeConfig::new()).await;
+    let mut client = connect(&server, 65_535).await;
+    let mut responses = Vec::new();
+    for _ in 0..500 {
+        responses.push(ask(&mut client, Method::GET, "/").await);
+    }
+    for (n, notifier) in server.streams.lock().unwrap().iter().enumerate() {
+        notifier.notify(Event::new(n.to_string()).encode()).unwrap();
+    }
+    for (n, response) in responses.iter_mut().enumerate() {
+        let end = format!("data: {n}\n\n");
+        let text = read_until(response.body_mut(), &end).await;
+        assert_eq!(text, format!(":\ndata: hello\n\n{end}"));
+    }
+}
+
+#[tokio::test]
+async fn a_stalled_stream_is_dropped_while_its_neighbours_flow() {
+    let mut server = Server::start(impatient()).await;
+    let mut client = connect(&server, 20_000).await;
+    let mut stalled = ask(&mut client, Method::GET, "/").await;
+    let to_stalled = server.newest();
+    let mut neighbour = ask(&mut client, Method::GET, "/").await;
+    let to_neighbour = server.newest();
+
+    let start = Instant::now();
+    to_stalled.notify(event(100_000)).unwrap();
+    while !to_stalled.is_closed() {
+        assert!(start.elapsed() < PATIENCE);
+        to_neighbour.notify(event(10_000)).unwrap();
+        read_until(neighbour.body_mut(), "x\n\n").await;
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    assert!(start.elapsed() >= WRITE_TIMEOUT);
+    assert_eq!(server.end().await, Reason::Stalled);
+    let error = loop {
+        match data(stalled.body_mut()).await.expect("a reset, not a clean end") {
+            Ok(_) => {}
+            Err(error) => break error,
+        }
+    };
+    assert!(error.is_reset(), "{error}");
+    to_neighbour.inform("stop").unwrap();
+    assert!(data(neighbour.body_mut()).await.is_none());
+    assert_eq!(server.end().await, Reason::Stopped);
+}
+
+#[tokio::test]
+async fn a_slow_reader_that_reads_on_is_kept() {
+    let server = Server::start(impatient()).await;
+    let mut client = connect(&server, 20_000).await;
+    let mut response = ask(&mut client, Method::GET, "/").await;
+    server.newest().notify(event(200_000)).unwrap();
+    let (mut read, start) = (0, Instant::now());
+    while read < 200_000 {
+        tokio::time::sleep(WRITE_TIMEOUT / 50).await;
+        read += data(response.body_mut()).await.expect("the stream goes on").unwrap().len();
+    }
+    assert!(start.elapsed() > WRITE_TIMEOUT, "too fast to show anything");
+}
+
+#[tokio::test]
+async fn a_window_of_zero_stalls_after_the_head() {
+    let mut server = Server::start(impatient()).await;
+    let mut client = connect(&server, 0).await;
+    let response = ask(&mut client, Method::GET, "/").await;
+    assert_eq!(response.status(), 200);
+    assert_eq!(server.end().await, Reason::Stalled);
+}
+
+#[tokio::test]
+async fn a_stream_that_the_peer_resets_is_over() {
+    let mut server = Server::start(ServeConfig::new()).await;
+    let mut client = connect(&server, 65_535).await;
+    let mut kept = ask(&mut client, Method::GET, "/").await;
+    let to_kept = server.newest();
+    let response = ask(&mut client, Method::GET, "/").await;
+    drop(response);
+    assert_eq!(server.end().await, Reason::PeerClosed);
+    to_kept.notify(event(1)).unwrap();
+    read_until(kept.body_mut(), "data: x\n\n").await;
+}
+
+#[tokio::test]
+async fn a_client_that_leaves_takes_its_streams_along() {
+    let mut server = Server::start(ServeConfig::new()).await;
+    let socket = TcpStream::connect(server.addr).await.unwrap();
+    let (client, connection) = h2::client::handshake(socket).await.unwrap();
+    let connection = tokio::spawn(connection);
+    let mut client: SendRequest<Bytes> = client;
+    let _first = ask(&mut client, Method::GET, "/").await;
+    let _second = ask(&mut client, Method::GET, "/").await;
+    connection.abort();
+    assert_eq!(server.end().await, Reason::PeerClosed);
+    assert_eq!(server.end().await, Reason::PeerClosed);
+}
+
+#[tokio::test]
+async fn a_panic_costs_its_own_stream_alone() {
+    let mut server = Server::start(ServeConfig::new()).await;
+    let mut client = connect(&server, 65_535).await;
+    let mut kept = ask(&mut client, Method::GET, "/").await;
+    let to_kept = server.newest();
+    let mut broken = ask(&mut client, Method::GET, "/").await;
+    server.newest().inform("a panic, as ordered").unwrap();
+    read_until(broken.body_mut(), "hello\n\n").await;
+    assert!(data(broken.body_mut()).await.expect("a reset, not a clean end").is_err());
+    assert_eq!(server.end().await, Reason::Panicked);
+    to_kept.notify(event(1)).unwrap();
+    read_until(kept.body_mut(), "data: x\n\n").await;
+    ask(&mut client, Method::GET, "/").await;
+}
+
+#[tokio::test]
+async fn an_abort_is_a_reset() {
+    let mut server = Server::start(ServeConfig::new()).await;
+    let mut client = connect(&server, 65_535).await;
+    let mut response = ask(&mut client, Method::GET, "/").await;
+    server.newest().inform("abort").unwrap();
+    read_until(response.body_mut(), "hello\n\n").await;
+    let error = data(response.body_mut()).await.expect("not a clean end").unwrap_err();
+    assert_eq!(error.reason(), Some(ResetReason::INTERNAL_ERROR));
+    assert_eq!(server.end().await, Reason::Aborted);
+}
+
+#[tokio::test]
+async fn a_client_that_never_ends_its_preface_is_dropped() {
+    let config = ServeConfig::new().with_head_timeout(Duration::from_millis(200)).unwrap();
+    let server = Server::start(config).await;
+    for preface in ["PRI * HTTP/2.0\r\n", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"] {
+        let mut socket = TcpStream::connect(server.addr).await.unwrap();
+        let start = Instant::now();
+        tokio::io::AsyncWriteExt::write_all(&mut socket, preface.as_bytes()).await.unwrap();
+        let mut rest = Vec::new();
+        let _ = timeout(PATIENCE, socket.read_to_end(&mut rest)).await.expect("it stays open");
+        assert!(start.elapsed() >= Duration::from_millis(200), "{preface}");
+    }
+}
