@@ -8,6 +8,7 @@ extern crate alloc;
 mod config;
 mod connection;
 mod deadlines;
+mod decode;
 mod event;
 mod field;
 mod frame;
@@ -25,6 +26,7 @@ pub use config::{Config, InvalidConfig};
 pub use connection::Body;
 pub use connection::{Close, Connection, Drain, Output};
 
+pub use decode::{Decoded, Decoder, EventTooLarge, Message};
 #[cfg(feature = "json")]
 pub use event::JsonError;
 pub use event::{DataRequired, Event, EventBuilder};

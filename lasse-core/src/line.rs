@@ -2,12 +2,50 @@
 
 use memchr::memchr2;
 
+/// Splits a stream that comes in pieces into lines.
+///
+/// A CR at the very end of a piece ends its line at once; what is remembered is
+/// that a LF at the beginning of the next piece ends nothing more.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Splitter {
+    after_cr: bool,
+}
+
+impl Splitter {
+    /// Takes the next line off `input`, and its ending with it. `None` if no
+    /// line ends there: what is left of `input` then begins one.
+    #[inline]
+    pub(crate) fn split<'i>(&mut self, input: &mut &'i [u8]) -> Option<&'i [u8]> {
+        if self.after_cr {
+            self.skip_second_half(input);
+        }
+        if let Some((b'\n', rest)) = input.split_first() {
+            *input = rest;
+            return Some(&[]);
+        }
+        let found = first_break(input)?;
+        let (line, rest) = (input.get(..found.end)?, input.get(found.next..)?);
+        self.after_cr = rest.is_empty() && input.last() == Some(&b'\r');
+        *input = rest;
+        Some(line)
+    }
+
+    fn skip_second_half(&mut self, input: &mut &[u8]) {
+        if let Some((first, rest)) = input.split_first() {
+            self.after_cr = false;
+            if *first == b'\n' {
+                *input = rest;
+            }
+        }
+    }
+}
+
 /// Where the first line of `text` ends, and where the next one begins; `None`
 /// if no line ends here.
 ///
 /// LF, CR LF and CR each end a line (HTML, "Parsing an event stream"). A CR at
-/// the very end of `text` ends the line by itself: who reads a stream piecemeal
-/// must drop a LF that follows.
+/// the very end of `text` ends the line by itself: a [`Splitter`] drops the LF
+/// that may follow.
 pub(crate) fn first_break(text: &[u8]) -> Option<Break> {
     let end = memchr2(b'\r', b'\n', text)?;
     let is_pair = text.get(end..end + 2) == Some(b"\r\n");
@@ -54,6 +92,27 @@ mod tests {
         assert_eq!(split("a\n"), ["a", ""]);
         assert_eq!(split("a\r"), ["a", ""]);
         assert_eq!(split("\r\r\n\n"), ["", "", "", ""]);
+    }
+
+    #[test]
+    fn a_pair_that_was_cut_in_two_ends_one_line() {
+        let split = |pieces: &[&'static [u8]]| {
+            let mut splitter = Splitter::default();
+            let mut lines = Vec::new();
+            for piece in pieces {
+                let mut input = *piece;
+                while let Some(line) = splitter.split(&mut input) {
+                    lines.push(core::str::from_utf8(line).unwrap());
+                }
+                assert_eq!(input, b"", "the pieces end with a line");
+            }
+            lines
+        };
+        assert_eq!(split(&[b"a\r", b"\nb\n"]), ["a", "b"]);
+        assert_eq!(split(&[b"a\r", b"", b"\n", b"\n"]), ["a", ""]);
+        assert_eq!(split(&[b"a\r", b"\r", b"\n"]), ["a", ""]);
+        assert_eq!(split(&[b"a\n", b"\n"]), ["a", ""]);
+        assert_eq!(split(&[b"a\r\n", b"\n"]), ["a", ""]);
     }
 
     #[test]

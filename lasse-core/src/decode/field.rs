@@ -1,0 +1,110 @@
+//! What one line of a stream says.
+
+use core::time::Duration;
+
+/// A line that is not blank, taken for a field by HTML 9.2.6.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Field<'a> {
+    Data(&'a [u8]),
+    Name(&'a [u8]),
+    Id(&'a [u8]),
+    Retry(Duration),
+    Comment(&'a [u8]),
+    /// A field that is unknown, or whose value must be ignored.
+    Other,
+}
+
+impl<'a> Field<'a> {
+    #[inline]
+    pub(super) fn of(line: &'a [u8]) -> Self {
+        let field = match line.first() {
+            Some(b'd') => value(line, b"data").map(Self::Data),
+            Some(b'i') => value(line, b"id").and_then(id),
+            Some(b'e') => value(line, b"event").map(Self::Name),
+            Some(b':') => value(line, b"").map(Self::Comment),
+            Some(b'r') => value(line, b"retry").and_then(milliseconds).map(Self::Retry),
+            _ => None,
+        };
+        field.unwrap_or(Self::Other)
+    }
+}
+
+/// What comes after `name` and the colon, less one space; a line without a
+/// colon is a name with an empty value.
+#[inline]
+fn value<'a>(line: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
+    match line.strip_prefix(name)? {
+        [b':', b' ', value @ ..] | [b':', value @ ..] | value @ [] => Some(value),
+        _ => None,
+    }
+}
+
+// "If the field value contains U+0000 NULL, then ... ignore the field."
+fn id(value: &[u8]) -> Option<Field<'_>> {
+    if value.contains(&0) { None } else { Some(Field::Id(value)) }
+}
+
+/// Only digits make a delay, and there must be one. What is too large for a
+/// number is as long as can be.
+fn milliseconds(value: &[u8]) -> Option<Duration> {
+    let mut millis = None::<u64>;
+    for byte in value {
+        if !byte.is_ascii_digit() {
+            return None;
+        }
+        let digit = u64::from(byte - b'0');
+        millis = Some(millis.unwrap_or(0).saturating_mul(10).saturating_add(digit));
+    }
+    millis.map(Duration::from_millis)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_value_begins_after_the_colon_and_one_space() {
+        for (line, value) in [
+            ("data", ""),
+            ("data:", ""),
+            ("data: ", ""),
+            ("data:  ", " "),
+            ("data:x", "x"),
+            ("data: x", "x"),
+            ("data::x", ":x"),
+        ] {
+            assert_eq!(Field::of(line.as_bytes()), Field::Data(value.as_bytes()), "{line:?}");
+        }
+    }
+
+    #[test]
+    fn a_field_is_known_by_its_whole_name() {
+        for line in ["dat", "data ", "data :x", " data:x", "Data:x", "datax:", "\u{feff}data:x"] {
+            assert_eq!(Field::of(line.as_bytes()), Field::Other, "{line:?}");
+        }
+    }
+
+    #[test]
+    fn a_retry_is_a_number_or_nothing() {
+        for line in ["retry", "retry:", "retry: +1", "retry: 1 ", "retry:  1", "retry: 1.5"] {
+            assert_eq!(Field::of(line.as_bytes()), Field::Other, "{line:?}");
+        }
+        for (line, millis) in [
+            ("retry: 0", 0),
+            ("retry:007", 7),
+            ("retry: 18446744073709551615", u64::MAX),
+            ("retry: 18446744073709551616", u64::MAX),
+            ("retry: 99999999999999999999999999", u64::MAX),
+        ] {
+            let delay = Duration::from_millis(millis);
+            assert_eq!(Field::of(line.as_bytes()), Field::Retry(delay), "{line:?}");
+        }
+    }
+
+    #[test]
+    fn an_id_with_nul_is_ignored() {
+        assert_eq!(Field::of(b"id: a\0b"), Field::Other);
+        assert_eq!(Field::of(b"id"), Field::Id(b""));
+        assert_eq!(Field::of(b"event: a\0b"), Field::Name(b"a\0b"));
+    }
+}

@@ -1,0 +1,198 @@
+//! What the decoder hears, against the standard's own words.
+
+use std::time::Duration;
+
+use lasse_core::{Decoded, Decoder, Event, EventId};
+use lasse_testkit::streams::{cut, cuts, streams};
+use lasse_testkit::{Heard, Listener, oracle, seeds::seeds};
+use proptest::prelude::*;
+
+const MEBIBYTE: usize = 1 << 20;
+
+#[test]
+fn every_seed_says_what_it_says_at_every_cut() {
+    for seed in seeds() {
+        for len in 1..=seed.wire.len() {
+            let listener = Listener::default().hear_in_chunks(seed.wire, len);
+            assert_eq!(listener.heard, seed.heard, "{}, by {len}", seed.name);
+        }
+        for cut in 0..=seed.wire.len() {
+            let (first, second) = seed.wire.split_at(cut);
+            let mut listener = Listener::default();
+            listener.hear(first);
+            listener.hear(second);
+            assert_eq!(listener.heard, seed.heard, "{}, at {cut}", seed.name);
+        }
+    }
+}
+
+#[test]
+fn the_oracle_knows_every_seed() {
+    for seed in seeds() {
+        assert_eq!(oracle::decode(seed.wire, "", MEBIBYTE), seed.heard, "{}", seed.name);
+    }
+}
+
+#[test]
+fn a_cr_at_the_end_of_the_input_dispatches_at_once() {
+    let mut listener = Listener::default();
+    listener.hear(b"data: a\r\n\r");
+    assert_eq!(listener.heard, [Heard::message("message", "a", "")]);
+    listener.hear(b"\ndata: b\r");
+    listener.hear(b"\r");
+    assert_eq!(listener.heard.len(), 2, "the LF was no second line ending");
+}
+
+#[test]
+fn the_next_connection_begins_with_the_last_event_id_and_nothing_else() {
+    let mut listener = Listener::default();
+    listener.hear(b"id: 1\ndata: a\n\nid: 2\nevent: x\ndata: never ended\ndata: cut he");
+    listener.decoder.restart();
+    listener.hear(b"\xef\xbb\xbfdata: b\n\n");
+    assert_eq!(
+        listener.heard,
+        [Heard::message("message", "a", "1"), Heard::message("message", "b", "1")]
+    );
+    listener.hear(b"data: c\r\n\r");
+    listener.decoder.restart();
+    listener.hear(b"\ndata: d\n\n");
+    assert_eq!(listener.heard.len(), 4, "a LF at the beginning is a blank line of its own");
+}
+
+#[test]
+fn an_id_heard_earlier_is_carried_over() {
+    let id = EventId::from_static("41");
+    let mut listener = Listener::new(Decoder::new().with_last_event_id(&id));
+    assert_eq!(listener.decoder.last_event_id(), "41");
+    listener.hear(b"data: a\n\n");
+    assert_eq!(listener.heard, [Heard::message("message", "a", "41")]);
+}
+
+#[test]
+fn an_event_over_the_limit_is_an_error_once_and_the_next_one_is_heard() {
+    let stream = b": before\nid: 1\ndata: 12345678\n: within\n\nid: 2\ndata: a\n\n";
+    for len in 1..=stream.len() {
+        let listener = Listener::new(Decoder::new().with_limit(16)).hear_in_chunks(stream, len);
+        let expected =
+            [Heard::Comment("before".into()), Heard::TooLarge, Heard::message("message", "a", "2")];
+        assert_eq!(listener.heard, expected, "by {len}");
+    }
+}
+
+#[test]
+fn the_limit_is_named_in_the_error() {
+    let mut decoder = Decoder::new().with_limit(3);
+    let error = decoder.decode(&mut b"data".as_slice()).unwrap_err();
+    assert_eq!(error.to_string(), "an event takes more than 3 bytes");
+}
+
+#[test]
+fn comments_and_retries_for_years_are_no_large_event() {
+    let mut listener = Listener::new(Decoder::new().with_limit(32));
+    listener.hear(b"data: a\n");
+    for _ in 0..1000 {
+        listener.hear(b":\nretry: 1\nunknown\n");
+    }
+    listener.hear(b"\n");
+    assert_eq!(listener.heard.last(), Some(&Heard::message("message", "a", "")));
+}
+
+#[test]
+fn what_is_heard_borrows_from_the_input() {
+    let wire = b"event: n\ndata: one line\nid: 7\n\n: and a comment\n".as_slice();
+    let lies_within = |text: &str| wire.as_ptr_range().contains(&text.as_ptr());
+    let (mut decoder, mut input) = (Decoder::new(), wire);
+    let Ok(Some(Decoded::Message(message))) = decoder.decode(&mut input) else {
+        panic!("a message")
+    };
+    assert!(lies_within(message.data()) && lies_within(message.name()));
+    let Ok(Some(Decoded::Comment(text))) = decoder.decode(&mut input) else { panic!("a comment") };
+    assert!(lies_within(text));
+}
+
+#[test]
+fn a_message_becomes_an_event_to_send_on() {
+    let mut decoder = Decoder::new();
+    let mut input =
+        b"id: 7\nevent: n\ndata: a\n\nevent: message\nid\ndata: b\n\nevent: \0\ndata\n\n"
+            .as_slice();
+    let mut events = Vec::new();
+    while let Some(Decoded::Message(message)) = decoder.decode(&mut input).unwrap() {
+        events.push(message.to_event().map(|event| event.encode()));
+    }
+    assert_eq!(events[0].as_ref().unwrap().as_bytes(), b"event: n\ndata: a\nid: 7\n\n");
+    assert_eq!(events[1].as_ref().unwrap(), &Event::new("b").encode());
+    assert!(events[2].is_err(), "a name with NUL");
+}
+
+/// The time is bounded by the test's own patience: quadratic work on these would
+/// take hours.
+#[test]
+fn eight_mebibytes_on_one_line_take_linear_time_in_chunks_of_any_size() {
+    let mut stream = vec![b'x'; 8 * MEBIBYTE];
+    stream[..6].copy_from_slice(b"data: ");
+    stream.extend_from_slice(b"\n\n");
+    for len in [1, 1024, 65536] {
+        let decoder = Decoder::new().with_limit(16 * MEBIBYTE);
+        let listener = Listener::new(decoder).hear_in_chunks(&stream, len);
+        let [Heard::Message(_, data, _)] = listener.heard.as_slice() else { panic!("one message") };
+        assert_eq!(data.len(), 8 * MEBIBYTE - 6);
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2000))]
+
+    #[test]
+    fn any_stream_says_what_the_standard_says_wherever_it_is_cut(
+        stream in streams(),
+        cuts in cuts(),
+        limit in prop_oneof![Just(MEBIBYTE), 2usize..40],
+    ) {
+        let expected = oracle::decode(&stream, "0", limit);
+        let id = EventId::from(0);
+        let new = || Listener::new(Decoder::new().with_limit(limit).with_last_event_id(&id));
+        let mut pieces = new();
+        cut(&stream, &cuts).for_each(|chunk| pieces.hear(chunk));
+        prop_assert_eq!(&pieces.heard, &expected);
+        for len in [1, 2, 3, 5, usize::MAX] {
+            prop_assert_eq!(&new().hear_in_chunks(&stream, len).heard, &expected, "by {}", len);
+        }
+    }
+
+    #[test]
+    fn what_is_encoded_is_decoded(
+        data in "(?s)[ -~\r\n:\\PC]{0,40}",
+        name in proptest::option::of("[^\r\n\0]{1,8}"),
+        id in proptest::option::of("[^\r\n\0]{0,8}"),
+        millis in proptest::option::of(any::<u64>()),
+        comment in proptest::option::of("[ -~]{0,12}"),
+        cuts in cuts(),
+    ) {
+        let mut event = Event::new(&data);
+        let mut expected = Vec::new();
+        if let Some(text) = &comment {
+            event = event.with_comment(text);
+            expected.push(Heard::Comment(text.clone()));
+        }
+        if let Some(name) = &name {
+            event = event.with_name(lasse_core::EventName::new(name.clone()).unwrap());
+        }
+        if let Some(id) = &id {
+            event = event.with_id(EventId::new(id.clone()).unwrap());
+        }
+        if let Some(delay) = millis.map(Duration::from_millis) {
+            event = event.with_retry(delay);
+            expected.push(Heard::Retry(delay));
+        }
+        let lines = data.replace("\r\n", "\n").replace('\r', "\n");
+        let name = name.as_deref().unwrap_or("message");
+        expected.push(Heard::message(name, &lines, id.as_deref().unwrap_or("before")));
+
+        let frame = event.encode();
+        let before = EventId::from_static("before");
+        let mut listener = Listener::new(Decoder::new().with_last_event_id(&before));
+        cut(frame.as_bytes(), &cuts).for_each(|chunk| listener.hear(chunk));
+        prop_assert_eq!(listener.heard, expected);
+    }
+}

@@ -1,0 +1,19 @@
+//! What the encoder writes, against the table of seeds.
+
+use lasse_core::Frame;
+use lasse_testkit::seeds::seeds;
+
+#[test]
+fn every_seed_that_is_sent_is_sent_so() {
+    let sent: Vec<_> = seeds().into_iter().filter(|seed| !seed.sent.is_empty()).collect();
+    assert!(sent.len() > 10);
+    for seed in sent {
+        let wire = Frame::concat(&seed.sent);
+        assert_eq!(
+            String::from_utf8_lossy(wire.as_bytes()),
+            String::from_utf8_lossy(seed.wire),
+            "{}",
+            seed.name
+        );
+    }
+}
