@@ -4,6 +4,7 @@ mod block;
 mod field;
 mod message;
 mod text;
+mod whole;
 
 use alloc::borrow::ToOwned;
 use alloc::string::String;
@@ -12,9 +13,10 @@ use core::error::Error;
 use core::fmt;
 use core::time::Duration;
 
-use block::{Block, Lent};
+use block::Block;
 use field::Field;
 use text::Text;
+use whole::Whole;
 
 use crate::field::EventId;
 use crate::line::Splitter;
@@ -49,27 +51,27 @@ pub use message::Message;
 pub struct Decoder {
     limit: usize,
     last_event_id: String,
-    /// How much of the byte order mark has been seen, or all that matters.
-    mark: usize,
+    stage: Stage,
     splitter: Splitter,
     /// The line at hand, as far as earlier inputs held it.
     line: Vec<u8>,
     block: Block,
-    /// What the fields of the block took on the wire.
-    size: usize,
     comment: Text,
-    /// Whether the block has been handed out and goes with the next input.
-    is_spent: bool,
-    skipping: Option<Skipping>,
 }
 
-/// What is left of an event that was too large.
+/// What the next byte belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Skipping {
-    /// The rest of a line, then the rest of the event.
+enum Stage {
+    /// Perhaps to a byte order mark, of which so many bytes were seen.
+    Mark(usize),
+    /// To a line of the block.
     Line,
-    /// All up to a blank line.
-    Block,
+    /// To a new block, since the one that is held was handed out.
+    NewBlock,
+    /// To a line of an event that was too large.
+    LostLine,
+    /// To an event that was too large, at the beginning of a line.
+    LostBlock,
 }
 
 impl Decoder {
@@ -79,14 +81,11 @@ impl Decoder {
         Self {
             limit: DEFAULT_LIMIT,
             last_event_id: String::new(),
-            mark: 0,
+            stage: Stage::Mark(0),
             splitter: Splitter::default(),
             line: Vec::new(),
             block: Block::default(),
-            size: 0,
             comment: Text::default(),
-            is_spent: false,
-            skipping: None,
         }
     }
 
@@ -117,208 +116,191 @@ impl Decoder {
     ///
     /// When an event outgrows the limit, once for each such event. Nothing is
     /// heard of the rest of it; decode on for the event after it.
-    #[inline]
     pub fn decode<'d, 'i: 'd>(
         &'d mut self,
         input: &mut &'i [u8],
     ) -> Result<Option<Decoded<'d>>, EventTooLarge> {
-        if self.is_interrupted() {
-            if let Some(found) = self.pick_up(input)? {
-                return Ok(Some(self.tell(found)));
+        if self.stage != Stage::Line {
+            self.settle(input);
+        }
+        if self.is_between_events() {
+            if let Some(event) = Whole::take(input, self.limit) {
+                return Ok(Some(Decoded::Message(self.tell_whole(event))));
             }
         }
-        match self.find(input)? {
-            Some(found) => Ok(Some(self.tell(found))),
-            None => Ok(None),
-        }
+        Ok(self.find(input)?.map(|found| self.tell(found)))
     }
 
     /// Forgets all of a stream that ended but the last event id, and awaits
     /// another from its beginning. An event that was not ended by a blank line
     /// is never heard.
     pub fn restart(&mut self) {
-        self.discard();
-        self.mark = 0;
+        self.line.clear();
+        self.block.clear();
         self.splitter = Splitter::default();
-        self.skipping = None;
+        self.stage = Stage::Mark(0);
     }
 
-    /// Whether something of an earlier input is still to be dealt with.
-    fn is_interrupted(&self) -> bool {
-        self.mark < MARK.len() || self.is_spent || self.skipping.is_some() || !self.line.is_empty()
+    #[inline]
+    fn is_between_events(&self) -> bool {
+        self.stage == Stage::Line
+            && self.line.is_empty()
+            && self.block.is_empty()
+            && !self.splitter.is_within_pair()
     }
 
-    fn pick_up<'i>(&mut self, input: &mut &'i [u8]) -> Result<Option<Found<'i>>, EventTooLarge> {
-        if self.is_spent {
-            self.discard();
-        }
-        self.skip_mark(input);
-        self.skip_event(input);
-        if self.line.is_empty() {
-            return Ok(None);
-        }
-        match self.splitter.split(input) {
-            Some(rest) => self.end_line(rest),
-            None => self.begin_line(input).map(|()| None),
+    /// Settles what is not about lines, if there is input enough.
+    fn settle(&mut self, input: &mut &[u8]) {
+        match self.stage {
+            Stage::Line => {}
+            Stage::Mark(seen) => self.skip_mark(seen, input),
+            Stage::NewBlock => {
+                self.block.clear();
+                self.stage = Stage::Line;
+            }
+            Stage::LostLine | Stage::LostBlock => self.skip_lost(input),
         }
     }
 
-    /// Finds what `input` holds in one piece, and holds what it breaks off.
     fn find<'i>(&mut self, input: &mut &'i [u8]) -> Result<Option<Found<'i>>, EventTooLarge> {
-        let mut lent = Lent::default();
-        while let Some(line) = self.splitter.split(input) {
-            if line.is_empty() {
-                match self.end_block(lent) {
-                    None => lent = Lent::default(),
-                    found => return Ok(found),
+        if !self.line.is_empty() {
+            match self.splitter.split(input) {
+                None => return self.begin_line(input).map(|()| None),
+                Some(rest) => {
+                    if let Some(found) = self.end_line(rest)? {
+                        return Ok(Some(found));
+                    }
                 }
-                continue;
             }
-            self.check(line.len(), Skipping::Block)?;
-            match Field::of(line) {
-                Field::Data(value) => self.block.add_data(value, &mut lent),
-                Field::Name(value) => lent.name = Some(value),
-                Field::Id(value) => lent.id = Some(value),
-                Field::Retry(delay) => {
-                    self.block.keep(lent);
-                    return Ok(Some(Found::Retry(delay)));
-                }
-                Field::Comment(value) => {
-                    self.block.keep(lent);
-                    return Ok(Some(Found::Comment(Some(value))));
-                }
-                Field::Other => continue,
-            }
-            self.size += line.len() + 1;
         }
-        self.block.keep(lent);
-        self.begin_line(input)?;
-        Ok(None)
+        while let Some(line) = self.splitter.split(input) {
+            let found = if line.is_empty() { self.end_block() } else { self.take_line(line)? };
+            if found.is_some() {
+                return Ok(found);
+            }
+        }
+        self.begin_line(input).map(|()| None)
     }
 
     /// Holds the beginning of a line, since the input ends within it.
     fn begin_line(&mut self, input: &mut &[u8]) -> Result<(), EventTooLarge> {
         let begun = core::mem::take(input);
-        if begun.is_empty() {
-            return Ok(());
+        if !begun.is_empty() {
+            self.check(self.line.len() + begun.len(), Stage::LostLine)?;
+            self.line.extend_from_slice(begun);
         }
-        self.check(self.line.len() + begun.len(), Skipping::Line)?;
-        self.line.extend_from_slice(begun);
         Ok(())
     }
 
     /// Ends the line that earlier inputs began.
     fn end_line<'i>(&mut self, rest: &[u8]) -> Result<Option<Found<'i>>, EventTooLarge> {
-        self.check(self.line.len() + rest.len(), Skipping::Block)?;
-        self.line.extend_from_slice(rest);
-        let taken = self.line.len() + 1;
-        let mut found = None;
-        match Field::of(&self.line) {
+        self.check(self.line.len() + rest.len(), Stage::LostBlock)?;
+        let mut line = core::mem::take(&mut self.line);
+        line.extend_from_slice(rest);
+        let found = match Field::of(&line) {
             Field::Data(value) => {
-                self.size += taken;
-                let skip = self.line.len() - value.len();
-                self.block.keep_data(&mut self.line, skip);
+                let skip = line.len() - value.len();
+                self.block.take_data(&mut line, skip);
+                None
             }
-            Field::Name(value) => {
-                self.size += taken;
-                self.block.keep(Lent { name: Some(value), ..Lent::default() });
-            }
-            Field::Id(value) => {
-                self.size += taken;
-                self.block.keep(Lent { id: Some(value), ..Lent::default() });
-            }
-            Field::Retry(delay) => found = Some(Found::Retry(delay)),
             Field::Comment(value) => {
                 self.comment.set(value);
-                found = Some(Found::Comment(None));
+                Some(Found::Comment(None))
             }
-            Field::Other => {}
-        }
-        self.line.clear();
+            Field::Retry(delay) => Some(Found::Retry(delay)),
+            other => {
+                self.block.take(other, line.len() + 1);
+                None
+            }
+        };
+        line.clear();
+        self.line = line;
         Ok(found)
     }
 
+    fn take_line<'i>(&mut self, line: &'i [u8]) -> Result<Option<Found<'i>>, EventTooLarge> {
+        self.check(line.len(), Stage::LostBlock)?;
+        match Field::of(line) {
+            Field::Retry(delay) => return Ok(Some(Found::Retry(delay))),
+            Field::Comment(value) => return Ok(Some(Found::Comment(Some(value)))),
+            field => self.block.take(field, line.len() + 1),
+        }
+        Ok(None)
+    }
+
     /// Ends the block at a blank line, where the last event id is committed.
-    #[inline]
-    fn end_block<'i>(&mut self, lent: Lent<'i>) -> Option<Found<'i>> {
-        let id = lent.id.or_else(|| self.block.id());
+    fn end_block(&mut self) -> Option<Found<'static>> {
+        let id = self.block.id();
         let has_id = id.is_some();
         if let Some(id) = id {
             text::write(&mut self.last_event_id, id);
         }
-        let has_data = lent.data.is_some() || self.block.has_data();
-        self.size = 0;
-        self.is_spent = self.block.is_kept();
-        if has_data {
-            return Some(Found::Message { name: lent.name, data: lent.data });
+        if self.block.has_data() {
+            self.stage = Stage::NewBlock;
+            return Some(Found::Message);
         }
-        if self.is_spent {
-            self.discard();
-        }
+        self.block.clear();
         has_id.then_some(Found::LastEventId)
     }
 
-    fn discard(&mut self) {
-        self.line.clear();
-        self.block.clear();
-        self.size = 0;
-        self.is_spent = false;
-    }
-
     /// Checks that the event at hand has room for a line of `len` bytes.
-    #[inline]
-    fn check(&mut self, len: usize, skipping: Skipping) -> Result<(), EventTooLarge> {
-        if self.size + len <= self.limit {
+    fn check(&mut self, len: usize, lost: Stage) -> Result<(), EventTooLarge> {
+        if self.block.size() + len <= self.limit {
             return Ok(());
         }
-        self.discard();
-        self.skipping = Some(skipping);
+        self.line.clear();
+        self.block.clear();
+        self.stage = lost;
         Err(EventTooLarge { limit: self.limit })
     }
 
     /// Skips a byte order mark at the beginning of the stream: one, as UTF-8
     /// decoding in the sense of the Encoding standard does.
-    fn skip_mark(&mut self, input: &mut &[u8]) {
-        while let Some(expected) = MARK.get(self.mark) {
-            match input.split_first() {
-                None => return,
-                Some((byte, rest)) if byte == expected => {
-                    self.mark += 1;
-                    *input = rest;
-                }
-                Some(_) => {
-                    self.line.extend_from_slice(MARK.get(..self.mark).unwrap_or_default());
-                    self.mark = MARK.len();
-                }
+    fn skip_mark(&mut self, mut seen: usize, input: &mut &[u8]) {
+        while let (Some(expected), Some((byte, rest))) = (MARK.get(seen), input.split_first()) {
+            if byte != expected {
+                self.line.extend_from_slice(MARK.get(..seen).unwrap_or_default());
+                self.stage = Stage::Line;
+                return;
             }
+            seen += 1;
+            *input = rest;
         }
+        self.stage = if seen < MARK.len() { Stage::Mark(seen) } else { Stage::Line };
     }
 
     /// Skips the rest of an event that was too large.
-    fn skip_event(&mut self, input: &mut &[u8]) {
-        while let Some(skipping) = self.skipping {
-            match self.splitter.split(input) {
-                Some([]) if skipping == Skipping::Block => self.skipping = None,
-                Some(_) => self.skipping = Some(Skipping::Block),
-                None => {
-                    if !input.is_empty() {
-                        self.skipping = Some(Skipping::Line);
-                    }
-                    *input = &[];
-                    return;
-                }
+    fn skip_lost(&mut self, input: &mut &[u8]) {
+        while let Some(line) = self.splitter.split(input) {
+            if line.is_empty() && self.stage == Stage::LostBlock {
+                self.stage = Stage::Line;
+                return;
             }
+            self.stage = Stage::LostBlock;
+        }
+        if !input.is_empty() {
+            self.stage = Stage::LostLine;
+            *input = &[];
         }
     }
 
     #[inline]
+    fn tell_whole<'d, 'i: 'd>(&'d mut self, event: Whole<'i>) -> Message<'d> {
+        if let Some(id) = event.id {
+            self.last_event_id.clear();
+            self.last_event_id.push_str(id);
+        }
+        Message { name: event.name, data: event.data, last_event_id: &self.last_event_id }
+    }
+
     fn tell<'d, 'i: 'd>(&'d mut self, found: Found<'i>) -> Decoded<'d> {
         match found {
-            Found::Message { name, data } => {
-                let (name, data) = self.block.read(name, data);
+            Found::Message => {
+                let (name, data) = self.block.read();
                 Decoded::Message(Message { name, data, last_event_id: &self.last_event_id })
             }
-            Found::Comment(text) => Decoded::Comment(self.comment.read(text)),
+            Found::Comment(Some(lent)) => Decoded::Comment(self.comment.lend(lent)),
+            Found::Comment(None) => Decoded::Comment(self.comment.read()),
             Found::Retry(delay) => Decoded::Retry(delay),
             Found::LastEventId => Decoded::LastEventId(&self.last_event_id),
         }
@@ -346,7 +328,7 @@ pub enum Decoded<'a> {
 
 /// What was found, before it is text. What is not lent is held in the decoder.
 enum Found<'i> {
-    Message { name: Option<&'i [u8]>, data: Option<&'i [u8]> },
+    Message,
     Comment(Option<&'i [u8]>),
     Retry(Duration),
     LastEventId,

@@ -19,15 +19,17 @@ impl Splitter {
         if self.after_cr {
             self.skip_second_half(input);
         }
-        if let Some((b'\n', rest)) = input.split_first() {
-            *input = rest;
-            return Some(&[]);
-        }
-        let found = first_break(input)?;
+        let found = first_near_break(input)?;
         let (line, rest) = (input.get(..found.end)?, input.get(found.next..)?);
-        self.after_cr = rest.is_empty() && input.last() == Some(&b'\r');
+        self.after_cr = found.is_cr && rest.is_empty();
         *input = rest;
         Some(line)
+    }
+
+    /// Whether the next piece may begin with the second half of a CR LF.
+    #[inline]
+    pub(crate) fn is_within_pair(self) -> bool {
+        self.after_cr
     }
 
     fn skip_second_half(&mut self, input: &mut &[u8]) {
@@ -46,10 +48,38 @@ impl Splitter {
 /// LF, CR LF and CR each end a line (HTML, "Parsing an event stream"). A CR at
 /// the very end of `text` ends the line by itself: a [`Splitter`] drops the LF
 /// that may follow.
+#[inline]
 pub(crate) fn first_break(text: &[u8]) -> Option<Break> {
-    let end = memchr2(b'\r', b'\n', text)?;
-    let is_pair = text.get(end..end + 2) == Some(b"\r\n");
-    Some(Break { end, next: end + if is_pair { 2 } else { 1 } })
+    break_at(text, memchr2(b'\r', b'\n', text)?)
+}
+
+/// The same as [`first_break`], for where lines are short: a look at the first
+/// few bytes costs less than a call of memchr.
+#[inline]
+pub(crate) fn first_near_break(text: &[u8]) -> Option<Break> {
+    let mut far = 0;
+    while let Some(word) = text.get(far..).and_then(<[u8]>::first_chunk) {
+        let ends = ends_in_word(u64::from_le_bytes(*word));
+        if ends != 0 {
+            return break_at(text, far + ends.trailing_zeros() as usize / 8);
+        }
+        far += 8;
+        if far == NEAR {
+            break;
+        }
+    }
+    let end = memchr2(b'\r', b'\n', text.get(far..)?)?;
+    break_at(text, far + end)
+}
+
+#[inline]
+fn break_at(text: &[u8], end: usize) -> Option<Break> {
+    let (is_cr, len) = match text.get(end..)? {
+        [b'\r', b'\n', ..] => (false, 2),
+        [b'\r', ..] => (true, 1),
+        _ => (false, 1),
+    };
+    Some(Break { end, next: end + len, is_cr })
 }
 
 /// The place of a line ending.
@@ -59,6 +89,19 @@ pub(crate) struct Break {
     pub(crate) end: usize,
     /// The offset of what follows the line ending.
     pub(crate) next: usize,
+    /// Whether it is a CR alone, which a LF may yet make a pair if `text` ends
+    /// here.
+    pub(crate) is_cr: bool,
+}
+
+/// The highest bit of the lowest byte that ends a line, and perhaps of others
+/// above it.
+#[inline]
+fn ends_in_word(word: u64) -> u64 {
+    const ONES: u64 = u64::MAX / 255;
+    let (lf, cr) = (word ^ (ONES * 0x0a), word ^ (ONES * 0x0d));
+    let zero_in = |word: u64| word.wrapping_sub(ONES) & !word;
+    (zero_in(lf) | zero_in(cr)) & (ONES << 7)
 }
 
 /// The lines of `text`, of which there is always one: unlike [`str::lines`], a
@@ -72,6 +115,9 @@ pub(crate) fn lines(text: &[u8]) -> impl Iterator<Item = &[u8]> {
         text.get(..found.end)
     })
 }
+
+/// How many bytes are looked at before memchr is called.
+const NEAR: usize = 16;
 
 #[cfg(test)]
 mod tests {
