@@ -16,7 +16,7 @@ use core::time::Duration;
 use block::Block;
 use field::Field;
 use text::Text;
-use whole::Whole;
+use whole::{Beginning, Whole};
 
 use crate::field::EventId;
 use crate::line::Splitter;
@@ -124,8 +124,12 @@ impl Decoder {
             self.settle(input);
         }
         if self.is_between_events() {
-            if let Some(event) = Whole::take(input, self.limit) {
-                return Ok(Some(Decoded::Message(self.tell_whole(event))));
+            match Beginning::take(input, self.limit) {
+                Beginning::Whole(event) => {
+                    return Ok(Some(Decoded::Message(self.tell_whole(event))));
+                }
+                Beginning::Cut => return self.begin_line(input).map(|()| None),
+                Beginning::Other => {}
             }
         }
         Ok(self.find(input)?.map(|found| self.tell(found)))
@@ -173,7 +177,11 @@ impl Decoder {
                 }
             }
         }
-        while let Some(line) = self.splitter.split(input) {
+        loop {
+            if !self.splitter.is_within_pair() && self.block.take_plain_lines(input, self.limit) {
+                break;
+            }
+            let Some(line) = self.splitter.split(input) else { break };
             let found = if line.is_empty() { self.end_block() } else { self.take_line(line)? };
             if found.is_some() {
                 return Ok(found);

@@ -58,15 +58,17 @@ pub(crate) fn first_break(text: &[u8]) -> Option<Break> {
 #[inline]
 pub(crate) fn first_near_break(text: &[u8]) -> Option<Break> {
     let mut far = 0;
-    while let Some(word) = text.get(far..).and_then(<[u8]>::first_chunk) {
+    while far < NEAR {
+        let rest = text.get(far..)?;
+        let Some(word) = rest.first_chunk() else {
+            let end = rest.iter().position(|byte| matches!(byte, b'\r' | b'\n'))?;
+            return break_at(text, far + end);
+        };
         let ends = ends_in_word(u64::from_le_bytes(*word));
         if ends != 0 {
             return break_at(text, far + ends.trailing_zeros() as usize / 8);
         }
         far += 8;
-        if far == NEAR {
-            break;
-        }
     }
     let end = memchr2(b'\r', b'\n', text.get(far..)?)?;
     break_at(text, far + end)

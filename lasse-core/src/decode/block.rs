@@ -4,6 +4,7 @@ use alloc::vec::Vec;
 
 use super::field::Field;
 use super::text::Text;
+use crate::line::first_break;
 
 /// The fields since the last blank line, where the input does not hold them in
 /// one piece.
@@ -52,6 +53,25 @@ impl Block {
         self.size += taken;
     }
 
+    /// Adds the lines of data that `input` begins with, for as long as the block
+    /// takes no more than `limit` bytes. What is not plain is left: another
+    /// field, an ending that is not LF. Says whether a line is left that does not
+    /// end there.
+    pub(super) fn take_plain_lines(&mut self, input: &mut &[u8], limit: usize) -> bool {
+        while let Some(value) = input.strip_prefix(DATA) {
+            let Some(found) = first_break(value) else { return true };
+            let Some((line, rest)) = value.split_at_checked(found.end + 1) else { break };
+            let size = self.size + DATA.len() + line.len();
+            if !line.ends_with(b"\n") || size > limit {
+                break;
+            }
+            self.size = size;
+            self.data.push(line);
+            *input = rest;
+        }
+        false
+    }
+
     /// Adds the data that `line` holds from `skip` on. A first line is not
     /// copied: its buffer is taken, and an empty one left.
     pub(super) fn take_data(&mut self, line: &mut Vec<u8>, skip: usize) {
@@ -77,3 +97,5 @@ impl Block {
         }
     }
 }
+
+const DATA: &[u8] = b"data: ";

@@ -17,23 +17,25 @@ pub(super) enum Field<'a> {
 impl<'a> Field<'a> {
     #[inline]
     pub(super) fn of(line: &'a [u8]) -> Self {
-        let field = match line.first() {
-            Some(b'd') => value(line, b"data").map(Self::Data),
-            Some(b'i') => value(line, b"id").and_then(id),
-            Some(b'e') => value(line, b"event").map(Self::Name),
-            Some(b':') => value(line, b"").map(Self::Comment),
-            Some(b'r') => value(line, b"retry").and_then(milliseconds).map(Self::Retry),
+        let field = match line {
+            [b'd', b'a', b't', b'a', rest @ ..] => value(rest).map(Self::Data),
+            [b'i', b'd', rest @ ..] => value(rest).and_then(id),
+            [b'e', b'v', b'e', b'n', b't', rest @ ..] => value(rest).map(Self::Name),
+            [b':', ..] => value(line).map(Self::Comment),
+            [b'r', b'e', b't', b'r', b'y', rest @ ..] => {
+                value(rest).and_then(milliseconds).map(Self::Retry)
+            }
             _ => None,
         };
         field.unwrap_or(Self::Other)
     }
 }
 
-/// What comes after `name` and the colon, less one space; a line without a
-/// colon is a name with an empty value.
+/// What comes after a field's name and the colon, less one space; a line without
+/// a colon is a name with an empty value.
 #[inline]
-fn value<'a>(line: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
-    match line.strip_prefix(name)? {
+fn value(after_name: &[u8]) -> Option<&[u8]> {
+    match after_name {
         [b':', b' ', value @ ..] | [b':', value @ ..] | value @ [] => Some(value),
         _ => None,
     }

@@ -27,6 +27,10 @@ impl Text {
         self.bytes.extend_from_slice(text);
     }
 
+    pub(super) fn push(&mut self, more: &[u8]) {
+        self.bytes.extend_from_slice(more);
+    }
+
     /// Adds a line and a LF.
     pub(super) fn push_line(&mut self, line: &[u8]) {
         self.bytes.reserve(line.len() + 1);

@@ -4,7 +4,7 @@ use core::ops::Range;
 
 use super::field::Field;
 use super::text::utf8;
-use crate::line::{first_break, first_near_break};
+use crate::line::{Break, first_break, first_near_break};
 
 /// An event as it lies in the input.
 #[derive(Clone, Copy, Debug)]
@@ -14,12 +14,37 @@ pub(super) struct Whole<'i> {
     pub(super) id: Option<&'i str>,
 }
 
-impl<'i> Whole<'i> {
-    /// Takes an event of up to `limit` bytes off `input`, if one begins there
-    /// that needs nothing put together, nothing mended, and nothing told before.
+/// What an input begins with.
+pub(super) enum Beginning<'i> {
+    Whole(Whole<'i>),
+    /// Data that does not end there.
+    Cut,
+    /// What needs something put together, mended, or told before.
+    Other,
+}
+
+impl<'i> Beginning<'i> {
+    /// Takes an event of up to `limit` bytes off `input`, if it begins with a
+    /// whole one.
     #[inline]
-    pub(super) fn take(input: &mut &'i [u8], limit: usize) -> Option<Self> {
-        let places = Places::of_data(input).or_else(|| Places::of_fields(input))?;
+    pub(super) fn take(input: &mut &'i [u8], limit: usize) -> Self {
+        let places = match input.strip_prefix(DATA) {
+            None => Places::of_fields(input),
+            Some(value) => match first_break(value) {
+                None => return Self::Cut,
+                Some(found) => Places::of_data(value, found).or_else(|| Places::of_fields(input)),
+            },
+        };
+        match places.and_then(|places| Whole::take(input, limit, places)) {
+            Some(whole) => Self::Whole(whole),
+            None => Self::Other,
+        }
+    }
+}
+
+impl<'i> Whole<'i> {
+    #[inline]
+    fn take(input: &mut &'i [u8], limit: usize, places: Places) -> Option<Self> {
         let (event, rest) = input.split_at_checked(places.end)?;
         if event.len() > limit {
             return None;
@@ -49,14 +74,12 @@ struct Places {
 }
 
 impl Places {
-    /// An event that is one line of data.
+    /// An event that is one line of data, of which `value` is the rest.
     #[inline]
-    fn of_data(input: &[u8]) -> Option<Self> {
-        let value = input.strip_prefix(DATA)?;
-        let len = first_break(value)?.end;
-        let data = DATA.len()..DATA.len() + len;
-        let end = data.end + 2;
-        (input.get(data.end..end)? == b"\n\n").then_some(Self { data, end, ..Self::default() })
+    fn of_data(value: &[u8], found: Break) -> Option<Self> {
+        let data = DATA.len()..DATA.len() + found.end;
+        let is_all = value.get(found.end..found.end + 2)? == b"\n\n";
+        is_all.then_some(Self { end: data.end + 2, data, ..Self::default() })
     }
 
     /// An event of any fields but a second line of data.
@@ -66,7 +89,8 @@ impl Places {
         loop {
             let start = places.end;
             let rest = input.get(start..)?;
-            let found = first_near_break(rest)?;
+            let is_long = rest.starts_with(DATA);
+            let found = if is_long { first_break(rest)? } else { first_near_break(rest)? };
             let line = rest.get(..found.end)?;
             // What a CR at the very end ends is not yet known.
             if found.is_cr && found.next == rest.len() {
