@@ -8,6 +8,8 @@ extern crate alloc;
 mod config;
 mod connection;
 mod deadlines;
+#[cfg(feature = "http")]
+mod client;
 mod decode;
 mod event;
 mod field;
@@ -26,6 +28,8 @@ pub use config::{Config, InvalidConfig};
 pub use connection::Body;
 pub use connection::{Close, Connection, Drain, Output};
 
+#[cfg(feature = "http")]
+pub use client::{Backoff, Client, ClientOutput, Closed};
 pub use decode::{Decoded, Decoder, EventTooLarge, Message};
 #[cfg(feature = "json")]
 pub use event::JsonError;
