@@ -5,11 +5,11 @@
 
 extern crate alloc;
 
+#[cfg(feature = "http")]
+mod client;
 mod config;
 mod connection;
 mod deadlines;
-#[cfg(feature = "http")]
-mod client;
 mod decode;
 mod event;
 mod field;
