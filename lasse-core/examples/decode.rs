@@ -9,7 +9,6 @@
 use std::error::Error;
 use std::io::{self, Read, Write};
 use std::process::ExitCode;
-use std::time::Duration;
 
 use lasse_core::{Decoded, Decoder, EventId};
 use serde_json::Value;
@@ -55,7 +54,7 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
                     Ok(Decoded::Comment(text)) if shows_comments => {
                         writeln!(stdout, r#"{{"comment":{}}}"#, Value::from(text))?;
                     }
-                    Ok(Decoded::Retry(delay)) => retry = Some(delay),
+                    Ok(Decoded::Retry(delay)) => retry = u64::try_from(delay.as_millis()).ok(),
                     Ok(_) => {}
                     Err(error) => {
                         eprintln!("{error}");
@@ -66,9 +65,7 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
         }
         stdout.flush()?;
     }
-    let retry =
-        retry.as_ref().map(Duration::as_millis).map_or_else(|| "null".into(), |ms| ms.to_string());
     let last_event_id = Value::from(decoder.last_event_id());
-    writeln!(stdout, r#"{{"retry":{retry},"lastEventId":{last_event_id}}}"#)?;
+    writeln!(stdout, r#"{{"retry":{},"lastEventId":{last_event_id}}}"#, Value::from(retry))?;
     Ok(status)
 }

@@ -5,6 +5,8 @@
 
 extern crate alloc;
 
+#[cfg(feature = "http")]
+mod client;
 mod config;
 mod connection;
 mod deadlines;
@@ -22,6 +24,8 @@ mod outbox;
 mod request;
 mod time;
 
+#[cfg(feature = "http")]
+pub use client::{Backoff, Client, ClientOutput, Closed};
 pub use config::{Config, InvalidConfig};
 #[cfg(feature = "http")]
 pub use connection::Body;

@@ -1,0 +1,490 @@
+//! The rules of a client, each by the call that shows it.
+
+#![cfg(feature = "http")]
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{HeaderValue, Method, Request, Response, StatusCode};
+use lasse_core::{Backoff, Client, ClientOutput, Closed, Decoded, Decoder, EventId, Instant};
+
+fn at(seconds: u64) -> Instant {
+    Instant::from_nanos(seconds * 1_000_000_000)
+}
+
+fn get(uri: &str) -> Request<Bytes> {
+    Request::get(uri).body(Bytes::new()).unwrap()
+}
+
+fn client() -> Client {
+    Client::new(get("http://a/events"))
+}
+
+fn head(status: u16, headers: &[(&str, &str)]) -> Response<()> {
+    let head = Response::builder().status(status);
+    headers.iter().fold(head, |head, (name, value)| head.header(*name, *value)).body(()).unwrap()
+}
+
+fn stream() -> Response<()> {
+    head(200, &[("content-type", "text/event-stream")])
+}
+
+/// Polls with no jitter at all.
+fn poll(client: &mut Client, now: Instant) -> ClientOutput {
+    client.poll_output(now, 0)
+}
+
+#[track_caller]
+fn connect(client: &mut Client, now: Instant) -> Request<Bytes> {
+    match poll(client, now) {
+        ClientOutput::Connect(request) => request,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[track_caller]
+fn open(client: &mut Client, now: Instant) -> Request<Bytes> {
+    let request = connect(client, now);
+    client.handle_head(&stream(), now);
+    assert!(matches!(poll(client, now), ClientOutput::Listen(_)));
+    request
+}
+
+#[track_caller]
+fn waits_until(client: &mut Client, now: Instant) -> Instant {
+    match poll(client, now) {
+        ClientOutput::Wait(until) => until,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[track_caller]
+fn closed(client: &mut Client, now: Instant) -> Closed {
+    match poll(client, now) {
+        ClientOutput::Closed(reason) => reason,
+        other => panic!("{other:?}"),
+    }
+}
+
+/// The data of the messages in `bytes`.
+fn hear(client: &mut Client, bytes: &[u8], now: Instant) -> Vec<String> {
+    let mut input = bytes;
+    let mut heard = Vec::new();
+    while let Some(decoded) = client.handle_bytes(&mut input, now).unwrap() {
+        if let Decoded::Message(message) = decoded {
+            heard.push(message.data().to_string());
+        }
+    }
+    heard
+}
+
+fn last_event_id(request: &Request<Bytes>) -> Option<&[u8]> {
+    request.headers().get("last-event-id").map(HeaderValue::as_bytes)
+}
+
+#[test]
+fn it_asks_for_a_stream_that_no_cache_answers() {
+    let request = connect(&mut client(), at(0));
+    assert_eq!(request.method(), Method::GET);
+    assert_eq!(request.headers()["accept"], "text/event-stream");
+    assert_eq!(request.headers()["cache-control"], "no-cache");
+    assert_eq!(last_event_id(&request), None);
+}
+
+#[test]
+fn method_headers_and_body_are_sent_each_time() {
+    let template = Request::builder()
+        .method("REPORT")
+        .uri("http://a/")
+        .header("x-key", "1")
+        .header("accept", "*/*");
+    let mut client = Client::new(template.body(Bytes::from_static(b"{}")).unwrap());
+    let first = open(&mut client, at(0));
+    client.handle_end(at(1));
+    let second = connect(&mut client, at(4));
+    for request in [first, second] {
+        assert_eq!(request.method().as_str(), "REPORT");
+        assert_eq!(request.headers()["x-key"], "1");
+        assert_eq!(request.headers()["accept"], "*/*");
+        assert_eq!(request.body(), "{}");
+    }
+}
+
+#[test]
+fn a_stream_that_ends_is_asked_for_again_from_the_last_event_on() {
+    let mut client = client();
+    open(&mut client, at(0));
+    assert_eq!(hear(&mut client, b"id: 1\ndata: a\n\n", at(1)), ["a"]);
+    client.handle_end(at(10));
+    assert_eq!(waits_until(&mut client, at(10)), at(13));
+    assert_eq!(last_event_id(&open(&mut client, at(13))), Some(b"1".as_slice()));
+}
+
+#[test]
+fn the_id_is_kept_when_later_events_have_none() {
+    let mut client = client();
+    open(&mut client, at(0));
+    hear(&mut client, b"id: 1\ndata: a\n\ndata: b\n\n", at(1));
+    client.handle_end(at(1));
+    assert_eq!(last_event_id(&open(&mut client, at(4))), Some(b"1".as_slice()));
+    hear(&mut client, b"data: c\n\n", at(5));
+    client.handle_end(at(40));
+    assert_eq!(last_event_id(&connect(&mut client, at(43))), Some(b"1".as_slice()));
+}
+
+#[test]
+fn an_empty_id_sends_no_header() {
+    let mut client = client().with_last_event_id(&EventId::from(1));
+    assert_eq!(last_event_id(&open(&mut client, at(0))), Some(b"1".as_slice()));
+    hear(&mut client, b"id\ndata: a\n\n", at(1));
+    client.handle_end(at(1));
+    assert_eq!(last_event_id(&connect(&mut client, at(4))), None);
+}
+
+#[test]
+fn an_id_goes_back_as_it_came() {
+    let mut client = client();
+    open(&mut client, at(0));
+    hear(&mut client, "id: Zürich, 🦀\n\n".as_bytes(), at(1));
+    client.handle_end(at(1));
+    let request = connect(&mut client, at(4));
+    assert_eq!(last_event_id(&request), Some("Zürich, 🦀".as_bytes()));
+}
+
+#[test]
+fn an_id_that_http_cannot_carry_is_not_sent() {
+    let mut client = client();
+    open(&mut client, at(0));
+    hear(&mut client, b"id: a\x01b\n\n", at(1));
+    client.handle_end(at(1));
+    assert_eq!(last_event_id(&connect(&mut client, at(4))), None);
+}
+
+#[test]
+fn a_last_event_id_of_the_first_request_is_where_it_starts() {
+    let template = Request::get("http://a/").header("last-event-id", "7");
+    let mut client = Client::new(template.body(Bytes::new()).unwrap());
+    assert_eq!(client.last_event_id(), "7");
+    assert_eq!(last_event_id(&open(&mut client, at(0))), Some(b"7".as_slice()));
+    hear(&mut client, b"id: 8\n\n", at(1));
+    client.handle_end(at(1));
+    assert_eq!(last_event_id(&connect(&mut client, at(4))), Some(b"8".as_slice()));
+}
+
+#[test]
+fn an_event_that_was_cut_off_is_never_heard() {
+    let mut client = client();
+    open(&mut client, at(0));
+    hear(&mut client, b"id: 1\ndata: a\n\nid: 2\ndata: b\n", at(1));
+    client.handle_error(at(1));
+    assert_eq!(last_event_id(&open(&mut client, at(4))), Some(b"1".as_slice()));
+    assert_eq!(hear(&mut client, b"\xef\xbb\xbfdata: c\n\n", at(5)), ["c"]);
+}
+
+#[test]
+fn what_the_server_asks_for_by_retry_is_how_long_it_waits() {
+    let mut client = client();
+    open(&mut client, at(0));
+    hear(&mut client, b"retry: 7000\nid: 1\n\n", at(1));
+    client.handle_end(at(10));
+    assert_eq!(waits_until(&mut client, at(10)), at(17));
+}
+
+#[test]
+fn retry_zero_is_no_tight_loop() {
+    let mut client = client();
+    let mut now = at(0);
+    for round in 0..20 {
+        let before = now;
+        open(&mut client, now);
+        hear(&mut client, b"retry: 0\nid: 1\ndata: again\n\n", now);
+        client.handle_end(now);
+        now = waits_until(&mut client, now);
+        let waited = now.saturating_duration_since(before);
+        assert!(waited >= Duration::from_millis(500), "round {round}: {waited:?}");
+        if round > 10 {
+            assert!(waited >= Duration::from_secs(60), "nothing new comes: {waited:?}");
+        }
+    }
+}
+
+#[test]
+fn failures_double_the_wait_and_a_stream_that_brings_something_ends_that() {
+    let mut client = client();
+    let mut now = at(0);
+    let mut waits = Vec::new();
+    for _ in 0..6 {
+        connect(&mut client, now);
+        client.handle_error(now);
+        let until = waits_until(&mut client, now);
+        waits.push(until.saturating_duration_since(now).as_secs());
+        now = until;
+    }
+    assert_eq!(waits, [3, 6, 12, 24, 48, 60]);
+    open(&mut client, now);
+    hear(&mut client, b"id: 1\n\n", now);
+    client.handle_end(now);
+    assert_eq!(waits_until(&mut client, now), now + Duration::from_secs(3));
+}
+
+#[test]
+fn a_quiet_stream_that_lived_ends_the_doubling_too() {
+    let mut client = client();
+    for _ in 0..2 {
+        let until = match poll(&mut client, at(0)) {
+            ClientOutput::Wait(until) => until,
+            _ => at(0),
+        };
+        assert!(!matches!(poll(&mut client, until), ClientOutput::Closed(_)));
+        client.handle_error(until);
+    }
+    let now = waits_until(&mut client, at(3));
+    open(&mut client, now);
+    let later = now + Duration::from_secs(30);
+    client.handle_end(later);
+    assert_eq!(waits_until(&mut client, later), later + Duration::from_secs(3));
+}
+
+#[test]
+fn a_stream_without_ids_that_brings_events_is_asked_for_at_the_same_pace() {
+    let mut client = client();
+    for round in 0..5 {
+        let now = at(3 * round);
+        open(&mut client, now);
+        hear(&mut client, b"data: poll\n\n", now);
+        client.handle_end(now);
+        assert_eq!(waits_until(&mut client, now), at(3 * round + 3));
+    }
+}
+
+#[test]
+fn jitter_is_drawn_once_for_each_wait() {
+    let mut client = client().with_backoff(Backoff::new().with_jitter(100));
+    open(&mut client, at(0));
+    hear(&mut client, b"id: 1\n\n", at(0));
+    client.handle_end(at(0));
+    let until = Instant::from_nanos(4_500_000_000);
+    assert!(matches!(client.poll_output(at(0), 1 << 63), ClientOutput::Wait(u) if u == until));
+    assert!(matches!(client.poll_output(at(1), 0), ClientOutput::Wait(u) if u == until));
+}
+
+#[test]
+fn silence_is_given_up_and_any_byte_breaks_it() {
+    let mut client = client().with_read_timeout(Duration::from_secs(20));
+    open(&mut client, at(0));
+    hear(&mut client, b"id: 1\n\n", at(1));
+    hear(&mut client, b":", at(19));
+    assert!(matches!(poll(&mut client, at(38)), ClientOutput::Listen(Some(end)) if end == at(39)));
+    assert_eq!(waits_until(&mut client, at(39)), at(42));
+    assert_eq!(hear(&mut client, b"data: late\n\n", at(40)), [""; 0]);
+}
+
+#[test]
+fn a_head_that_does_not_come_is_given_up_too() {
+    let mut client = client().with_read_timeout(Duration::from_secs(20));
+    connect(&mut client, at(0));
+    assert!(matches!(poll(&mut client, at(5)), ClientOutput::Listen(Some(end)) if end == at(20)));
+    assert_eq!(waits_until(&mut client, at(20)), at(23));
+}
+
+#[test]
+fn after_204_it_never_comes_back() {
+    let mut client = client();
+    connect(&mut client, at(0));
+    client.handle_head(&head(204, &[]), at(0));
+    assert_eq!(closed(&mut client, at(0)), Closed::NoContent);
+    client.handle_error(at(1));
+    assert_eq!(closed(&mut client, at(1_000_000)), Closed::NoContent);
+}
+
+#[test]
+fn another_status_ends_it_like_a_browser() {
+    for status in [201, 205, 304, 400, 401, 404, 429, 500, 503] {
+        let mut client = client();
+        connect(&mut client, at(0));
+        client.handle_head(&head(status, &[("content-type", "text/event-stream")]), at(0));
+        let status = StatusCode::from_u16(status).unwrap();
+        assert_eq!(closed(&mut client, at(0)), Closed::Status(status));
+    }
+}
+
+#[test]
+fn it_can_come_back_after_503_and_429_when_it_is_told_to() {
+    let mut client = client().with_retried_statuses();
+    connect(&mut client, at(0));
+    client.handle_head(&head(503, &[("retry-after", "40")]), at(0));
+    assert_eq!(waits_until(&mut client, at(0)), at(40));
+    connect(&mut client, at(40));
+    client.handle_head(&head(429, &[]), at(40));
+    assert_eq!(waits_until(&mut client, at(40)), at(46), "the second failure");
+    connect(&mut client, at(46));
+    client.handle_head(&head(404, &[]), at(46));
+    assert_eq!(closed(&mut client, at(46)), Closed::Status(StatusCode::NOT_FOUND));
+}
+
+#[test]
+fn it_gives_up_after_as_many_failures_as_allowed() {
+    let mut client = client().with_max_failures(2);
+    connect(&mut client, at(0));
+    client.handle_error(at(0));
+    connect(&mut client, at(3));
+    client.handle_error(at(3));
+    assert_eq!(closed(&mut client, at(3)), Closed::Failures(2));
+}
+
+#[test]
+fn a_page_is_no_stream() {
+    let mut client = client();
+    connect(&mut client, at(0));
+    client.handle_head(&head(200, &[("content-type", "text/html")]), at(0));
+    let reason = closed(&mut client, at(0));
+    assert_eq!(
+        reason.to_string(),
+        "the content type is \"text/html\", not text/event-stream in UTF-8"
+    );
+}
+
+fn redirect(client: &mut Client, status: u16, location: &str) -> Request<Bytes> {
+    client.handle_head(&head(status, &[("location", location)]), at(0));
+    connect(client, at(0))
+}
+
+#[test]
+fn a_redirect_is_followed_at_once_and_forgotten_unless_it_is_permanent() {
+    for (status, later) in [
+        (301, "http://a/new"),
+        (302, "http://a/events"),
+        (303, "http://a/events"),
+        (307, "http://a/events"),
+        (308, "http://a/new"),
+    ] {
+        let mut client = client();
+        connect(&mut client, at(0));
+        assert_eq!(redirect(&mut client, status, "/new").uri(), "http://a/new");
+        client.handle_head(&stream(), at(0));
+        hear(&mut client, b"id: 1\n\n", at(0));
+        client.handle_end(at(1));
+        let again = connect(&mut client, at(4));
+        assert_eq!(again.uri(), later, "{status}");
+        assert_eq!(last_event_id(&again), Some(b"1".as_slice()));
+    }
+}
+
+#[test]
+fn what_comes_after_a_temporary_redirect_is_temporary() {
+    let mut client = client();
+    connect(&mut client, at(0));
+    redirect(&mut client, 308, "/b");
+    redirect(&mut client, 307, "/c");
+    redirect(&mut client, 308, "/d");
+    client.handle_error(at(0));
+    assert_eq!(connect(&mut client, at(3)).uri(), "http://a/b");
+}
+
+#[test]
+fn method_and_body_go_along_where_the_status_says_so() {
+    for (status, method, expected) in [
+        (301, "POST", "GET"),
+        (302, "POST", "GET"),
+        (303, "POST", "GET"),
+        (307, "POST", "POST"),
+        (308, "POST", "POST"),
+        (302, "REPORT", "REPORT"),
+        (303, "REPORT", "GET"),
+    ] {
+        let template = Request::builder()
+            .method(method)
+            .uri("http://a/")
+            .header("content-type", "text/plain")
+            .header("x-key", "1");
+        let mut client = Client::new(template.body(Bytes::from_static(b"x")).unwrap());
+        connect(&mut client, at(0));
+        let next = redirect(&mut client, status, "/b");
+        assert_eq!(next.method().as_str(), expected, "{status} {method}");
+        assert_eq!(next.body().is_empty(), expected == "GET");
+        assert_eq!(next.headers().contains_key("content-type"), expected != "GET");
+        assert_eq!(next.headers()["x-key"], "1");
+    }
+}
+
+#[test]
+fn secrets_stay_with_the_origin_they_were_given_for() {
+    let template = || {
+        Request::get("http://a/")
+            .header("authorization", "Bearer x")
+            .header("cookie", "y=z")
+            .header("x-key", "1")
+            .body(Bytes::new())
+            .unwrap()
+    };
+    let mut client = Client::new(template());
+    connect(&mut client, at(0));
+    assert!(redirect(&mut client, 308, "http://a:80/b").headers().contains_key("authorization"));
+    for location in ["https://a/", "http://a/back"] {
+        let next = redirect(&mut client, 308, location);
+        assert!(!next.headers().contains_key("authorization"), "{location}");
+        assert!(!next.headers().contains_key("cookie"), "{location}");
+        assert!(next.headers().contains_key("x-key"), "{location}");
+    }
+    client.handle_error(at(0));
+    assert!(!connect(&mut client, at(3)).headers().contains_key("cookie"), "nor later");
+}
+
+#[test]
+fn redirects_end_somewhere() {
+    let mut client = client().with_max_redirects(3);
+    connect(&mut client, at(0));
+    for _ in 0..3 {
+        redirect(&mut client, 307, "/events");
+    }
+    client.handle_head(&head(307, &[("location", "/events")]), at(0));
+    assert_eq!(closed(&mut client, at(0)), Closed::Redirects(3));
+}
+
+#[test]
+fn a_redirect_without_a_way_ends_it() {
+    for (headers, message) in [
+        ([].as_slice(), "a redirect leads nowhere; it has no location"),
+        (&[("location", "ftp://b/")], "a redirect leads to \"ftp://b/\", not to HTTP"),
+    ] {
+        let mut client = client();
+        connect(&mut client, at(0));
+        client.handle_head(&head(302, headers), at(0));
+        assert_eq!(closed(&mut client, at(0)).to_string(), message);
+    }
+}
+
+#[test]
+fn an_event_that_is_too_large_does_not_end_the_stream() {
+    let mut client = client().with_decoder(Decoder::new().with_limit(8));
+    open(&mut client, at(0));
+    let mut input = b"data: 123456789\n\ndata: b\n\n".as_slice();
+    assert!(client.handle_bytes(&mut input, at(0)).is_err());
+    assert_eq!(hear(&mut client, input, at(0)), ["b"]);
+}
+
+#[test]
+fn five_megabytes_are_one_event() {
+    let mut client = client().with_decoder(Decoder::new().with_limit(6 << 20));
+    open(&mut client, at(0));
+    let mut stream = Vec::from(b"data: ".as_slice());
+    stream.resize(5 << 20, b'x');
+    stream.extend_from_slice(b"\n\n");
+    let heard: Vec<_> =
+        stream.chunks(1 << 16).flat_map(|chunk| hear(&mut client, chunk, at(0))).collect();
+    assert_eq!(heard.iter().map(String::len).collect::<Vec<_>>(), [(5 << 20) - 6]);
+}
+
+#[test]
+fn what_comes_at_the_wrong_time_changes_nothing() {
+    let mut client = client();
+    client.handle_end(at(0));
+    client.handle_head(&head(204, &[]), at(0));
+    assert_eq!(hear(&mut client, b"data: a\n\n", at(0)), [""; 0]);
+    open(&mut client, at(0));
+    client.handle_head(&head(204, &[]), at(0));
+    assert_eq!(hear(&mut client, b"id: 1\ndata: a\n\n", at(0)), ["a"]);
+    client.handle_end(at(0));
+    client.handle_end(at(2));
+    assert_eq!(waits_until(&mut client, at(2)), at(3));
+}
