@@ -2,9 +2,8 @@
 
 use core::fmt;
 
-use super::Log;
 use super::cursor::Cursor;
-use super::numbered::NumberedId;
+use super::{Log, numbered};
 use crate::field::{EventId, LastEventId};
 
 /// Where a reader starts that has nothing to resume from.
@@ -132,7 +131,7 @@ impl Log {
     ///
     /// When it is not: there is a gap, or there may be.
     pub fn after(&self, id: &EventId) -> Result<Cursor, Gap> {
-        let numbered = NumberedId::split(id.as_str());
+        let numbered = numbered::read(id.as_str());
         if let Some((_, number)) = numbered.filter(|(epoch, _)| *epoch == self.epoch) {
             return self.after_number(number);
         }
@@ -164,7 +163,7 @@ impl Log {
         });
         match id {
             Some(id) => EventId::from_line(id.into()),
-            None => NumberedId::new(&self.epoch, self.gone).to_id(),
+            None => numbered::write(&self.epoch, self.gone),
         }
     }
 
