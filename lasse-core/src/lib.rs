@@ -5,6 +5,8 @@
 
 extern crate alloc;
 
+#[cfg(feature = "std")]
+mod channel;
 #[cfg(feature = "http")]
 mod client;
 mod config;
@@ -24,6 +26,11 @@ mod outbox;
 mod request;
 mod time;
 
+#[cfg(feature = "std")]
+pub use channel::{
+    Channel, ChannelConfig, Channels, Deserted, Outcome, Position, Publisher, Pump, ResetNotice,
+    Slow, StaleSnapshot, Stats, Subscriber, Subscription,
+};
 #[cfg(feature = "http")]
 pub use client::{Backoff, Client, ClientOutput, Closed};
 pub use config::{Config, InvalidConfig};

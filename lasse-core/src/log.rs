@@ -20,7 +20,6 @@ use crate::time::Instant;
 
 pub use cursor::{Cursor, Ending};
 pub use epoch::{Epoch, InvalidEpoch};
-use numbered::NumberedId;
 pub use read::Read;
 pub use refused::Refused;
 pub use resume::{Gap, Resume, Start};
@@ -104,7 +103,7 @@ impl Log {
     pub fn append(&mut self, event: &Event<'_>) -> Result<EventId, Refused> {
         match event.id() {
             None => self.append_numbered(event, self.number + 1),
-            Some(id) if NumberedId::split(id.as_str()).is_some() => Err(Refused::numbered()),
+            Some(id) if numbered::read(id.as_str()).is_some() => Err(Refused::numbered()),
             Some(id) => self.append_own(event, id),
         }
     }
@@ -123,7 +122,7 @@ impl Log {
     /// When the log is over, no client could send the id back, or its number is
     /// not above the newest.
     pub fn append_as(&mut self, id: &EventId, event: &Event<'_>) -> Result<EventId, Refused> {
-        match NumberedId::split(id.as_str()) {
+        match numbered::read(id.as_str()) {
             Some((epoch, number)) if epoch == self.epoch => self.append_numbered(event, number),
             _ => self.append_own(event, id),
         }
@@ -166,6 +165,11 @@ impl Log {
         &self.epoch
     }
 
+    /// How many events were ever appended.
+    pub fn appended(&self) -> u64 {
+        self.newest.index.end()
+    }
+
     /// How many events are kept.
     pub fn len(&self) -> u64 {
         self.newest.index.end() - self.first
@@ -188,14 +192,14 @@ impl Log {
         if number <= self.number {
             return Err(Refused::past(self.number));
         }
-        let id = NumberedId::new(&self.epoch, number);
-        self.push(event, number, id.as_str(), None)?;
-        Ok(id.to_id())
+        let id = numbered::write(&self.epoch, number);
+        self.push(event, number, &id, None)?;
+        Ok(id)
     }
 
     fn append_own(&mut self, event: &Event<'_>, id: &EventId) -> Result<EventId, Refused> {
         refused::check_sendable(id.as_str())?;
-        self.push(event, self.number + 1, id.as_str(), Some(id.as_str()))?;
+        self.push(event, self.number + 1, id, Some(id.as_str()))?;
         Ok(id.clone())
     }
 
@@ -204,14 +208,14 @@ impl Log {
         &mut self,
         event: &Event<'_>,
         number: u64,
-        id: &str,
+        id: &EventId,
         own_id: Option<&str>,
     ) -> Result<(), Refused> {
         if let Some(ending) = self.ending {
             return Err(Refused::over(ending));
         }
-        let fields = Fields { id: Some(id), ..event.fields() };
-        self.make_room(fields.encoded_len(), number);
+        let fields = Fields { id: Some(id.as_str()), ..event.fields() };
+        self.make_room(&fields, number);
         self.newest.append(&fields, own_id);
         self.number = number;
         self.let_go(self.newest.index.end().saturating_sub(self.retention.events()));
@@ -220,12 +224,16 @@ impl Log {
     }
 
     /// Makes the newest segment one that has room, and in which `number` is next.
-    fn make_room(&mut self, len: usize, number: u64) {
+    fn make_room(&mut self, fields: &Fields<'_>, number: u64) {
+        let is_next = number == self.number + 1;
+        if is_next && self.newest.has_room(fields.len_bound()) {
+            return;
+        }
         if self.is_untouched() {
             // What came before was said elsewhere.
             self.gone = number.saturating_sub(1);
         }
-        let is_next = number == self.number + 1;
+        let len = fields.encoded_len();
         if self.newest.is_empty() {
             self.newest.index.number = number;
         }

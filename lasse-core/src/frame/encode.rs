@@ -63,6 +63,12 @@ impl Fields<'_> {
         64 + texts.iter().flatten().map(|text| text.len()).sum::<usize>()
     }
 
+    /// At most what a frame of these fields takes, known without looking for
+    /// line endings: each byte may be one, and begin a line.
+    pub(crate) fn len_bound(&self) -> usize {
+        self.len_hint() * DATA.len()
+    }
+
     /// A comment and a retry act at their own line; all else waits for a blank
     /// one. After a mere comment some clients take a blank line for an event.
     fn ends_with_blank_line(&self) -> bool {

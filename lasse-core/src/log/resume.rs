@@ -2,9 +2,8 @@
 
 use core::fmt;
 
-use super::Log;
 use super::cursor::Cursor;
-use super::numbered::NumberedId;
+use super::{Log, numbered};
 use crate::field::{EventId, LastEventId};
 
 /// Where a reader starts that has nothing to resume from.
@@ -18,6 +17,9 @@ pub enum Start {
     Oldest,
     /// With the last so many events, or as many as are kept.
     Last(u64),
+    /// With a state of the application's own, and then what comes after it. There
+    /// is that to send even where the log is over.
+    Snapshot,
 }
 
 /// What becomes of a client that connects.
@@ -115,10 +117,11 @@ impl Log {
             },
         };
         match resume {
+            Resume::Fresh(_) if start == Start::Snapshot => resume,
             Resume::Fresh(cursor) | Resume::Resumed(cursor) if self.is_over_at(cursor) => {
                 Resume::Complete
             }
-            resume => resume,
+            _ => resume,
         }
     }
 
@@ -128,7 +131,7 @@ impl Log {
     ///
     /// When it is not: there is a gap, or there may be.
     pub fn after(&self, id: &EventId) -> Result<Cursor, Gap> {
-        let numbered = NumberedId::split(id.as_str());
+        let numbered = numbered::read(id.as_str());
         if let Some((_, number)) = numbered.filter(|(epoch, _)| *epoch == self.epoch) {
             return self.after_number(number);
         }
@@ -144,7 +147,7 @@ impl Log {
     pub fn cursor(&self, start: Start) -> Cursor {
         let end = self.newest.index.end();
         Cursor(match start {
-            Start::Now => end,
+            Start::Now | Start::Snapshot => end,
             Start::Oldest => self.first,
             Start::Last(n) => end.saturating_sub(n).max(self.first),
         })
@@ -160,7 +163,7 @@ impl Log {
         });
         match id {
             Some(id) => EventId::from_line(id.into()),
-            None => NumberedId::new(&self.epoch, self.gone).to_id(),
+            None => numbered::write(&self.epoch, self.gone),
         }
     }
 

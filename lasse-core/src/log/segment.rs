@@ -41,13 +41,18 @@ impl Segment {
         self.len == 0
     }
 
+    /// Whether there is room for `len` bytes more.
+    pub(super) fn has_room(&self, len: usize) -> bool {
+        self.len + len <= self.capacity
+    }
+
     /// Makes room for `len` bytes more, in at most `limit` bytes altogether,
     /// unless there is nothing yet; tells whether there is.
     pub(super) fn make_room(&mut self, len: usize, limit: usize) -> bool {
-        let needed = self.len + len;
-        if needed <= self.capacity {
+        if self.has_room(len) {
             return true;
         }
+        let needed = self.len + len;
         let capacity = needed.next_power_of_two().max(SMALLEST);
         match (self.is_empty(), capacity <= limit) {
             (true, false) => self.grow(needed),
