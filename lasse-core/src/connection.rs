@@ -227,6 +227,12 @@ impl<H: Handler> Connection<H> {
         self.close(Reason::WriteFailed, Close::Abort, Some(error.into()));
     }
 
+    /// Tells that the client takes nothing, of bytes that only the driver knows of.
+    #[cfg(feature = "http1")]
+    pub(crate) fn handle_stalled(&mut self) {
+        self.close(Reason::Stalled, Close::Abort, None);
+    }
+
     /// Tells that the server shuts down, and what this stream's part in it is.
     /// Told twice, the last word counts.
     pub fn handle_drain(&mut self, drain: Drain) {
