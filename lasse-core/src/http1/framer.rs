@@ -115,7 +115,7 @@ impl Framer {
 }
 
 /// What is to be written, in this order; some of the slices may be empty.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug)]
 pub struct Wire<'a>([&'a [u8]; 4]);
 
 impl<'a> Wire<'a> {
