@@ -1,6 +1,8 @@
 //! Relays the lines of its input to every client of `http://127.0.0.1:4001/`, by
 //! the core alone, in blocking threads.
 
+#![expect(clippy::disallowed_types, reason = "who does the I/O has the sockets")]
+
 mod server;
 
 use std::io;

@@ -4,13 +4,13 @@
 use std::io::{self, ErrorKind, IoSlice, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::task::{Context, Wake, Waker};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use lasse_core::http1::{BadRequest, Head, Limits, Persistence, Reply, Step, parse_request};
-use lasse_core::{Accept, Close, Config, Connection, Handler};
+use lasse_core::http1::{Conversation, Limits, Step};
+use lasse_core::{Accept, Config, Connection, Handler};
 
 /// Serves each connection on threads of its own. `args` makes what `init` is
 /// passed; it may keep the notifier.
@@ -23,8 +23,10 @@ pub(crate) fn serve<H: Accept<Notify: Send> + 'static>(
     for socket in listener.incoming() {
         let (config, args) = (config.clone(), args.clone());
         match socket {
-            Ok(socket) => drop(thread::spawn(move || {
-                Speaker::new(socket, head_time, config)?.answer_requests(args)
+            Ok(socket) => drop(thread::spawn(move || -> io::Result<()> {
+                let conversation = Conversation::new(&config, Limits::default(), head_time, now());
+                Speaker::new(socket)?.speak(conversation, &config, args);
+                Ok(())
             })),
             // Out of sockets, most likely: some will be free soon.
             Err(_) => thread::sleep(Duration::from_millis(100)),
@@ -41,6 +43,7 @@ pub(crate) struct Notifier<H: Handler> {
 enum Mail<H: Handler> {
     Notify(H::Notify),
     Wake,
+    Heard(Vec<u8>),
     Gone,
 }
 
@@ -61,108 +64,91 @@ impl<H: Handler<Notify: Send>> Wake for Notifier<H> {
 /// The thread that speaks.
 struct Speaker<H: Handler> {
     socket: TcpStream,
-    head_time: Duration,
-    config: Config,
-    /// What was said ahead of the request at hand.
-    input: Vec<u8>,
-    heard: Receiver<Vec<u8>>,
     mail: Receiver<(u64, Mail<H>)>,
     mailbox: SyncSender<(u64, Mail<H>)>,
+    /// Lets the listener listen on.
+    go_on: SyncSender<()>,
+    is_listener_waiting: bool,
     /// The number of the stream at hand. A notifier may outlive its stream.
     stream: u64,
 }
 
 impl<H: Accept<Notify: Send> + 'static> Speaker<H> {
-    fn new(socket: TcpStream, head_time: Duration, config: Config) -> io::Result<Self> {
+    fn new(socket: TcpStream) -> io::Result<Self> {
         socket.set_nodelay(true)?;
         socket.set_write_timeout(Some(Duration::from_millis(100)))?;
-        let (hear, heard) = sync_channel(4);
         let (mailbox, mail) = sync_channel(64);
-        let (ear, gone) = (socket.try_clone()?, mailbox.clone());
-        thread::spawn(move || {
-            listen(ear, hear);
-            let _ = gone.send((0, Mail::Gone));
-        });
-        Ok(Self { socket, head_time, config, input: vec![], heard, mail, mailbox, stream: 0 })
+        let (go_on, may_go_on) = sync_channel(1);
+        let (ear, inbox) = (socket.try_clone()?, mailbox.clone());
+        thread::spawn(move || listen(ear, &inbox, &may_go_on));
+        Ok(Self { socket, mail, mailbox, go_on, is_listener_waiting: false, stream: 0 })
     }
 
-    fn answer_requests(mut self, args: impl Fn(Notifier<H>) -> H::Args) -> io::Result<()> {
+    fn speak(
+        mut self,
+        mut conversation: Conversation<H>,
+        config: &Config,
+        args: impl Fn(Notifier<H>) -> H::Args,
+    ) {
         loop {
-            self.stream += 1;
-            let reply = match self.await_head() {
-                Ok(Some(head)) => {
-                    let args = || args(self.notifier());
-                    let response = Connection::accept(&head.request, args, &self.config, now());
-                    Reply::new(response, head.terms, &self.config)
-                }
-                Ok(None) => return Ok(()),
-                Err(bad) => Reply::refuse(bad, &self.config),
-            };
-            if self.speak(reply)? == Persistence::Close {
-                return Ok(());
-            }
-        }
-    }
-
-    fn await_head(&mut self) -> Result<Option<Head>, BadRequest> {
-        let deadline = now() + self.head_time;
-        loop {
-            if let Some(head) = parse_request(&self.input, &Limits::default())? {
-                self.input.drain(..head.len);
-                return Ok(Some(head));
-            }
-            match self.heard.recv_timeout(deadline.saturating_duration_since(now())) {
-                Ok(bytes) => self.input.extend(bytes),
-                Err(RecvTimeoutError::Timeout) if !self.input.is_empty() => {
-                    return Err(BadRequest::Timeout);
-                }
-                Err(_) => return Ok(None),
-            }
-        }
-    }
-
-    fn speak(&mut self, mut reply: Reply<H>) -> io::Result<Persistence> {
-        loop {
-            let written = match reply.poll_output(now()) {
+            let written = match conversation.poll_output(now()) {
                 Step::Write(wire) => self.socket.write_vectored(&wire.slices().map(IoSlice::new)),
-                Step::Close(Close::Clean) => return Ok(reply.persistence()),
-                Step::Close(Close::Abort) => return Err(ErrorKind::ConnectionAborted.into()),
-                Step::Wait => {
-                    self.await_mail(&mut reply);
+                Step::Answer(request) => {
+                    self.stream += 1;
+                    let args = || args(self.notifier());
+                    conversation.answer(Connection::accept(&request, args, config, now()));
                     continue;
                 }
+                Step::Wait => {
+                    self.wait(&mut conversation);
+                    continue;
+                }
+                Step::Close(_) => return,
             };
             match written {
-                Ok(n) => reply.handle_written(n, now()),
-                Err(error) if error.kind() == ErrorKind::WouldBlock => reply.handle_timeout(now()),
-                Err(error) => reply.handle_write_error(error),
+                Ok(n) => conversation.handle_written(n, now()),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                    conversation.handle_timeout(now());
+                }
+                Err(error) => conversation.handle_write_error(error),
             }
         }
     }
 
-    fn await_mail(&self, reply: &mut Reply<H>) {
-        let timeout = reply.deadline().map(|deadline| deadline.saturating_duration_since(now()));
-        let Some(connection) = reply.connection() else { return };
-        let waker = Waker::from(Arc::new(self.notifier()));
-        if connection.poll_wake(&mut Context::from_waker(&waker)).is_ready() {
-            return;
+    /// Waits until something happens.
+    fn wait(&mut self, conversation: &mut Conversation<H>) {
+        if self.is_listener_waiting && conversation.wants_input() {
+            self.is_listener_waiting = self.go_on.try_send(()).is_err();
         }
-        let Ok(mail) = self.mail.recv_timeout(timeout.unwrap_or(Duration::MAX)) else {
-            return connection.handle_timeout(now());
-        };
-        self.deliver(mail, connection);
-        while connection.wants_input() {
+        if let Some(stream) = conversation.stream() {
+            let waker = Waker::from(Arc::new(self.notifier()));
+            if stream.poll_wake(&mut Context::from_waker(&waker)).is_ready() {
+                return;
+            }
+        }
+        let until = |deadline: lasse_core::Instant| deadline.saturating_duration_since(now());
+        match self.mail.recv_timeout(conversation.deadline().map_or(Duration::MAX, until)) {
+            Ok(mail) => self.deliver(mail, conversation),
+            Err(_) => conversation.handle_timeout(now()),
+        }
+        for _ in 0..64 {
             let Ok(mail) = self.mail.try_recv() else { return };
-            self.deliver(mail, connection);
+            self.deliver(mail, conversation);
         }
     }
 
-    fn deliver(&self, (stream, mail): (u64, Mail<H>), connection: &mut Connection<H>) {
-        match mail {
-            Mail::Gone => connection.handle_peer_closed(),
-            Mail::Wake => connection.handle_wake(),
-            Mail::Notify(message) if stream == self.stream => connection.handle_notify(message),
-            Mail::Notify(_) => {}
+    fn deliver(&mut self, (stream, mail): (u64, Mail<H>), conversation: &mut Conversation<H>) {
+        match (mail, conversation.stream()) {
+            (Mail::Heard(bytes), _) => {
+                conversation.handle_input(&bytes);
+                self.is_listener_waiting = true;
+            }
+            (Mail::Gone, _) => conversation.handle_peer_closed(),
+            (Mail::Wake, Some(connection)) => connection.handle_wake(),
+            (Mail::Notify(message), Some(connection)) if stream == self.stream => {
+                connection.handle_notify(message);
+            }
+            (Mail::Wake | Mail::Notify(_), _) => {}
         }
     }
 
@@ -179,13 +165,19 @@ impl<H: Handler> Drop for Speaker<H> {
 }
 
 /// Hears the client, at the speaker's pace, until it leaves.
-fn listen(mut socket: TcpStream, hear: SyncSender<Vec<u8>>) {
+fn listen<H: Handler>(
+    mut socket: TcpStream,
+    mailbox: &SyncSender<(u64, Mail<H>)>,
+    may_go_on: &Receiver<()>,
+) {
     let mut buffer = [0; 4096];
     while let Ok(n @ 1..) = socket.read(&mut buffer) {
-        if hear.send(buffer[..n].to_vec()).is_err() {
+        let heard = mailbox.send((0, Mail::Heard(buffer[..n].to_vec())));
+        if heard.is_err() || may_go_on.recv().is_err() {
             return;
         }
     }
+    let _ = mailbox.send((0, Mail::Gone));
 }
 
 #[expect(clippy::disallowed_methods, reason = "who does the I/O has the clock, too")]
