@@ -61,3 +61,19 @@ impl Journal {
         self.0.entries.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn to_terminate_twice_or_never_is_told() {
+        let journal = Journal::new();
+        for (tag, terminations) in [("never", 0), ("once", 1), ("twice", 2)] {
+            journal.note(tag, |entry| entry.made = 1);
+            let reasons = vec![Reason::Stopped; terminations];
+            journal.note(tag, |entry| entry.reasons = reasons);
+        }
+        assert_eq!(journal.unsettled(Duration::ZERO), ["never", "twice"]);
+    }
+}

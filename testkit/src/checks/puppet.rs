@@ -12,7 +12,7 @@ use lasse_core::{
 use super::journal::Journal;
 
 /// A handler that does what the path of its request says, and writes down what
-/// becomes of it under the query's `tag`.
+/// becomes of it under the query's `tag`. What it is notified of it says, too.
 ///
 /// | path | what it does |
 /// |---|---|
@@ -76,11 +76,11 @@ impl Accept for Puppet {
 }
 
 impl Handler for Puppet {
-    type Notify = ();
+    type Notify = String;
     type Info = ();
 
-    fn handle_notify(&mut self, (): ()) -> Next {
-        Next::Wait
+    fn handle_notify(&mut self, text: String) -> Next {
+        Next::send(Event::new(text))
     }
 
     fn handle_drained(&mut self) -> Next {

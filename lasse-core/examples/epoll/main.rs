@@ -1,0 +1,47 @@
+//! Tells every visitor of `http://127.0.0.1:4002/` when another one comes, by the
+//! core alone, in one thread.
+
+mod client;
+mod server;
+
+use std::cell::RefCell;
+use std::io;
+use std::time::Duration;
+
+use client::{Notifier, Terms};
+use lasse_core::{Accept, Config, Event, Handler, Init, Next, RequestHead};
+use mio::net::TcpListener;
+
+/// Learns of each visitor who comes later.
+struct Visitor;
+
+impl Accept for Visitor {
+    type Args = usize;
+
+    fn init(others: usize, _: &RequestHead<'_>) -> Init<Self> {
+        Init::Stream(Self, vec![Event::new(format!("{others} others are here")).encode()])
+    }
+}
+
+impl Handler for Visitor {
+    type Notify = &'static str;
+    type Info = ();
+
+    fn handle_notify(&mut self, news: &'static str) -> Next {
+        Next::send(Event::new(news))
+    }
+}
+
+fn main() -> io::Result<()> {
+    let visitors = RefCell::new(Vec::new());
+    let welcome = |visitor: Notifier<Visitor>| {
+        let mut visitors = visitors.borrow_mut();
+        visitors.retain(|other: &Notifier<_>| other.notify("another one is here"));
+        let others = visitors.len();
+        visitors.push(visitor);
+        others
+    };
+    let listener = TcpListener::bind(([127, 0, 0, 1], 4002).into())?;
+    let head_time = Duration::from_secs(10);
+    server::serve(listener, Terms { head_time, config: Config::new(), args: welcome })
+}

@@ -1,0 +1,23 @@
+//! The server, put through the checks that all servers are put through.
+
+use std::error::Error;
+
+use lasse_testkit::checks::{self, Journal, Puppet, Server};
+use lasse_tokio::{Route, ServeConfig, respond, serve};
+use tokio::net::TcpListener;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn tokio_serves_as_it_should() -> Result<(), Box<dyn Error>> {
+    let listener = TcpListener::bind("127.0.0.1:0").await?;
+    let server =
+        Server { address: listener.local_addr()?, journal: Journal::new(), is_guest: false };
+    let config = ServeConfig::new().with_head_timeout(checks::HEAD_TIME)?;
+    let route = Route::new(checks::config()?);
+    let journal = server.journal.clone();
+    tokio::spawn(serve(listener, config, move |request| {
+        let response = respond::<Puppet>(&request, &route, |_| journal.clone());
+        async { response }
+    }));
+    tokio::task::spawn_blocking(move || checks::run(&server)).await?;
+    Ok(())
+}

@@ -1,0 +1,67 @@
+//! The core in a program without std: it links, and a stream, a log and a decoder
+//! do what they should. The program's status is zero, or the line that was wrong.
+
+#![no_std]
+#![no_main]
+
+mod host;
+
+use core::ffi::c_int;
+
+use lasse_core::{
+    Close, Config, Connection, Decoded, Decoder, Epoch, Event, Handler, Instant, Log, Next, Output,
+    Read, Retention, Start,
+};
+
+/// Says what it is told, once.
+struct Echo;
+
+impl Handler for Echo {
+    type Notify = &'static str;
+    type Info = ();
+
+    fn handle_notify(&mut self, text: &'static str) -> Next {
+        Next::last(Event::new(text))
+    }
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn main() -> c_int {
+    let steps = [streams(), logs(), decodes()];
+    steps.into_iter().find_map(Result::err).unwrap_or_default()
+}
+
+fn streams() -> Result<(), c_int> {
+    let now = Instant::from_nanos(0);
+    let mut connection = Connection::open(Echo, [], &Config::new(), now);
+    connection.handle_notify("hello");
+    let said = b":\ndata: hello\n\n";
+    let Output::Write(bytes) = connection.poll_output(now) else { return Err(line!() as c_int) };
+    ensure(bytes == said.as_slice(), line!())?;
+    connection.handle_written(said.len(), now);
+    ensure(connection.poll_output(now) == Output::Close(Close::Clean), line!())
+}
+
+fn logs() -> Result<(), c_int> {
+    let epoch = Epoch::new("k").map_err(|_| line!() as c_int)?;
+    let mut log = Log::new(epoch, Retention::new());
+    let mut cursor = log.cursor(Start::Now);
+    log.append(&Event::new("one")).map_err(|_| line!() as c_int)?;
+    let Read::Events(frame) = log.read(&mut cursor, 1024) else { return Err(line!() as c_int) };
+    ensure(frame.as_bytes() == b"data: one\nid: k-1\n\n", line!())
+}
+
+fn decodes() -> Result<(), c_int> {
+    let mut decoder = Decoder::new();
+    let mut input = b"data: hello\nid: 7\n\n".as_slice();
+    match decoder.decode(&mut input) {
+        Ok(Some(Decoded::Message(message))) => {
+            ensure(message.data() == "hello" && message.last_event_id() == "7", line!())
+        }
+        _ => Err(line!() as c_int),
+    }
+}
+
+fn ensure(is_right: bool, line: u32) -> Result<(), c_int> {
+    if is_right { Ok(()) } else { Err(line as c_int) }
+}
