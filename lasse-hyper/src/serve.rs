@@ -16,8 +16,7 @@ use http::{Request, Response};
 use http_body::Body;
 use hyper::body::Incoming;
 use hyper::service::Service;
-use lasse_tokio::{DrainPlan, Gate, PeerAddr, ServeConfig};
-use tokio::net::TcpListener;
+use lasse_tokio::{DrainPlan, Gate, Listener, PeerAddr, ServeConfig};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
@@ -47,19 +46,20 @@ use open::Door;
 /// # use std::convert::Infallible;
 /// # use http::Response;
 /// use hyper::service::service_fn;
-/// use lasse_hyper::ServeConfig;
+/// use lasse_hyper::{Listener, ServeConfig};
 ///
 /// # async fn hello() -> Result<Response<String>, Infallible> { Ok(Response::default()) }
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> std::io::Result<()> {
-/// let listener = tokio::net::TcpListener::bind("127.0.0.1:4000").await?;
+/// let listener = Listener::bind("127.0.0.1:4000").await?;
 /// lasse_hyper::serve(listener, ServeConfig::new(), service_fn(|_request| hello()))
 ///     .with_graceful_shutdown(async { drop(tokio::signal::ctrl_c().await) })
 ///     .await;
 /// # Ok(())
 /// # }
 /// ```
-pub fn serve<S>(listener: TcpListener, config: ServeConfig, service: S) -> Serve<S> {
+pub fn serve<S>(listener: impl Into<Listener>, config: ServeConfig, service: S) -> Serve<S> {
+    let listener = listener.into().with_write_timeout(Some(config.write_timeout()));
     let (door, gate) = (Door::default(), Gate::default());
     Serve { listener, config, service, door, gate, signal: pending() }
 }
@@ -68,7 +68,7 @@ pub fn serve<S>(listener: TcpListener, config: ServeConfig, service: S) -> Serve
 /// is to drop its connections.
 #[must_use = "a server does nothing unless it is awaited"]
 pub struct Serve<S, G = Pending<()>> {
-    listener: TcpListener,
+    listener: Listener,
     config: ServeConfig,
     service: S,
     door: Door,
@@ -109,13 +109,13 @@ where
     G: Future<Output = ()>,
 {
     async fn run(self) {
-        let Self { listener, config, service, door, gate, signal } = self;
+        let Self { mut listener, config, service, door, gate, signal } = self;
         let (phases, phase) = watch::channel(Phase::Serving);
         let mut connections = JoinSet::new();
         let mut shut = pin!(shut(&gate, signal));
         loop {
             tokio::select! {
-                (io, peer) = accept(&listener) => {
+                (io, peer) = listener.accept() => {
                     let (service, gate, phase) = (service.clone(), gate.clone(), phase.clone());
                     let guest = Guest { service, config, peer: PeerAddr(peer), gate, phase };
                     door.let_in(io, guest, &mut connections);
@@ -172,16 +172,4 @@ async fn shut(gate: &Gate, signal: impl Future<Output = ()>) {
 
 async fn all_gone(connections: &mut JoinSet<()>) {
     while connections.join_next().await.is_some() {}
-}
-
-async fn accept(listener: &TcpListener) -> (tokio::net::TcpStream, std::net::SocketAddr) {
-    loop {
-        match listener.accept().await {
-            Ok((socket, peer)) => {
-                let _ = socket.set_nodelay(true);
-                return (socket, peer);
-            }
-            Err(_) => tokio::time::sleep(std::time::Duration::from_millis(100)).await,
-        }
-    }
 }
