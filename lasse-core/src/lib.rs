@@ -5,6 +5,8 @@
 
 extern crate alloc;
 
+#[cfg(feature = "std")]
+mod channel;
 mod config;
 mod connection;
 mod deadlines;
@@ -22,6 +24,11 @@ mod outbox;
 mod request;
 mod time;
 
+#[cfg(feature = "std")]
+pub use channel::{
+    Channel, ChannelConfig, Channels, Deserted, Outcome, Position, Publisher, Pump, ResetNotice,
+    Slow, StaleSnapshot, Stats, Subscriber, Subscription,
+};
 pub use config::{Config, InvalidConfig};
 #[cfg(feature = "http")]
 pub use connection::Body;

@@ -166,6 +166,11 @@ impl Log {
         &self.epoch
     }
 
+    /// How many events were ever appended.
+    pub fn appended(&self) -> u64 {
+        self.newest.index.end()
+    }
+
     /// How many events are kept.
     pub fn len(&self) -> u64 {
         self.newest.index.end() - self.first

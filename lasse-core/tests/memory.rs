@@ -2,7 +2,12 @@
 
 use std::alloc::System;
 
-use lasse_core::{Cursor, Epoch, Event, EventId, LastEventId, Log, Read, Retention, Start};
+use std::task::{Context, Waker};
+
+use lasse_core::{
+    Channel, ChannelConfig, Cursor, Epoch, Event, EventId, LastEventId, Log, Read, Retention,
+    Start, Subscriber, Subscription,
+};
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
 
 #[global_allocator]
@@ -29,13 +34,16 @@ fn read(log: &mut Log, cursor: &mut Cursor) -> usize {
 
 /// All of it is one test, since all allocate from the same.
 #[test]
-fn a_log_takes_what_it_promises() {
+fn a_log_and_a_channel_take_what_they_promise() {
     an_empty_log_takes_half_a_kilobyte_at_most();
     fifty_small_events_take_at_most_twice_their_bytes_and_a_kilobyte();
     two_hundred_thousand_events_take_no_more_than_the_first_fifty_thousand();
     a_slice_that_is_held_costs_its_segment_and_no_more();
     an_append_allocates_no_more_than_the_id_that_it_tells();
     a_place_is_decided_on_without_an_allocation();
+    an_empty_channel_takes_half_a_kilobyte_at_most();
+    a_subscriber_that_waits_takes_a_hundred_bytes();
+    to_publish_to_ten_thousand_allocates_no_more_than_to_one();
 }
 
 fn an_empty_log_takes_half_a_kilobyte_at_most() {
@@ -129,4 +137,49 @@ fn a_place_is_decided_on_without_an_allocation() {
         let resume = log.resume(&last, Start::Now);
         assert_eq!(region.change().allocations, 0, "{resume:?}");
     }
+}
+
+fn an_empty_channel_takes_half_a_kilobyte_at_most() {
+    let config = ChannelConfig::new();
+    let (taken, _channel) = bytes_taken(|| Channel::new(&config));
+    assert!(taken <= 512, "{taken} bytes");
+}
+
+fn a_subscriber_that_waits_takes_a_hundred_bytes() {
+    let channel = Channel::new(&ChannelConfig::new());
+    let (taken, subscribers) = bytes_taken(|| waiting(&channel, 10_000));
+    assert!(taken <= 100 * 10_000, "{} bytes each", taken / 10_000);
+    drop(subscribers);
+    let (taken, _) = bytes_taken(|| drop(waiting(&channel, 10_000)));
+    assert!(taken <= 64, "{taken} bytes, though all have left");
+}
+
+fn to_publish_to_ten_thousand_allocates_no_more_than_to_one() {
+    let channel = Channel::new(&ChannelConfig::new());
+    let mut subscribers = waiting(&channel, 10_000);
+    let event = Event::new("x".repeat(60));
+    channel.publish(&event).unwrap();
+    for _ in 0..3 {
+        let mut cx = Context::from_waker(Waker::noop());
+        let region = Region::new(ALLOCATOR);
+        for subscriber in &mut subscribers {
+            assert!(matches!(subscriber.read(), Read::Events(_)));
+            assert!(subscriber.poll_wake(&mut cx).is_pending());
+        }
+        channel.publish(&event).unwrap();
+        let allocations = region.change().allocations;
+        assert!(allocations <= 8, "{allocations} allocations");
+    }
+}
+
+fn waiting(channel: &Channel, count: usize) -> Vec<Subscriber> {
+    let mut cx = Context::from_waker(Waker::noop());
+    let subscribers = (0..count).map(|_| {
+        let subscription = channel.subscribe(&LastEventId::Absent);
+        let Subscription::Stream(mut subscriber) = subscription else { panic!("there is room") };
+        subscriber.first_frames();
+        assert!(subscriber.poll_wake(&mut cx).is_pending());
+        subscriber
+    });
+    subscribers.collect()
 }

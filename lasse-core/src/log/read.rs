@@ -29,7 +29,7 @@ impl Log {
     /// Readers at the same place share the bytes. They are copied only where they
     /// lie in several pieces, having been read piecemeal by others before.
     pub fn read(&mut self, cursor: &mut Cursor, budget: usize) -> Read {
-        if cursor.0 < self.first {
+        if self.has_passed(*cursor) {
             return Read::Lagged;
         }
         if cursor.0 >= self.newest.index.end() {
@@ -44,6 +44,11 @@ impl Log {
     /// Whether [`read`](Self::read) has anything but [`Read::Wait`] to say.
     pub fn is_ready(&self, cursor: Cursor) -> bool {
         cursor.0 < self.newest.index.end() || self.ending.is_some()
+    }
+
+    /// Whether events after the cursor have fallen off the log.
+    pub fn has_passed(&self, cursor: Cursor) -> bool {
+        cursor.0 < self.first
     }
 
     /// How many events from `position` on fit in `budget` bytes, but at least

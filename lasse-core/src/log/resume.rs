@@ -18,6 +18,9 @@ pub enum Start {
     Oldest,
     /// With the last so many events, or as many as are kept.
     Last(u64),
+    /// With a state of the application's own, and then what comes after it. There
+    /// is that to send even where the log is over.
+    Snapshot,
 }
 
 /// What becomes of a client that connects.
@@ -115,10 +118,11 @@ impl Log {
             },
         };
         match resume {
+            Resume::Fresh(_) if start == Start::Snapshot => resume,
             Resume::Fresh(cursor) | Resume::Resumed(cursor) if self.is_over_at(cursor) => {
                 Resume::Complete
             }
-            resume => resume,
+            _ => resume,
         }
     }
 
@@ -144,7 +148,7 @@ impl Log {
     pub fn cursor(&self, start: Start) -> Cursor {
         let end = self.newest.index.end();
         Cursor(match start {
-            Start::Now => end,
+            Start::Now | Start::Snapshot => end,
             Start::Oldest => self.first,
             Start::Last(n) => end.saturating_sub(n).max(self.first),
         })

@@ -70,6 +70,12 @@ impl Retention {
         1 << share.ilog2()
     }
 
+    /// Whether events can be too old.
+    #[cfg(feature = "std")]
+    pub(crate) fn has_age(&self) -> bool {
+        self.age().is_some()
+    }
+
     fn age(&self) -> Option<Duration> {
         Some(Duration::from_nanos(self.age)).filter(|_| self.age != u64::MAX)
     }

@@ -125,6 +125,8 @@ fn a_log_that_is_over_is_complete_for_who_has_all_of_it() {
         (LastEventId::Absent, Start::Now, "complete", ""),
         (LastEventId::Empty, Start::Last(0), "complete", ""),
         (LastEventId::Absent, Start::Oldest, "fresh", "345"),
+        (LastEventId::Absent, Start::Snapshot, "fresh", ""),
+        (said("k-5"), Start::Snapshot, "complete", ""),
         (said("k-4"), Start::Now, "resumed", "5"),
         (said("k-1"), Start::Now, "expired", ""),
         (said("j-5"), Start::Now, "foreign", ""),

@@ -1,0 +1,267 @@
+//! A channel for each key: one a user, one a chat, a hundred thousand of them.
+
+use std::borrow::Borrow;
+use std::collections::{HashMap, VecDeque};
+use std::fmt;
+use std::hash::Hash;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::vec::Vec;
+
+use super::budget::Budget;
+use super::state::Counted;
+use super::{Channel, ChannelConfig, random_epoch};
+use crate::time::Instant;
+
+/// Channels by key, made when they are first asked for.
+///
+/// One that no one uses is let go after a while: no reader, and no handle but the
+/// one kept here; or no reader, and finished. So are the least used, when all of
+/// them take too many bytes; those in use lose what they keep of the past. A
+/// channel that was let go and is opened again has a new epoch, so clients that
+/// come back are told of the gap.
+///
+/// # Examples
+///
+/// ```
+/// use lasse_core::{ChannelConfig, Channels, Event};
+///
+/// let chats = Channels::<String>::new(&ChannelConfig::new());
+/// chats.open("tea").publish(&Event::new("milk first"))?;
+/// assert!(chats.get("tea").is_some());
+/// assert!(chats.get("coffee").is_none());
+/// # Ok::<(), lasse_core::Refused>(())
+/// ```
+pub struct Channels<K>(Arc<Pool<K>>);
+
+struct Pool<K> {
+    config: ChannelConfig,
+    /// How many bytes all logs take.
+    bytes: AtomicUsize,
+    map: Mutex<Map<K>>,
+    itself: Weak<Self>,
+}
+
+struct Map<K> {
+    entries: HashMap<K, Entry>,
+    /// In which order they are looked at, each with its entry's stamp.
+    order: VecDeque<(K, u64)>,
+    /// The stamp of the newest entry.
+    stamp: u64,
+}
+
+struct Entry {
+    channel: Channel,
+    stamp: u64,
+    /// Since when it is not used, as far as that was looked at.
+    unused_since: Option<Instant>,
+    /// What had happened on it when it was last looked at for its bytes.
+    activity: u64,
+}
+
+impl<K: Clone + Eq + Hash + Send + Sync + 'static> Channels<K> {
+    /// No channels yet; all will be like this.
+    pub fn new(config: &ChannelConfig) -> Self {
+        let config = config.clone();
+        let map = Map { entries: HashMap::new(), order: VecDeque::new(), stamp: 0 };
+        Self(Arc::new_cyclic(|itself| Pool {
+            config,
+            bytes: AtomicUsize::new(0),
+            map: Mutex::new(map),
+            itself: itself.clone(),
+        }))
+    }
+
+    /// The channel of `key`, which is made if there is none.
+    pub fn open(&self, key: impl Into<K>) -> Channel {
+        let key = key.into();
+        let mut map = self.0.lock();
+        if let Some(entry) = map.entries.get(&key) {
+            return entry.channel.clone();
+        }
+        let budget: Weak<dyn Budget> = self.0.itself.clone();
+        let channel = Channel::with_budget(&self.0.config, random_epoch(), Some(budget));
+        map.insert(key, channel.clone());
+        drop(map);
+        channel.0.count().into_iter().for_each(Counted::note);
+        channel
+    }
+
+    /// The channel of `key`, if there is one.
+    pub fn get<Q>(&self, key: &Q) -> Option<Channel>
+    where
+        K: Borrow<Q>,
+        Q: Eq + Hash + ?Sized,
+    {
+        self.0.lock().entries.get(key).map(|entry| entry.channel.clone())
+    }
+
+    /// Lets go of the channel of `key`. It goes on for who has a handle to it.
+    pub fn remove<Q>(&self, key: &Q) -> Option<Channel>
+    where
+        K: Borrow<Q>,
+        Q: Eq + Hash + ?Sized,
+    {
+        let entry = self.0.lock().entries.remove(key)?;
+        self.0.release(&entry);
+        Some(entry.channel)
+    }
+
+    /// Tells the time: events grow too old, and channels have been unused for too
+    /// long.
+    pub fn advance(&self, now: Instant) {
+        let mut left = self.0.lock().order.len();
+        while left > 0 {
+            let some = left.min(LOOKS);
+            let unused = self.0.take_unused(some, now);
+            drop(unused);
+            left -= some;
+        }
+    }
+
+    /// How many channels there are.
+    pub fn len(&self) -> usize {
+        self.0.lock().entries.len()
+    }
+
+    /// Whether there are no channels.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// How many bytes the logs of all channels take.
+    pub fn bytes(&self) -> usize {
+        self.0.bytes.load(Ordering::Relaxed)
+    }
+}
+
+impl<K: Clone + Eq + Hash> Pool<K> {
+    fn lock(&self) -> MutexGuard<'_, Map<K>> {
+        self.map.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Looks at some channels, and takes out those that are unused for too long.
+    /// They are for the caller to drop, once unlocked.
+    fn take_unused(&self, some: usize, now: Instant) -> Vec<Entry> {
+        let keep = self.config.settings().keep;
+        let mut unused = Vec::new();
+        let mut map = self.lock();
+        for _ in 0..some {
+            let Some(key) = map.next() else { break };
+            let Some(entry) = map.entries.get_mut(&key) else { continue };
+            if let Some(counted) = entry.channel.0.advance(now) {
+                self.adjust(counted.change);
+            }
+            let is_used = entry.channel.0.is_used();
+            let since = *entry.unused_since.get_or_insert(now);
+            entry.unused_since = Some(since).filter(|_| !is_used);
+            if entry.unused_since.is_some_and(|since| since + keep <= now) {
+                unused.extend(self.take(&mut map, &key));
+            } else {
+                map.put_back(key);
+            }
+        }
+        unused
+    }
+
+    /// Finds channels whose bytes can be had: of those on which nothing happened
+    /// since the last look, the unused go, and the used lose their past.
+    fn relieve(&self) {
+        let (mut unused, mut used) = (Vec::new(), Vec::new());
+        let bytes = self.bytes.load(Ordering::Relaxed);
+        let mut excess = bytes.saturating_sub(self.config.settings().total_bytes);
+        let mut map = self.lock();
+        for _ in 0..LOOKS {
+            if excess == 0 {
+                break;
+            }
+            let Some(key) = map.next() else { break };
+            let Some(entry) = map.entries.get_mut(&key) else { continue };
+            let (activity, bytes) = entry.channel.0.activity();
+            if entry.activity != activity {
+                entry.activity = activity;
+                map.put_back(key);
+                continue;
+            }
+            excess = excess.saturating_sub(bytes);
+            if entry.channel.0.is_used() {
+                used.push(entry.channel.clone());
+                map.put_back(key);
+            } else {
+                unused.extend(self.take(&mut map, &key));
+            }
+        }
+        drop(map);
+        used.iter().for_each(Channel::clear);
+    }
+
+    /// How many bytes it is with `change` more, or less.
+    fn adjust(&self, change: isize) -> usize {
+        let change = change as usize;
+        self.bytes.fetch_add(change, Ordering::Relaxed).wrapping_add(change)
+    }
+
+    fn take(&self, map: &mut Map<K>, key: &K) -> Option<Entry> {
+        let entry = map.entries.remove(key)?;
+        self.release(&entry);
+        Some(entry)
+    }
+
+    /// Counts the channel's bytes no more.
+    fn release(&self, entry: &Entry) {
+        self.bytes.fetch_sub(entry.channel.0.leave_budget(), Ordering::Relaxed);
+    }
+}
+
+impl<K: Clone + Eq + Hash + Send + Sync> Budget for Pool<K> {
+    fn note(&self, change: isize) {
+        let bytes = self.adjust(change);
+        if change > 0 && bytes > self.config.settings().total_bytes {
+            self.relieve();
+        }
+    }
+}
+
+impl<K: Clone + Eq + Hash> Map<K> {
+    fn insert(&mut self, key: K, channel: Channel) {
+        self.stamp += 1;
+        let entry = Entry { channel, stamp: self.stamp, unused_since: None, activity: 0 };
+        self.order.push_back((key.clone(), self.stamp));
+        self.entries.insert(key, entry);
+    }
+
+    /// The key that is next to be looked at. It must be put back, unless its
+    /// channel goes.
+    fn next(&mut self) -> Option<K> {
+        loop {
+            let (key, stamp) = self.order.pop_front()?;
+            if self.entries.get(&key).is_some_and(|entry| entry.stamp == stamp) {
+                return Some(key);
+            }
+        }
+    }
+
+    fn put_back(&mut self, key: K) {
+        if let Some(entry) = self.entries.get(&key) {
+            self.order.push_back((key, entry.stamp));
+        }
+    }
+}
+
+impl<K> Clone for Channels<K> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
+
+impl<K> fmt::Debug for Channels<K> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Channels").field("bytes", &self.0.bytes).finish_non_exhaustive()
+    }
+}
+
+/// How many channels are looked at between one locking and the next.
+const LOOKS: usize = 64;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,93 @@
+use std::string::String;
+use std::time::Duration;
+use std::vec::Vec;
+
+use super::*;
+use crate::channel::tests::{at, join, keeping, publish, read};
+use crate::channel::{Outcome, Subscription};
+use crate::event::Event;
+use crate::field::LastEventId;
+use crate::log::Gap;
+
+#[test]
+fn a_channel_of_a_key_is_one_channel() {
+    let chats = Channels::<String>::new(&keeping(10));
+    let tea = chats.open("tea");
+    publish(&tea, 1..=1);
+    assert_eq!(chats.open("tea").epoch(), tea.epoch());
+    assert_ne!(chats.open("coffee").epoch(), tea.epoch());
+    assert_eq!((chats.len(), chats.get("milk").is_none()), (2, true));
+    let removed = chats.remove("tea").unwrap();
+    assert_eq!(removed.epoch(), tea.epoch());
+    assert_ne!(chats.open("tea").epoch(), tea.epoch());
+}
+
+#[test]
+fn a_channel_that_no_one_uses_goes_and_comes_back_another() {
+    let chats = Channels::<String>::new(&keeping(10).with_keep(Duration::from_secs(60)));
+    let tea = chats.open("tea");
+    let last = LastEventId::Id(tea.publish(&Event::new("1")).unwrap());
+    let reader = join(&tea, &LastEventId::Absent);
+    drop(tea);
+    chats.advance(at(0));
+    chats.advance(at(100));
+    assert_eq!(chats.len(), 1, "it has a reader");
+    drop(reader);
+    chats.advance(at(101));
+    chats.advance(at(160));
+    assert!(chats.get("tea").is_some(), "its time is not up");
+    chats.advance(at(161));
+    assert_eq!((chats.len(), chats.bytes()), (0, 0));
+    let outcome = join(&chats.open("tea"), &last).outcome();
+    assert_eq!(outcome, Outcome::Reset(Gap::Foreign));
+}
+
+#[test]
+fn a_finished_channel_is_kept_for_a_while_whoever_has_a_handle() {
+    let chats = Channels::<u32>::new(&keeping(10).with_keep(Duration::from_secs(60)));
+    let (done, open) = (chats.open(1_u32), chats.open(2_u32));
+    let last = LastEventId::Id(done.finish_with(&Event::new("bye")).unwrap());
+    chats.advance(at(0));
+    chats.advance(at(59));
+    assert!(matches!(chats.open(1_u32).subscribe(&last), Subscription::Complete));
+    chats.advance(at(60));
+    assert!(chats.get(&1).is_none());
+    assert_eq!(chats.open(2_u32).epoch(), open.epoch());
+}
+
+#[test]
+fn all_channels_together_keep_to_their_bytes() {
+    let total = 2 << 20;
+    let chats = Channels::<u32>::new(&ChannelConfig::new().with_total_bytes(total));
+    let used = chats.open(0_u32);
+    let mut reader = join(&used, &LastEventId::Absent);
+    reader.first_frames();
+    let data = "x".repeat(1000);
+    for key in 1..=5000_u32 {
+        chats.open(key).publish(&Event::new(data.as_str())).unwrap();
+        if key % 100 == 0 {
+            used.publish(&Event::new("tick")).unwrap();
+            assert!(read(&mut reader).starts_with("data: tick"));
+        }
+        assert!(chats.bytes() <= total + 64 * 1024, "{} bytes", chats.bytes());
+    }
+    assert!((1000..5000).contains(&chats.len()), "{} are left", chats.len());
+    assert!(chats.get(&5000).is_some() && chats.get(&1).is_none(), "the oldest went");
+    assert!(used.ending().is_none());
+}
+
+#[test]
+fn channels_in_use_lose_their_past_before_they_take_too_much() {
+    let total = 1 << 20;
+    let chats = Channels::<u32>::new(&ChannelConfig::new().with_total_bytes(total));
+    let used: Vec<_> = (0..100_u32).map(|key| chats.open(key)).collect();
+    for _ in 0..100 {
+        for channel in &used {
+            channel.publish(&Event::new("x".repeat(1000))).unwrap();
+            assert!(chats.bytes() <= total + 128 * 1024, "{} bytes", chats.bytes());
+        }
+    }
+    assert_eq!(chats.len(), 100);
+    let counted: usize = used.iter().map(|channel| channel.stats().bytes).sum();
+    assert_eq!(chats.bytes(), counted);
+}

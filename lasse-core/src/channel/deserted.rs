@@ -1,0 +1,61 @@
+//! Whether anyone is listening.
+
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use super::state::Shared;
+use crate::time::Instant;
+
+/// Watches for a channel having had no readers for some time.
+///
+/// It has no clock: poll it again when the [`deadline`](Self::deadline) has come.
+#[derive(Debug)]
+pub struct Deserted {
+    shared: Arc<Shared>,
+    slot: u32,
+    grace: Duration,
+    /// Since when there has been no reader, and how many had come by then.
+    since: Option<(Instant, u64)>,
+}
+
+impl Deserted {
+    pub(super) fn new(shared: Arc<Shared>, grace: Duration) -> Self {
+        let slot = shared.lock().watchers.get_or_insert_default().join();
+        Self { shared, slot, grace, since: None }
+    }
+
+    /// Ready when there has been no reader for the time of grace, counted from
+    /// when this was first polled, or from when the last reader left. Until then,
+    /// remembers to wake `cx` when the last reader leaves.
+    pub fn poll_deserted(&mut self, now: Instant, cx: &mut Context<'_>) -> Poll<()> {
+        let waker = cx.waker().clone();
+        let mut state = self.shared.lock();
+        let arrivals = state.arrivals;
+        let is_empty = state.readers.taken() == 0;
+        let before = self.since.filter(|(_, arrived)| *arrived == arrivals);
+        self.since = is_empty.then(|| before.unwrap_or((now, arrivals)));
+        if self.deadline().is_some_and(|deadline| deadline <= now) {
+            return Poll::Ready(());
+        }
+        let watchers = state.watchers.as_mut();
+        let unneeded = watchers.and_then(|watchers| watchers.wait(self.slot, waker));
+        drop(state);
+        drop(unneeded);
+        Poll::Pending
+    }
+
+    /// When to poll again, if no reader comes before.
+    pub fn deadline(&self) -> Option<Instant> {
+        self.since.map(|(since, _)| since + self.grace)
+    }
+}
+
+impl Drop for Deserted {
+    fn drop(&mut self) {
+        let mut state = self.shared.lock();
+        let waker = state.watchers.as_mut().and_then(|watchers| watchers.leave(self.slot));
+        drop(state);
+        drop(waker);
+    }
+}

@@ -1,0 +1,195 @@
+//! What the channel's lock guards, and the one way in.
+
+use std::boxed::Box;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::task::Waker;
+
+use super::budget::Budget;
+use super::config::{ChannelConfig, Settings};
+use super::stats::Stats;
+use super::waiters::Waiters;
+use crate::log::Log;
+use crate::time::Instant;
+
+/// A channel, as its handles and its readers share it.
+#[derive(Debug)]
+pub(super) struct Shared {
+    config: ChannelConfig,
+    /// How many can publish.
+    handles: AtomicUsize,
+    state: Mutex<State>,
+}
+
+/// What the lock guards. It is held for microseconds, and what is not ours, such
+/// as a waker, neither runs nor is dropped meanwhile.
+#[derive(Debug)]
+pub(super) struct State {
+    pub(super) log: Log,
+    pub(super) readers: Waiters,
+    /// How many readers have ever come.
+    pub(super) arrivals: u64,
+    /// Those who wait for the last reader to leave, if anyone ever has.
+    pub(super) watchers: Option<Box<Waiters>>,
+    pub(super) pump: PumpSeat,
+    /// What has been counted, once there is anything.
+    pub(super) stats: Option<Box<Stats>>,
+    /// What the log's memory counts towards, and how much of it is counted.
+    pub(super) budget: Option<Weak<dyn Budget>>,
+    pub(super) counted: usize,
+}
+
+/// Whether someone else wakes the readers.
+#[derive(Debug, Default)]
+pub(super) enum PumpSeat {
+    #[default]
+    Empty,
+    /// A pump, which waits if it has a waker.
+    Taken(Option<Waker>),
+}
+
+impl Shared {
+    pub(super) fn new(
+        config: &ChannelConfig,
+        log: Log,
+        budget: Option<Weak<dyn Budget>>,
+    ) -> Arc<Self> {
+        let state = State {
+            log,
+            readers: Waiters::default(),
+            arrivals: 0,
+            watchers: None,
+            pump: PumpSeat::Empty,
+            stats: None,
+            budget,
+            counted: 0,
+        };
+        let (config, handles) = (config.clone(), AtomicUsize::new(1));
+        Arc::new(Self { config, handles, state: Mutex::new(state) })
+    }
+
+    pub(super) fn settings(&self) -> &Settings {
+        self.config.settings()
+    }
+
+    /// The state. No panic can have left it half done, so poison is no news.
+    pub(super) fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Changes the log, and tells those who wait for it.
+    pub(super) fn change<T>(&self, change: impl FnOnce(&mut Log) -> T) -> T {
+        let mut state = self.lock();
+        let result = change(&mut state.log);
+        let counted = state.count();
+        self.announce(state);
+        counted.into_iter().for_each(Counted::note);
+        result
+    }
+
+    /// Tells the time, for which no reader waits.
+    #[must_use]
+    pub(super) fn advance(&self, now: Instant) -> Option<Counted> {
+        let mut state = self.lock();
+        state.log.advance(now);
+        state.count()
+    }
+
+    /// Counts the log's memory towards the budget, if there is one.
+    #[must_use]
+    pub(super) fn count(&self) -> Option<Counted> {
+        self.lock().count()
+    }
+
+    /// Counts it no more: how much it was.
+    pub(super) fn leave_budget(&self) -> usize {
+        let mut state = self.lock();
+        state.budget = None;
+        std::mem::take(&mut state.counted)
+    }
+
+    /// Whether anyone reads the channel, or could yet publish to it who is not
+    /// the one that asks.
+    pub(super) fn is_used(&self) -> bool {
+        let state = self.lock();
+        let has_handles = self.handles.load(Ordering::Acquire) > 1;
+        state.readers.taken() > 0 || (has_handles && state.log.ending().is_none())
+    }
+
+    /// A number that changes when anything happens, and what is counted.
+    pub(super) fn activity(&self) -> (u64, usize) {
+        let state = self.lock();
+        (state.log.appended() + state.arrivals, state.counted)
+    }
+
+    /// Wakes the readers that wait, or has the pump do it.
+    fn announce(&self, mut guard: MutexGuard<'_, State>) {
+        let state = &mut *guard;
+        state.readers.call();
+        match &mut state.pump {
+            PumpSeat::Taken(waker) => {
+                let has_work = state.readers.is_due() || self.settings().retention.has_age();
+                let waker = waker.take_if(|_| has_work);
+                drop(guard);
+                waker.into_iter().for_each(Waker::wake);
+            }
+            PumpSeat::Empty => self.wake(guard, |state| Some(&mut state.readers)),
+        }
+    }
+
+    /// Wakes all who are due among some, in batches.
+    pub(super) fn wake<'a>(
+        &'a self,
+        mut state: MutexGuard<'a, State>,
+        whom: impl Fn(&mut State) -> Option<&mut Waiters>,
+    ) {
+        while let Some(waiters) = whom(&mut state).filter(|waiters| waiters.is_due()) {
+            let batch = waiters.take_due();
+            drop(state);
+            batch.wake();
+            state = self.lock();
+        }
+    }
+
+    pub(super) fn add_handle(&self) {
+        self.handles.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Tells whether it was the last.
+    pub(super) fn drop_handle(&self) -> bool {
+        self.handles.fetch_sub(1, Ordering::AcqRel) == 1
+    }
+}
+
+impl State {
+    fn count(&mut self) -> Option<Counted> {
+        let budget = self.budget.as_ref()?.upgrade()?;
+        let memory = self.log.memory();
+        let before = std::mem::replace(&mut self.counted, memory);
+        Some(Counted { budget, change: memory as isize - before as isize })
+    }
+}
+
+/// By how much the memory of a log has changed, and who is to know. Not while the
+/// lock is held.
+#[must_use]
+pub(super) struct Counted {
+    budget: Arc<dyn Budget>,
+    pub(super) change: isize,
+}
+
+impl Counted {
+    pub(super) fn note(self) {
+        self.budget.note(self.change);
+    }
+}
+
+/// A pump that waits learns that there is nothing left to wait for.
+impl Drop for Shared {
+    fn drop(&mut self) {
+        let state = self.state.get_mut().unwrap_or_else(PoisonError::into_inner);
+        if let PumpSeat::Taken(Some(waker)) = std::mem::take(&mut state.pump) {
+            waker.wake();
+        }
+    }
+}

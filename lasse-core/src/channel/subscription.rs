@@ -1,0 +1,155 @@
+//! What becomes of a client that connects, before its request is answered.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::opening::{Opening, moves_who_is_reset};
+use super::state::{Shared, State};
+use super::subscriber::{Outcome, Subscriber};
+use crate::field::LastEventId;
+use crate::log::{Cursor, Gap, Resume, Start};
+
+/// What becomes of a client that connects.
+#[derive(Debug)]
+#[must_use]
+pub enum Subscription {
+    /// It is sent events.
+    Stream(Subscriber),
+    /// The channel is over, and the client has all of it: answer 204.
+    Complete,
+    /// There is no room: have it come back after this long.
+    Full(Duration),
+}
+
+impl Subscription {
+    pub(super) fn decide(shared: &Arc<Shared>, last: &LastEventId, start: Start) -> Self {
+        let settings = shared.settings();
+        let mut state = shared.lock();
+        let (outcome, cursor) = match state.log.resume(last, start) {
+            Resume::Fresh(cursor) => (Outcome::Fresh, cursor),
+            Resume::Resumed(cursor) => (Outcome::Resumed, cursor),
+            Resume::Complete => return state.complete(),
+            Resume::Reset(gap @ Gap::Expired, _) if settings.backfill => {
+                (Outcome::Reset(gap), state.log.cursor(Start::Oldest))
+            }
+            Resume::Reset(gap, cursor) => (Outcome::Reset(gap), cursor),
+        };
+        // Over, with nothing to say that would keep it from asking again.
+        let is_mute = matches!(outcome, Outcome::Reset(_)) && !moves_who_is_reset(settings);
+        if is_mute && state.log.ending().is_some() && cursor == state.log.cursor(Start::Now) {
+            return state.complete();
+        }
+        if state.readers.taken() >= settings.max_subscribers {
+            return Self::Full(state.come_back(settings.come_back));
+        }
+        let slot = state.admit(outcome);
+        let opening = state.opening(last, outcome, cursor);
+        drop(state);
+        Self::Stream(Subscriber::new(Arc::clone(shared), slot, cursor, outcome, opening))
+    }
+}
+
+impl State {
+    fn complete(&mut self) -> Subscription {
+        self.stats.get_or_insert_default().complete += 1;
+        Subscription::Complete
+    }
+
+    /// A delay between `delay` and twice that, spread evenly over those who are
+    /// turned away: by the golden ratio, which leaves no cluster and no gap.
+    fn come_back(&mut self, delay: Duration) -> Duration {
+        let stats = self.stats.get_or_insert_default();
+        stats.full += 1;
+        let turn = stats.full.wrapping_mul(GOLDEN_RATIO) & u64::from(u32::MAX);
+        delay + delay.mul_f64(turn as f64 / f64::from(u32::MAX))
+    }
+
+    fn admit(&mut self, outcome: Outcome) -> u32 {
+        let stats = self.stats.get_or_insert_default();
+        match outcome {
+            Outcome::Fresh => stats.fresh += 1,
+            Outcome::Resumed => stats.resumed += 1,
+            Outcome::Reset(gap) => stats.count_reset(gap),
+        }
+        self.arrivals += 1;
+        self.readers.join()
+    }
+
+    fn opening(&self, last: &LastEventId, outcome: Outcome, cursor: Cursor) -> Option<Opening> {
+        let gap = match outcome {
+            Outcome::Resumed => return None,
+            Outcome::Fresh => None,
+            Outcome::Reset(gap) => Some(gap),
+        };
+        let at = self.log.id_before(cursor);
+        Some(Opening { gap, requested: last.clone(), at, snapshot: None })
+    }
+}
+
+#[cfg(feature = "http")]
+mod http {
+    use super::{Subscriber, Subscription};
+    use crate::channel::Channel;
+    use crate::handler::Handler;
+    use crate::request::{Accept, Init, RequestHead};
+
+    impl Subscription {
+        /// The answer to a request, with `handler` around the subscriber.
+        ///
+        /// # Examples
+        ///
+        /// A handler that adds frames of its own:
+        ///
+        /// ```
+        /// use std::task::{Context, Poll};
+        /// use lasse_core::{Accept, Channel, Event, Handler, Init, Next, RequestHead, Subscriber};
+        ///
+        /// struct Desk(Subscriber);
+        ///
+        /// impl Accept for Desk {
+        ///     type Args = Channel;
+        ///
+        ///     fn init(news: Channel, request: &RequestHead<'_>) -> Init<Self> {
+        ///         news.subscribe(request.last_event_id()).into_init(Desk)
+        ///     }
+        /// }
+        ///
+        /// impl Handler for Desk {
+        ///     type Notify = String;
+        ///     type Info = ();
+        ///
+        ///     fn handle_notify(&mut self, whisper: String) -> Next {
+        ///         Next::send(Event::new(whisper))
+        ///     }
+        ///     fn handle_drained(&mut self) -> Next {
+        ///         self.0.handle_drained()
+        ///     }
+        ///     fn poll_wake(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        ///         self.0.poll_wake(cx)
+        ///     }
+        /// }
+        /// ```
+        pub fn into_init<H: Handler>(self, handler: impl FnOnce(Subscriber) -> H) -> Init<H> {
+            match self {
+                Self::Stream(mut subscriber) => {
+                    let first = subscriber.first_frames();
+                    Init::Stream(handler(subscriber), first)
+                }
+                Self::Complete => Init::NoContent,
+                Self::Full(delay) => Init::ComeBack(delay),
+            }
+        }
+    }
+
+    /// A request for a channel is answered by its events.
+    impl Accept for Subscriber {
+        type Args = Channel;
+
+        fn init(channel: Channel, request: &RequestHead<'_>) -> Init<Self> {
+            channel.subscribe(request.last_event_id()).into_init(|subscriber| subscriber)
+        }
+    }
+}
+
+/// 2^32 divided by the golden ratio.
+const GOLDEN_RATIO: u64 = 0x9e37_79b9;

@@ -1,0 +1,458 @@
+use std::format;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::string::{String, ToString};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Poll, Wake, Waker};
+use std::vec::Vec;
+
+use super::*;
+use crate::config::Config;
+use crate::connection::{Close, Connection, Output};
+use crate::field::EventName;
+use crate::frame::Frame;
+use crate::handler::{Handler, Next, Reason};
+use crate::log::{Gap, Read, Retention};
+
+fn channel(config: ChannelConfig) -> Channel {
+    Channel::with_epoch(&config, Epoch::new("k").unwrap())
+}
+
+pub(super) fn keeping(events: u64) -> ChannelConfig {
+    ChannelConfig::new().with_retention(Retention::new().with_events(events))
+}
+
+pub(super) fn publish(channel: &Channel, range: std::ops::RangeInclusive<u64>) {
+    for n in range {
+        channel.publish(&Event::new(n.to_string())).unwrap();
+    }
+}
+
+fn said(text: &str) -> LastEventId {
+    LastEventId::Id(EventId::new(text.to_string()).unwrap())
+}
+
+pub(super) fn join(channel: &Channel, last: &LastEventId) -> Subscriber {
+    match channel.subscribe(last) {
+        Subscription::Stream(subscriber) => subscriber,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn text(frames: impl IntoIterator<Item = Frame>) -> String {
+    let bytes: Vec<u8> = frames.into_iter().flat_map(|frame| frame.as_bytes().to_vec()).collect();
+    String::from_utf8(bytes).unwrap()
+}
+
+pub(super) fn read(subscriber: &mut Subscriber) -> String {
+    match subscriber.read() {
+        Read::Events(frame) => text([frame]),
+        other => format!("{other:?}"),
+    }
+}
+
+pub(super) fn at(seconds: u64) -> Instant {
+    Instant::from_nanos(0) + Duration::from_secs(seconds)
+}
+
+/// How often it was woken.
+#[derive(Default)]
+struct Alarm(AtomicUsize);
+
+impl Wake for Alarm {
+    fn wake(self: Arc<Self>) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+impl Alarm {
+    fn new() -> (Arc<Self>, Waker) {
+        let alarm = Arc::new(Self::default());
+        (Arc::clone(&alarm), Waker::from(alarm))
+    }
+
+    fn count(&self) -> usize {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+#[test]
+fn who_is_new_is_told_its_position_and_then_hears_what_comes() {
+    let news = channel(keeping(10));
+    publish(&news, 1..=2);
+    let mut reader = join(&news, &LastEventId::Absent);
+    assert_eq!(reader.outcome(), Outcome::Fresh);
+    assert_eq!(text(reader.first_frames()), "id: k-2\n\n");
+    assert_eq!(read(&mut reader), "Wait");
+    publish(&news, 3..=4);
+    assert_eq!(read(&mut reader), "data: 3\nid: k-3\n\ndata: 4\nid: k-4\n\n");
+}
+
+#[test]
+fn a_stream_begins_the_same_whether_asked_for_its_first_frames_or_read() {
+    let news = channel(keeping(10).with_start(Start::Oldest));
+    publish(&news, 1..=1);
+    let mut asked = join(&news, &LastEventId::Absent);
+    assert_eq!(text(asked.first_frames()), "id: k-0\n\ndata: 1\nid: k-1\n\n");
+    let mut reader = join(&news, &LastEventId::Absent);
+    assert_eq!(read(&mut reader), "id: k-0\n\n");
+    assert_eq!(read(&mut reader), "data: 1\nid: k-1\n\n");
+    assert_eq!(read(&mut reader), "Wait");
+}
+
+#[test]
+fn who_comes_back_is_told_nothing_but_what_it_missed() {
+    let news = channel(keeping(10));
+    publish(&news, 1..=3);
+    let mut reader = join(&news, &said("k-2"));
+    assert_eq!(reader.outcome(), Outcome::Resumed);
+    assert_eq!(text(reader.first_frames()), "data: 3\nid: k-3\n\n");
+}
+
+#[test]
+fn a_reset_says_why_and_moves_the_client_along() {
+    let news = channel(keeping(2));
+    publish(&news, 1..=5);
+    for (last, reason, requested) in [
+        (said("k-2"), "expired", "\"k-2\""),
+        (said("j-2"), "foreign", "\"j-2\""),
+        (said("k-9"), "ahead", "\"k-9\""),
+        (said("\"\\ \u{1}ä"), "unknown", "\"\\\"\\\\ \\u0001ä\""),
+        (LastEventId::from_values([b"\xff".as_slice()]), "unknown", "null"),
+    ] {
+        let mut reader = join(&news, &last);
+        let data =
+            format!("{{\"reason\":\"{reason}\",\"requested\":{requested},\"resumed_at\":\"k-5\"}}");
+        let expected = format!("event: reset\ndata: {data}\nid: k-5\n\n");
+        assert_eq!(text(reader.first_frames()), expected);
+    }
+}
+
+#[test]
+fn who_comes_back_too_late_may_be_given_what_is_left() {
+    let news = channel(keeping(2).with_backfill(true));
+    publish(&news, 1..=5);
+    let frames = join(&news, &said("k-1")).first_frames();
+    assert!(text(frames.clone()).contains("\"resumed_at\":\"k-3\"}\nid: k-3\n\ndata: 4\n"));
+    let foreign = join(&news, &said("j-1")).first_frames();
+    assert!(text(foreign).ends_with("\"resumed_at\":\"k-5\"}\nid: k-5\n\n"));
+}
+
+#[test]
+fn notices_are_as_configured() {
+    let name = EventName::from_static("gap");
+    let data = "{\"reason\":\"foreign\",\"requested\":\"j-1\",\"resumed_at\":\"k-0\"}";
+    let id = "id: k-0\n\n";
+    let opened = "event: open\ndata: \nid: k-0\n\n";
+    for (reset, position, fresh, foreign) in [
+        (
+            ResetNotice::Event(name),
+            Position::Open,
+            opened.to_string(),
+            format!("event: gap\ndata: {data}\nid: k-0\n\n"),
+        ),
+        (ResetNotice::Comment, Position::Id, id.to_string(), format!(": reset: {data}\n{id}")),
+        (ResetNotice::Untold, Position::Open, opened.to_string(), opened.to_string()),
+        (ResetNotice::Untold, Position::Untold, String::new(), String::new()),
+    ] {
+        let news = channel(ChannelConfig::new().with_reset(reset).with_position(position));
+        assert_eq!(text(join(&news, &LastEventId::Absent).first_frames()), fresh);
+        assert_eq!(text(join(&news, &said("j-1")).first_frames()), foreign);
+    }
+}
+
+#[test]
+fn a_snapshot_goes_first_and_the_position_after_it() {
+    let news = channel(keeping(3));
+    publish(&news, 1..=3);
+    let snapshot = || [Frame::comment("a"), Event::new("1..2").encode()];
+    let two = EventId::new("k-2").unwrap();
+    let mut fresh = join(&news, &LastEventId::Absent);
+    fresh.begin_with(snapshot(), &two).unwrap();
+    let expected = ": a\ndata: 1..2\n\nid: k-2\n\ndata: 3\nid: k-3\n\n";
+    assert_eq!(text(fresh.first_frames()), expected);
+
+    let mut foreign = join(&news, &said("j-1"));
+    foreign.begin_with(snapshot(), &two).unwrap();
+    let frames = text(foreign.first_frames());
+    assert!(frames.starts_with("event: reset\n"), "{frames}");
+    assert!(frames.contains("\"resumed_at\":\"k-2\"}\n\n: a\n"), "no id before the snapshot");
+    assert!(frames.ends_with(expected));
+
+    publish(&news, 4..=6);
+    let stale = join(&news, &LastEventId::Absent).begin_with(snapshot(), &two).unwrap_err();
+    assert_eq!(
+        stale.to_string(),
+        "the channel cannot go on after the snapshot's id (expired); take a newer one"
+    );
+}
+
+#[test]
+fn who_lagged_can_be_given_a_new_snapshot() {
+    let news = channel(keeping(2));
+    let mut reader = join(&news, &LastEventId::Absent);
+    publish(&news, 1..=3);
+    reader.first_frames();
+    assert_eq!(read(&mut reader), "Lagged");
+    reader.begin_with([Frame::comment("all")], &EventId::new("k-2").unwrap()).unwrap();
+    let frames = text(reader.first_frames());
+    assert!(frames.starts_with("event: reset\ndata: {\"reason\":\"lagged\",\"requested\":null"));
+    assert!(frames.ends_with(": all\nid: k-2\n\ndata: 3\nid: k-3\n\n"));
+}
+
+#[test]
+fn a_finished_channel_ends_its_streams_and_is_complete_for_who_comes_back() {
+    let answer = channel(keeping(10));
+    publish(&answer, 1..=1);
+    let mut reader = join(&answer, &said("k-0"));
+    answer.finish_with(&Event::new("2")).unwrap();
+    assert!(answer.finish_with(&Event::new("3")).unwrap_err().ending().is_some());
+    assert_eq!(read(&mut reader), "data: 1\nid: k-1\n\ndata: 2\nid: k-2\n\n");
+    assert_eq!(read(&mut reader), "Over(Finished)");
+    for last in [said("k-2"), LastEventId::Absent, LastEventId::Empty] {
+        assert!(matches!(answer.subscribe(&last), Subscription::Complete), "{last:?}");
+    }
+    assert_eq!(text(join(&answer, &said("k-1")).first_frames()), "data: 2\nid: k-2\n\n");
+    assert_eq!(answer.stats().complete, 3);
+}
+
+#[test]
+fn who_could_not_be_told_to_stop_asking_is_told_by_the_status() {
+    let notices = [ResetNotice::Untold, ResetNotice::Comment];
+    for (notice, position) in notices.into_iter().zip([Position::Untold, Position::Untold]) {
+        let config = ChannelConfig::new().with_reset(notice).with_position(position);
+        let answer = channel(config);
+        assert!(matches!(answer.subscribe(&said("j-1")), Subscription::Stream(_)));
+        answer.finish();
+        assert!(matches!(answer.subscribe(&said("j-1")), Subscription::Complete));
+    }
+}
+
+#[test]
+fn a_publisher_that_panics_aborts_its_channel() {
+    let answer = channel(keeping(10));
+    let mut reader = join(&answer, &LastEventId::Absent);
+    reader.first_frames();
+    let publisher = answer.publisher().with_farewell(Event::new("the model failed"));
+    let task = AssertUnwindSafe(move || {
+        publisher.publish(&Event::new("to be")).unwrap();
+        panic!("of the test");
+    });
+    assert!(catch_unwind(task).is_err());
+    assert!(read(&mut reader).ends_with("data: the model failed\nid: k-2\n\n"));
+    assert_eq!(reader.handle_drained(), Next::Abort);
+    assert!(matches!(answer.subscribe(&said("k-2")), Subscription::Complete));
+}
+
+#[test]
+fn a_publisher_that_finishes_leaves_no_farewell() {
+    let answer = channel(keeping(10));
+    let publisher = answer.publisher().with_farewell(Event::new("failed"));
+    publisher.finish();
+    assert_eq!((answer.ending(), answer.stats().published), (Some(Ending::Finished), 0));
+    drop(answer.publisher());
+    assert_eq!(answer.ending(), Some(Ending::Finished));
+}
+
+#[test]
+fn the_last_handle_takes_the_channel_with_it() {
+    let news = channel(keeping(10));
+    let mut reader = join(&news, &LastEventId::Absent);
+    let other = news.clone();
+    drop(news);
+    publish(&other, 1..=1);
+    drop(other);
+    assert_eq!(text(reader.first_frames()), "id: k-0\n\ndata: 1\nid: k-1\n\n");
+    assert_eq!(read(&mut reader), "Over(Aborted)");
+}
+
+#[test]
+fn a_reader_that_is_too_slow_is_let_go_or_skips_and_is_counted() {
+    for slow in [Slow::Disconnect, Slow::Skip] {
+        let news = channel(keeping(2).with_slow(slow));
+        let mut reader = join(&news, &LastEventId::Absent);
+        reader.first_frames();
+        publish(&news, 1..=3);
+        if slow == Slow::Disconnect {
+            assert_eq!(reader.handle_drained(), Next::Lagged);
+            assert_eq!(reader.handle_drained(), Next::Lagged);
+        } else {
+            let data = "{\"reason\":\"lagged\",\"requested\":null,\"resumed_at\":\"k-1\"}";
+            assert_eq!(read(&mut reader), format!("event: reset\ndata: {data}\nid: k-1\n\n"));
+            assert_eq!(read(&mut reader), "data: 2\nid: k-2\n\ndata: 3\nid: k-3\n\n");
+        }
+        assert_eq!(news.stats().resets(Gap::Lagged), 1, "{slow:?}");
+    }
+}
+
+#[test]
+fn who_waits_is_woken_once_for_whatever_comes() {
+    let news = channel(keeping(10));
+    let (alarm, waker) = Alarm::new();
+    let mut cx = Context::from_waker(&waker);
+    let mut readers: Vec<_> = (0..1000).map(|_| join(&news, &LastEventId::Absent)).collect();
+    for reader in &mut readers {
+        assert_eq!(reader.poll_wake(&mut cx), Poll::Ready(()), "there is an opening");
+        reader.first_frames();
+        assert_eq!(reader.poll_wake(&mut cx), Poll::Pending);
+        assert_eq!(reader.poll_wake(&mut cx), Poll::Pending);
+    }
+    publish(&news, 1..=3);
+    assert_eq!(alarm.count(), 1000);
+    for reader in &mut readers {
+        assert_eq!(reader.poll_wake(&mut cx), Poll::Ready(()));
+        assert!(read(reader).ends_with("id: k-3\n\n"));
+        assert_eq!(reader.poll_wake(&mut cx), Poll::Pending);
+    }
+    readers.truncate(10);
+    news.finish();
+    assert_eq!(alarm.count(), 1010);
+    assert_eq!(news.stats().subscribers, 10);
+    assert_eq!(readers[0].poll_wake(&mut cx), Poll::Ready(()));
+}
+
+#[test]
+fn who_left_is_not_woken_and_its_waker_is_gone() {
+    let news = channel(keeping(10));
+    let (alarm, waker) = Alarm::new();
+    for _ in 0..1000 {
+        let mut reader = join(&news, &LastEventId::Absent);
+        reader.first_frames();
+        assert!(reader.poll_wake(&mut Context::from_waker(&waker)).is_pending());
+    }
+    publish(&news, 1..=1);
+    assert_eq!((alarm.count(), Arc::strong_count(&alarm)), (0, 2));
+}
+
+#[test]
+fn a_pump_wakes_instead_of_publish() {
+    let config = ChannelConfig::new().with_linger(Duration::from_millis(5));
+    let news = channel(config);
+    let mut pump = news.pump().unwrap();
+    assert!(news.pump().is_none(), "there is one seat");
+    assert_eq!(pump.linger(), Duration::from_millis(5));
+    let ((alarm, waker), (pump_alarm, pump_waker)) = (Alarm::new(), Alarm::new());
+    let (mut cx, mut pump_cx) = (Context::from_waker(&waker), Context::from_waker(&pump_waker));
+    assert!(pump.poll_due(at(0), &mut pump_cx).is_pending());
+    publish(&news, 1..=1);
+    assert_eq!(pump_alarm.count(), 0, "no one waits");
+
+    let mut readers: Vec<_> = (0..100).map(|_| join(&news, &LastEventId::Absent)).collect();
+    for reader in &mut readers {
+        reader.first_frames();
+        assert!(reader.poll_wake(&mut cx).is_pending());
+    }
+    publish(&news, 2..=5);
+    assert_eq!((alarm.count(), pump_alarm.count()), (0, 1));
+    assert_eq!(pump.poll_due(at(0), &mut pump_cx), Poll::Ready(true));
+    assert!(pump.wake_some());
+    assert_eq!(alarm.count(), 64);
+    assert!(!pump.wake_some());
+    assert_eq!(alarm.count(), 100);
+    assert!(pump.poll_due(at(0), &mut pump_cx).is_pending());
+
+    for reader in &mut readers {
+        read(reader);
+        assert!(reader.poll_wake(&mut cx).is_pending());
+    }
+    publish(&news, 6..=6);
+    drop(pump);
+    assert_eq!(alarm.count(), 200, "nobody is forgotten when the pump goes");
+    let mut pump = news.pump().unwrap();
+    assert!(pump.poll_due(at(0), &mut pump_cx).is_pending());
+    drop((readers, news));
+    assert_eq!(pump_alarm.count(), 3);
+    assert_eq!(pump.poll_due(at(0), &mut pump_cx), Poll::Ready(false));
+}
+
+#[test]
+fn a_pump_tells_the_time() {
+    let retention = Retention::new().with_age(Duration::from_secs(16));
+    let news = channel(ChannelConfig::new().with_retention(retention));
+    let mut pump = news.pump().unwrap();
+    let (alarm, waker) = Alarm::new();
+    let mut cx = Context::from_waker(&waker);
+    assert!(pump.poll_due(at(0), &mut cx).is_pending());
+    assert_eq!(pump.deadline(), None);
+    publish(&news, 1..=1);
+    assert_eq!(alarm.count(), 1, "to learn of a deadline");
+    assert!(pump.poll_due(at(1), &mut cx).is_pending());
+    assert_eq!(pump.deadline(), Some(at(17)));
+    assert!(pump.poll_due(at(17), &mut cx).is_pending());
+    assert_eq!((news.stats().events, pump.deadline()), (0, None));
+}
+
+#[test]
+fn a_channel_is_deserted_when_no_one_has_listened_for_the_time_of_grace() {
+    let answer = channel(keeping(10));
+    let (alarm, waker) = Alarm::new();
+    let mut cx = Context::from_waker(&waker);
+    let mut deserted = answer.deserted(Duration::from_secs(10));
+    assert!(deserted.poll_deserted(at(0), &mut cx).is_pending());
+    assert_eq!(deserted.deadline(), Some(at(10)));
+    let reader = join(&answer, &LastEventId::Absent);
+    assert!(deserted.poll_deserted(at(10), &mut cx).is_pending());
+    assert_eq!((deserted.deadline(), alarm.count()), (None, 0));
+    drop(reader);
+    assert_eq!(alarm.count(), 1);
+    assert!(deserted.poll_deserted(at(11), &mut cx).is_pending());
+    drop(join(&answer, &LastEventId::Absent));
+    assert!(deserted.poll_deserted(at(20), &mut cx).is_pending(), "someone was here");
+    assert_eq!(deserted.deadline(), Some(at(30)));
+    assert!(deserted.poll_deserted(at(30), &mut cx).is_ready());
+}
+
+#[test]
+fn there_are_no_more_subscribers_than_there_may_be() {
+    let config = keeping(10).with_max_subscribers(2).with_come_back(Duration::from_secs(4));
+    let news = channel(config);
+    let readers = [(), ()].map(|()| join(&news, &LastEventId::Absent));
+    let mut delays = Vec::new();
+    for _ in 0..8 {
+        let Subscription::Full(delay) = news.subscribe(&LastEventId::Absent) else { panic!() };
+        delays.push(delay);
+    }
+    delays.sort();
+    assert!(delays[0] >= Duration::from_secs(4) && delays[7] <= Duration::from_secs(8));
+    assert!(delays.windows(2).all(|pair| pair[1] - pair[0] > Duration::from_millis(200)));
+    drop(readers);
+    join(&news, &LastEventId::Absent);
+    assert_eq!((news.stats().full, news.stats().fresh), (8, 3));
+}
+
+#[test]
+fn a_subscriber_is_a_handler_that_sends_private_frames_too() {
+    let news = channel(keeping(10));
+    let (now, config) = (at(0), Config::new().with_first_byte(false));
+    let mut reader = join(&news, &LastEventId::Absent);
+    let first = reader.first_frames();
+    let mut stream = Connection::open(reader, first, &config, now);
+    let (alarm, waker) = Alarm::new();
+    let mut cx = Context::from_waker(&waker);
+    let mut sent = String::new();
+    let mut pump = |stream: &mut Connection<Subscriber>| {
+        loop {
+            match stream.poll_output(now) {
+                Output::Write(bytes) => {
+                    sent.push_str(core::str::from_utf8(&bytes).unwrap());
+                    stream.handle_written(bytes.len(), now);
+                }
+                Output::Close(close) => return (std::mem::take(&mut sent), Some(close)),
+                Output::Wait if stream.poll_wake(&mut cx).is_pending() => {
+                    return (std::mem::take(&mut sent), None);
+                }
+                Output::Wait => {}
+            }
+        }
+    };
+    assert_eq!(pump(&mut stream), ("id: k-0\n\n".to_string(), None));
+    publish(&news, 1..=1);
+    assert_eq!(alarm.count(), 1);
+    stream.handle_notify(Event::new("for you alone").encode());
+    let expected = "data: for you alone\n\ndata: 1\nid: k-1\n\n".to_string();
+    assert_eq!(pump(&mut stream), (expected, None));
+    publish(&news, 2..=2);
+    news.finish();
+    assert_eq!(pump(&mut stream), ("data: 2\nid: k-2\n\n".to_string(), Some(Close::Clean)));
+    assert_eq!(stream.reason(), Some(Reason::Stopped));
+    assert_eq!(news.stats().subscribers, 0, "it left when the stream ended");
+}

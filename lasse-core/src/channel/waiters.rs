@@ -1,0 +1,127 @@
+//! Who waits for a channel, and how they are woken: by the thousand, without an
+//! allocation each, and never under the lock.
+
+use std::collections::VecDeque;
+use std::task::Waker;
+use std::vec::Vec;
+
+/// Those who may wait. Each has a slot for as long as it is here.
+#[derive(Debug, Default)]
+pub(super) struct Waiters {
+    slots: Vec<Slot>,
+    /// The slots that wait, those to be woken first. A slot is listed once.
+    waiting: VecDeque<u32>,
+    /// How many of those waiting are to be woken: the first ones. Who comes back
+    /// to wait while others are woken is not one of them.
+    due: u32,
+    /// How many slots are taken.
+    taken: u32,
+    /// The first of the free slots, each of which knows the next.
+    free: u32,
+}
+
+#[derive(Debug)]
+struct Slot {
+    waker: Option<Waker>,
+    next_free: u32,
+    /// Whether it is among those waiting, if only because its last owner was.
+    is_listed: bool,
+}
+
+impl Waiters {
+    /// Takes a slot.
+    pub(super) fn join(&mut self) -> u32 {
+        self.taken += 1;
+        let slot = self.free;
+        match self.slot(slot) {
+            Some(free) => self.free = free.next_free,
+            None => {
+                self.slots.push(Slot { waker: None, next_free: 0, is_listed: false });
+                self.free += 1;
+            }
+        }
+        slot
+    }
+
+    /// Gives a slot back. The waker is for the caller to drop, once unlocked.
+    pub(super) fn leave(&mut self, slot: u32) -> Option<Waker> {
+        let next_free = self.free;
+        let left = self.slot(slot)?;
+        left.next_free = next_free;
+        let waker = left.waker.take();
+        self.free = slot;
+        self.taken -= 1;
+        if self.taken == 0 {
+            *self = Self::default();
+        }
+        waker
+    }
+
+    /// Has a slot wait. What it waited with is for the caller to drop, once
+    /// unlocked.
+    pub(super) fn wait(&mut self, slot: u32, waker: Waker) -> Option<Waker> {
+        let waiting = self.slot(slot)?;
+        let before = waiting.waker.replace(waker);
+        if !waiting.is_listed {
+            waiting.is_listed = true;
+            self.waiting.push_back(slot);
+        }
+        before
+    }
+
+    /// How many slots are taken.
+    pub(super) fn taken(&self) -> usize {
+        self.taken as usize
+    }
+
+    /// Everyone who waits now is to be woken.
+    pub(super) fn call(&mut self) {
+        self.due = u32::try_from(self.waiting.len()).unwrap_or(u32::MAX);
+    }
+
+    /// Whether any are to be woken.
+    pub(super) fn is_due(&self) -> bool {
+        self.due > 0
+    }
+
+    /// Takes some of those who are to be woken.
+    pub(super) fn take_due(&mut self) -> Batch {
+        let mut batch = Batch::default();
+        for place in &mut batch.0 {
+            if self.due == 0 {
+                break;
+            }
+            self.due -= 1;
+            let called = self.waiting.pop_front();
+            if let Some(called) = called.and_then(|slot| self.slot(slot)) {
+                called.is_listed = false;
+                *place = called.waker.take();
+            }
+        }
+        batch
+    }
+
+    fn slot(&mut self, slot: u32) -> Option<&mut Slot> {
+        self.slots.get_mut(slot as usize)
+    }
+}
+
+/// Some who are to be woken.
+#[derive(Debug)]
+pub(super) struct Batch([Option<Waker>; BATCH]);
+
+impl Batch {
+    /// Wakes them. To be called unlocked.
+    pub(super) fn wake(self) {
+        self.0.into_iter().flatten().for_each(Waker::wake);
+    }
+}
+
+impl Default for Batch {
+    fn default() -> Self {
+        Self([const { None }; BATCH])
+    }
+}
+
+/// How many are woken between one locking and the next.
+const BATCH: usize = 64;

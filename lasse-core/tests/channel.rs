@@ -1,0 +1,270 @@
+//! Channels under threads: nothing lost, nothing repeated, nothing silent.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll, Wake, Waker};
+use std::thread::{self, Thread};
+
+use lasse_core::{
+    Channel, ChannelConfig, Ending, Epoch, Event, EventId, Frame, Gap, LastEventId, Outcome, Read,
+    Retention, Slow, Start, Subscriber, Subscription,
+};
+
+/// Wakes a thread that waits in [`wait_and_read`].
+struct Unpark(Thread);
+
+impl Wake for Unpark {
+    fn wake(self: Arc<Self>) {
+        self.0.unpark();
+    }
+}
+
+fn wait_and_read(subscriber: &mut Subscriber) -> Read {
+    let waker = Waker::from(Arc::new(Unpark(thread::current())));
+    loop {
+        match subscriber.poll_read(&mut Context::from_waker(&waker)) {
+            Poll::Ready(read) => return read,
+            Poll::Pending => thread::park(),
+        }
+    }
+}
+
+/// What one client has heard, over all its connections.
+#[derive(Default)]
+struct Client {
+    last: LastEventId,
+    number: u64,
+    heard: u64,
+    resets: u64,
+}
+
+impl Client {
+    /// Hears some frames, which go on where it was, or say that they do not.
+    fn hear(&mut self, frame: &str) {
+        for event in frame.split_terminator("\n\n") {
+            let id = event.rsplit_once("id: ").expect("what is sent has an id").1;
+            let number = id.rsplit_once('-').unwrap().1.parse().unwrap();
+            if event.starts_with("event: reset\n") {
+                assert!(["expired", "lagged"].iter().any(|reason| event.contains(reason)));
+                self.resets += 1;
+            } else if event.starts_with("data: ") {
+                assert_eq!(number, self.number + 1, "after {} resets", self.resets);
+                self.heard += 1;
+            } else {
+                assert_eq!(self.last, LastEventId::Absent, "only who is new is told no more");
+            }
+            self.number = number;
+            self.last = LastEventId::Id(EventId::new(id.to_string()).unwrap());
+        }
+    }
+
+    /// Reads up to so many slices; true at the end of all.
+    fn listen(&mut self, subscriber: &mut Subscriber, slices: u64) -> bool {
+        for _ in 0..slices {
+            match wait_and_read(subscriber) {
+                Read::Events(frame) => self.hear(std::str::from_utf8(frame.as_bytes()).unwrap()),
+                Read::Over(ending) => {
+                    assert_eq!(ending, Ending::Finished);
+                    return true;
+                }
+                Read::Lagged => return false,
+                Read::Wait => panic!("it was ready"),
+            }
+        }
+        false
+    }
+}
+
+fn config(events: u64) -> ChannelConfig {
+    ChannelConfig::new().with_retention(Retention::new().with_events(events))
+}
+
+fn join(channel: &Channel, last: &LastEventId) -> Subscriber {
+    match channel.subscribe(last) {
+        Subscription::Stream(subscriber) => subscriber,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn clients_that_come_and_go_hear_everything_once_or_are_told() {
+    for (slow, kept) in [(Slow::Disconnect, 3000), (Slow::Skip, 3000), (Slow::Disconnect, 40)] {
+        let channel = Channel::new(&config(kept).with_slow(slow));
+        let is_done = AtomicBool::new(false);
+        let resumes = AtomicU64::new(0);
+        thread::scope(|scope| {
+            let publishers: Vec<_> =
+                (0..2).map(|_| scope.spawn(|| publish(&channel, &is_done))).collect();
+            let clients: Vec<_> = (0..4_u64)
+                .map(|seed| {
+                    scope.spawn({
+                        let (channel, resumes) = (&channel, &resumes);
+                        move || come_and_go(channel, seed, resumes)
+                    })
+                })
+                .collect();
+            while resumes.load(Ordering::Relaxed) < 1500 {
+                thread::yield_now();
+            }
+            is_done.store(true, Ordering::Relaxed);
+            let published: u64 =
+                publishers.into_iter().map(|publisher| publisher.join().unwrap()).sum();
+            channel.finish();
+            for client in clients {
+                let client = client.join().unwrap();
+                assert_eq!(client.number, published, "it has all of it");
+                assert!(client.resets > 0 || client.heard > 0);
+            }
+        });
+        let stats = channel.stats();
+        assert_eq!((stats.subscribers, stats.complete), (0, 4));
+        assert!(stats.resumed > 0);
+        for gap in [Gap::Foreign, Gap::Ahead, Gap::Unknown] {
+            assert_eq!(stats.resets(gap), 0, "{gap}");
+        }
+    }
+}
+
+fn publish(channel: &Channel, is_done: &AtomicBool) -> u64 {
+    let mut published = 0;
+    while !is_done.load(Ordering::Relaxed) {
+        channel.publish(&Event::new("x".repeat(published as usize % 100))).unwrap();
+        published += 1;
+    }
+    published
+}
+
+/// Connects, listens for a while, and drops the connection, over and over, until
+/// told that it has everything.
+fn come_and_go(channel: &Channel, seed: u64, resumes: &AtomicU64) -> Client {
+    let mut client = Client::default();
+    let mut random = seed;
+    loop {
+        let mut subscriber = match channel.subscribe(&client.last) {
+            Subscription::Stream(subscriber) => subscriber,
+            Subscription::Complete => return client,
+            Subscription::Full(_) => panic!("there is room"),
+        };
+        resumes.fetch_add(1, Ordering::Relaxed);
+        random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        let slices = random >> 61;
+        if random & 1024 == 0 {
+            for frame in subscriber.first_frames() {
+                client.hear(std::str::from_utf8(frame.as_bytes()).unwrap());
+            }
+        }
+        client.listen(&mut subscriber, slices);
+    }
+}
+
+#[test]
+fn a_snapshot_and_what_follows_make_the_last_state() {
+    const LAST: u64 = 20_000;
+    let channel = Channel::new(&config(100).with_start(Start::Snapshot));
+    let first = channel.publish(&Event::new("0")).unwrap();
+    let state = Mutex::new((0, first));
+    let follow = || {
+        let mut subscriber = join(&channel, &LastEventId::Absent);
+        loop {
+            let (value, id) = state.lock().unwrap().clone();
+            thread::yield_now();
+            let snapshot = [Event::new(value.to_string()).encode()];
+            match subscriber.begin_with(snapshot, &id) {
+                Ok(()) => return (value, subscriber),
+                Err(stale) => assert!(stale.to_string().contains("expired")),
+            }
+        }
+    };
+    thread::scope(|scope| {
+        let publisher = scope.spawn(|| {
+            for value in 1..=LAST {
+                let mut state = state.lock().unwrap();
+                let id = channel.publish(&Event::new(value.to_string())).unwrap();
+                *state = (value, id);
+            }
+            channel.finish();
+        });
+        for _ in 0..3 {
+            scope.spawn(|| {
+                let mut value = 0;
+                while value < LAST {
+                    let (state, mut subscriber) = follow();
+                    value = state;
+                    let snapshot = subscriber.first_frames();
+                    assert_eq!(snapshot[0].as_bytes(), format!("data: {state}\n\n").as_bytes());
+                    let mut next = |frame: &Frame| {
+                        let text = std::str::from_utf8(frame.as_bytes()).unwrap();
+                        for line in text.lines().filter_map(|line| line.strip_prefix("data: ")) {
+                            value += 1;
+                            assert_eq!(line, value.to_string());
+                        }
+                    };
+                    snapshot[2..].iter().for_each(&mut next);
+                    while let Read::Events(frame) = wait_and_read(&mut subscriber) {
+                        next(&frame);
+                    }
+                }
+            });
+        }
+        publisher.join().unwrap();
+    });
+}
+
+#[test]
+fn who_never_reads_costs_the_others_nothing() {
+    let channel = Channel::new(&config(1000));
+    let mut stuck = join(&channel, &LastEventId::Absent);
+    let mut reader = join(&channel, &LastEventId::Absent);
+    let mut client = Client::default();
+    let mut bytes = 0;
+    for n in 0..100_000 {
+        channel.publish(&Event::new("x".repeat(100))).unwrap();
+        if n % 50 == 0 {
+            client.listen(&mut reader, 1);
+        }
+        if n == 10_000 {
+            bytes = channel.stats().bytes;
+        }
+    }
+    channel.finish();
+    assert!(client.listen(&mut reader, 100));
+    assert_eq!((client.number, client.resets), (100_000, 0));
+    assert!(channel.stats().bytes <= bytes + bytes / 20);
+    assert_eq!(channel.stats().resets(Gap::Lagged), 0);
+    stuck.first_frames();
+    assert_eq!(stuck.read(), Read::Lagged);
+    assert_eq!(channel.stats().resets(Gap::Lagged), 1);
+}
+
+#[test]
+fn a_million_events_take_no_more_than_the_first_hundred_thousand() {
+    let channel = Channel::new(&config(10_000));
+    let event = Event::new("x".repeat(60));
+    let most = [100_000, 900_000].map(|events| {
+        let bytes = (0..events).map(|_| {
+            channel.publish(&event).unwrap();
+            channel.stats().bytes
+        });
+        bytes.max().unwrap()
+    });
+    assert!(most[1] <= most[0] + most[0] / 20, "{most:?}");
+    assert_eq!((channel.stats().published, channel.stats().events), (1_000_000, 10_000));
+}
+
+#[test]
+fn a_client_that_moves_between_servers_fed_alike_misses_and_repeats_nothing() {
+    let epoch = Epoch::new("store").unwrap();
+    let servers = [(); 2].map(|()| Channel::with_epoch(&ChannelConfig::new(), epoch));
+    let mut client = Client { number: 6, ..Client::default() };
+    client.last = LastEventId::Id(EventId::new("store-6").unwrap());
+    for number in 7..=100 {
+        for server in &servers {
+            let id = EventId::new(format!("store-{number}")).unwrap();
+            server.publish_as(&id, &Event::new("x")).unwrap();
+        }
+        let mut subscriber = join(&servers[number % 2], &client.last);
+        assert_eq!(subscriber.outcome(), Outcome::Resumed);
+        client.listen(&mut subscriber, 1);
+        assert_eq!(client.number, number as u64);
+    }
+}
