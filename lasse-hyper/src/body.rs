@@ -53,6 +53,12 @@ impl<H: Handler, M: Stream<Item = Mail<H>> + Unpin> Body for EventBody<H, M> {
                     session.as_mut().handle_written(handed_out);
                     session.poll_output(cx)
                 });
+                if handed_out > 0 && polled == Poll::Ready(Output::Close(Close::Abort)) {
+                    // Hyper throws away what it has not flushed when a body fails,
+                    // and flushes when a body waits.
+                    cx.waker().wake_by_ref();
+                    return Poll::Pending;
+                }
                 polled.map(|output| body.hand_out(output))
             }
             Answer::Full(bytes) => {

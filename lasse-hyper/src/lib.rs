@@ -12,9 +12,9 @@ pub use body::{Aborted, EventBody};
 pub use fate::Fate;
 pub use lasse_tokio::lasse_core;
 pub use lasse_tokio::{
-    Cause, DrainPlan, Events, Figures, Gate, GateConfig, InvalidServeConfig, Notifier, NotifyError,
-    PeerAddr, Refusal, Refused, Relay, Route, Said, ServeConfig,
+    Cause, DrainPlan, Events, Figures, Gate, GateConfig, InvalidServeConfig, Listener, Notifier,
+    NotifyError, PeerAddr, Refusal, Refused, Relay, Route, Said, ServeConfig, Silence,
 };
-pub use respond::{respond, stream};
+pub use respond::{respond, respond_with, stream, subscribe};
 pub use serve::{Serve, serve};
 pub use service::EventService;

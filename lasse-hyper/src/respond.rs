@@ -4,8 +4,8 @@ use bytes::Bytes;
 use futures_core::Stream;
 use http::header::{CONTENT_LENGTH, HeaderValue};
 use http::{Method, Response, StatusCode};
-use lasse_tokio::lasse_core::{Accept, Handler, RequestHead};
-use lasse_tokio::{Answer, Events, Notifier, Relay, Route, Said};
+use lasse_tokio::lasse_core::{Accept, Channel, Handler, Init, RequestHead, Subscriber};
+use lasse_tokio::{Answer, Events, Mail, Notifier, Relay, Route, Said, Silence};
 
 use crate::body::EventBody;
 use crate::fate::Fate;
@@ -87,6 +87,45 @@ pub fn stream<'a, S: Stream<Item: Into<Said>>>(
     let request = request.into();
     let asker = Asker::of(&request);
     asker.embody(lasse_tokio::stream(request, route, events))
+}
+
+/// Answers a request by the events of a channel, from where the client left off:
+/// what it missed and what comes, without a gap and without a repeat. To who has
+/// all of a channel that is over, the answer is 204.
+///
+/// # Examples
+///
+/// ```
+/// use lasse_hyper::Route;
+/// use lasse_hyper::lasse_core::{Channel, ChannelConfig, Event};
+///
+/// let news = Channel::new(&ChannelConfig::new());
+/// let request = http::Request::get("/news").body(())?;
+/// let response = lasse_hyper::subscribe(&request, &Route::default(), &news);
+/// assert_eq!(response.headers()["content-type"], "text/event-stream");
+/// news.publish(&Event::new("tea is ready"))?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub fn subscribe<'a>(
+    request: impl Into<RequestHead<'a>>,
+    route: &Route,
+    channel: &Channel,
+) -> Response<EventBody<Subscriber, Silence<Subscriber>>> {
+    let request = request.into();
+    let asker = Asker::of(&request);
+    asker.embody(lasse_tokio::subscribe(request, route, channel))
+}
+
+/// Answers a request as `init` decides, by a stream that is fed by the mail which
+/// comes with the decision: [`Silence`], where a handler produces by itself.
+pub fn respond_with<'a, H: Handler, M: Stream<Item = Mail<H>> + Unpin>(
+    request: impl Into<RequestHead<'a>>,
+    route: &Route,
+    init: impl FnOnce(&RequestHead<'_>) -> (Init<H>, M),
+) -> Response<EventBody<H, M>> {
+    let request = request.into();
+    let asker = Asker::of(&request);
+    asker.embody(lasse_tokio::respond_with(request, route, init))
 }
 
 /// What a body must know of its request.

@@ -1,8 +1,9 @@
-//! A server for HTTP/1.1 and HTTP/2, with the limits and deadlines that hyper
-//! leaves to its users.
+//! A server for HTTP/1.1 and HTTP/2, with the deadlines and the shutdown that
+//! hyper leaves to its users.
 
 mod connection;
 mod introduce;
+mod open;
 mod preface;
 mod socket;
 mod streams;
@@ -10,40 +11,92 @@ mod streams;
 use std::fmt;
 use std::future::{Future, IntoFuture, Pending, pending};
 use std::pin::{Pin, pin};
-use std::time::Duration;
 
 use http::{Request, Response};
 use http_body::Body;
 use hyper::body::Incoming;
 use hyper::service::Service;
-use lasse_tokio::{PeerAddr, ServeConfig};
-use tokio::net::TcpListener;
+use lasse_tokio::{DrainPlan, Gate, Listener, PeerAddr, ServeConfig};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
-use tokio::time::{sleep, timeout};
 
-use connection::{BoxError, Guest, Opened, Phase};
-use preface::detect;
+use connection::{BoxError, Guest, Phase};
+use open::Door;
 
-/// Serves `service` to everyone who connects.
-pub fn serve<S>(listener: TcpListener, config: ServeConfig, service: S) -> Serve<S> {
-    Serve { listener, config, service, signal: pending() }
+/// Serves `service` over HTTP/1.1 and HTTP/2 to everyone who connects to
+/// `listener`.
+///
+/// To hyper this adds what streams that last for hours need:
+///
+/// - One deadline over the TLS handshake, the bytes that tell the protocol, and
+///   the head of the first request; limits of heads; HTTP/2 pings.
+/// - The write timeout of `config`, on sockets, and on each stream of an HTTP/2
+///   connection, whose socket may be well. Handlers hear
+///   [`Reason::Stalled`](lasse_tokio::lasse_core::Reason::Stalled).
+/// - A [graceful shutdown](Serve::with_graceful_shutdown) that does not wait for
+///   streams that never end.
+///
+/// In the extensions of each request are the client's address, as [`PeerAddr`],
+/// and the server's [`Gate`], which [`Route`](lasse_tokio::Route)s without a gate of
+/// their own go by.
+///
+/// # Examples
+///
+/// ```no_run
+/// # use std::convert::Infallible;
+/// # use http::Response;
+/// use hyper::service::service_fn;
+/// use lasse_hyper::{Listener, ServeConfig};
+///
+/// # async fn hello() -> Result<Response<String>, Infallible> { Ok(Response::default()) }
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> std::io::Result<()> {
+/// let listener = Listener::bind("127.0.0.1:4000").await?;
+/// lasse_hyper::serve(listener, ServeConfig::new(), service_fn(|_request| hello()))
+///     .with_graceful_shutdown(async { drop(tokio::signal::ctrl_c().await) })
+///     .await;
+/// # Ok(())
+/// # }
+/// ```
+pub fn serve<S>(listener: impl Into<Listener>, config: ServeConfig, service: S) -> Serve<S> {
+    let listener = listener.into().with_write_timeout(Some(config.write_timeout()));
+    let (door, gate) = (Door::default(), Gate::default());
+    Serve { listener, config, service, door, gate, signal: pending() }
 }
 
-/// A server, to be awaited.
+/// A server, to be awaited. It is ready when it has shut down; to drop it before
+/// is to drop its connections.
 #[must_use = "a server does nothing unless it is awaited"]
 pub struct Serve<S, G = Pending<()>> {
-    listener: TcpListener,
+    listener: Listener,
     config: ServeConfig,
     service: S,
+    door: Door,
+    gate: Gate,
     signal: G,
 }
 
-impl<S> Serve<S> {
-    /// Shuts down when `signal` is ready
-    pub fn with_graceful_shutdown<G: Future<Output = ()>>(self, signal: G) -> Serve<S, G> {
-        let Self { listener, config, service, .. } = self;
-        Serve { listener, config, service, signal }
+impl<S, G> Serve<S, G> {
+    /// Counts streams at this gate, and shuts down with it: when it drains, for
+    /// whatever reason, so does the server.
+    pub fn with_gate(self, gate: &Gate) -> Self {
+        Self { gate: gate.clone(), ..self }
+    }
+
+    /// Speaks TLS, and HTTP/2 with those who ask for it. If `config` names no
+    /// protocols, it is given these two.
+    #[cfg(feature = "tls")]
+    pub fn with_tls(self, config: tokio_rustls::rustls::ServerConfig) -> Self {
+        Self { door: Door::tls(config), ..self }
+    }
+
+    /// Shuts down when `signal` is ready: drains the gate, by the
+    /// [default plan](DrainPlan) unless it is draining already. Each stream tells its
+    /// client when to come back and ends cleanly, at a random time within the
+    /// plan's window, and its connection closes. Other requests may finish.
+    pub fn with_graceful_shutdown<F: Future<Output = ()>>(self, signal: F) -> Serve<S, F> {
+        let Self { listener, config, service, door, gate, .. } = self;
+        Serve { listener, config, service, door, gate, signal }
     }
 }
 
@@ -53,36 +106,32 @@ where
     S::Future: Send,
     S::Error: Into<BoxError>,
     B: Body<Data: Send, Error: Into<BoxError>> + Send + 'static,
-    G: Future<Output = ()> + Send + 'static,
+    G: Future<Output = ()>,
 {
     async fn run(self) {
-        let Self { listener, config, service, signal } = self;
+        let Self { mut listener, config, service, door, gate, signal } = self;
         let (phases, phase) = watch::channel(Phase::Serving);
         let mut connections = JoinSet::new();
-        let mut signal = pin!(signal);
+        let mut shut = pin!(shut(&gate, signal));
         loop {
             tokio::select! {
-                (io, peer) = accept(&listener) => {
-                    let (service, phase) = (service.clone(), phase.clone());
-                    let guest = Guest { service, config, peer: PeerAddr(peer), phase };
-                    connections.spawn(guest.serve(async move {
-                        let mut io = io;
-                        let (protocol, read_ahead) = detect(&mut io).await?;
-                        Ok(Opened { io, protocol, read_ahead })
-                    }));
+                (io, peer) = listener.accept() => {
+                    let (service, gate, phase) = (service.clone(), gate.clone(), phase.clone());
+                    let guest = Guest { service, config, peer: PeerAddr(peer), gate, phase };
+                    door.let_in(io, guest, &mut connections);
                 }
                 Some(_) = connections.join_next() => {}
-                () = signal.as_mut() => break,
+                () = shut.as_mut() => break,
             }
         }
         drop(listener);
         phases.send_replace(Phase::Closing);
-        let _ = timeout(Duration::from_secs(5), async {
-            while connections.join_next().await.is_some() {}
-        })
-        .await;
+        tokio::select! {
+            () = all_gone(&mut connections) => return,
+            () = gate.over() => {}
+        }
         phases.send_replace(Phase::Over);
-        while connections.join_next().await.is_some() {}
+        all_gone(&mut connections).await;
     }
 }
 
@@ -108,14 +157,19 @@ impl<S, G> fmt::Debug for Serve<S, G> {
     }
 }
 
-async fn accept(listener: &TcpListener) -> (tokio::net::TcpStream, std::net::SocketAddr) {
-    loop {
-        match listener.accept().await {
-            Ok((socket, peer)) => {
-                let _ = socket.set_nodelay(true);
-                return (socket, peer);
+/// Returns when no more clients are to be let in.
+async fn shut(gate: &Gate, signal: impl Future<Output = ()>) {
+    tokio::select! {
+        () = signal => {
+            if !gate.is_draining() {
+                gate.drain(&DrainPlan::new());
             }
-            Err(_) => sleep(Duration::from_millis(100)).await,
+            gate.shut().await;
         }
+        () = gate.shut() => {}
     }
+}
+
+async fn all_gone(connections: &mut JoinSet<()>) {
+    while connections.join_next().await.is_some() {}
 }

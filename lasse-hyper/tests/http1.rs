@@ -8,42 +8,12 @@ use lasse_hyper::ServeConfig;
 use lasse_hyper::lasse_core::Reason;
 use support::*;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout};
-
-async fn send(server: &Server, request: &str) -> TcpStream {
-    let mut socket = TcpStream::connect(server.addr).await.unwrap();
-    socket.write_all(request.as_bytes()).await.unwrap();
-    socket
-}
-
-async fn get(server: &Server, method: &str, path: &str) -> TcpStream {
-    send(server, &format!("{method} {path} HTTP/1.1\r\nhost: lasse.example\r\n\r\n")).await
-}
-
-async fn read_until(socket: &mut TcpStream, end: &str) -> String {
-    let mut text = String::new();
-    while !text.ends_with(end) {
-        let mut space = [0; 4096];
-        let n = timeout(PATIENCE, socket.read(&mut space)).await;
-        let n = n.unwrap_or_else(|_| panic!("nothing comes after {text:?}")).unwrap();
-        assert_ne!(n, 0, "the end, after {text:?}");
-        text.push_str(std::str::from_utf8(&space[..n]).unwrap());
-    }
-    text
-}
-
-/// What comes until the connection closes.
-async fn read_to_end(socket: &mut TcpStream) -> String {
-    let mut text = String::new();
-    timeout(PATIENCE, socket.read_to_string(&mut text)).await.expect("it stays open").unwrap();
-    text
-}
 
 #[tokio::test]
 async fn a_stream_is_chunked_and_flushed() {
     let server = Server::start(ServeConfig::new()).await;
-    let mut socket = get(&server, "GET", "/").await;
+    let mut socket = get(&server, "/").await;
     let text = read_until(&mut socket, "data: hello\n\n\r\n").await;
     let (head, _) = text.split_once("\r\n\r\n").unwrap();
     assert!(head.starts_with("HTTP/1.1 200 OK\r\n"), "{head}");
@@ -56,7 +26,7 @@ async fn a_stream_is_chunked_and_flushed() {
 #[tokio::test]
 async fn a_204_has_no_framing_headers() {
     let server = Server::start(ServeConfig::new()).await;
-    let mut socket = get(&server, "GET", "/none").await;
+    let mut socket = get(&server, "/none").await;
     let text = read_until(&mut socket, "\r\n\r\n").await;
     assert!(text.starts_with("HTTP/1.1 204 "), "{text}");
     assert!(!text.contains("content-length") && !text.contains("transfer-encoding"), "{text}");
@@ -65,45 +35,45 @@ async fn a_204_has_no_framing_headers() {
 #[tokio::test]
 async fn a_response_of_the_applications_own_is_framed_by_the_server() {
     let server = Server::start(ServeConfig::new()).await;
-    let mut socket = get(&server, "GET", "/wrong").await;
+    let mut socket = get(&server, "/wrong").await;
     let text = read_until(&mut socket, "not here").await;
     assert!(text.contains("\r\ncontent-length: 8\r\n"), "{text}");
     assert!(!text.contains("transfer-encoding") && !text.contains("upgrade"), "{text}");
-    socket.write_all(b"HEAD /wrong HTTP/1.1\r\nhost: lasse.example\r\n\r\n").await.unwrap();
+    socket.write_all(request("HEAD", "/wrong").as_bytes()).await.unwrap();
     let text = read_until(&mut socket, "\r\n\r\n").await;
     assert!(text.contains("\r\ncontent-length: 8\r\n"), "{text}");
-    socket.write_all(b"GET /none HTTP/1.1\r\nhost: lasse.example\r\n\r\n").await.unwrap();
+    socket.write_all(request("GET", "/none").as_bytes()).await.unwrap();
     assert!(read_until(&mut socket, "\r\n\r\n").await.starts_with("HTTP/1.1 204 "));
 }
 
 #[tokio::test]
 async fn a_head_is_answered_at_once_and_without_a_body() {
     let mut server = Server::start(ServeConfig::new()).await;
-    let mut socket = get(&server, "HEAD", "/").await;
+    let mut socket = send(&server, &request("HEAD", "/")).await;
     let text = read_until(&mut socket, "\r\n\r\n").await;
     assert!(text.starts_with("HTTP/1.1 200 OK\r\n"), "{text}");
     assert!(!text.contains("content-length"), "{text}");
     assert_eq!(server.end().await, Reason::HeadOnly);
-    socket.write_all(b"GET / HTTP/1.1\r\nhost: lasse.example\r\n\r\n").await.unwrap();
+    socket.write_all(request("GET", "/").as_bytes()).await.unwrap();
     read_until(&mut socket, "data: hello\n\n\r\n").await;
 }
 
 #[tokio::test]
 async fn a_stop_ends_the_body_and_keeps_the_connection() {
     let mut server = Server::start(ServeConfig::new()).await;
-    let mut socket = get(&server, "GET", "/").await;
+    let mut socket = get(&server, "/").await;
     read_until(&mut socket, "data: hello\n\n\r\n").await;
     server.newest().inform("stop").unwrap();
     assert_eq!(read_until(&mut socket, "\r\n\r\n").await, "0\r\n\r\n");
     assert_eq!(server.end().await, Reason::Stopped);
-    socket.write_all(b"GET /none HTTP/1.1\r\nhost: lasse.example\r\n\r\n").await.unwrap();
+    socket.write_all(request("GET", "/none").as_bytes()).await.unwrap();
     assert!(read_until(&mut socket, "\r\n\r\n").await.starts_with("HTTP/1.1 204 "));
 }
 
 #[tokio::test]
 async fn an_abort_leaves_the_body_without_an_end() {
     let mut server = Server::start(ServeConfig::new()).await;
-    let mut socket = get(&server, "GET", "/").await;
+    let mut socket = get(&server, "/").await;
     read_until(&mut socket, "data: hello\n\n\r\n").await;
     server.newest().inform("abort").unwrap();
     let mut rest = String::new();
@@ -115,7 +85,7 @@ async fn an_abort_leaves_the_body_without_an_end() {
 #[tokio::test]
 async fn a_client_that_leaves_is_noticed_at_once() {
     let mut server = Server::start(ServeConfig::new()).await;
-    let mut socket = get(&server, "GET", "/").await;
+    let mut socket = get(&server, "/").await;
     read_until(&mut socket, "data: hello\n\n\r\n").await;
     drop(socket);
     assert_eq!(server.end().await, Reason::PeerClosed);
@@ -124,7 +94,7 @@ async fn a_client_that_leaves_is_noticed_at_once() {
 #[tokio::test]
 async fn a_stalled_reader_is_dropped_within_the_write_timeout() {
     let mut server = Server::start(impatient()).await;
-    let mut socket = get(&server, "GET", "/").await;
+    let mut socket = get(&server, "/").await;
     read_until(&mut socket, "data: hello\n\n\r\n").await;
     let start = Instant::now();
     server.newest().notify(event(20_000_000)).unwrap();
@@ -135,10 +105,10 @@ async fn a_stalled_reader_is_dropped_within_the_write_timeout() {
 #[tokio::test]
 async fn a_panic_costs_its_own_connection_alone() {
     let mut server = Server::start(ServeConfig::new()).await;
-    let mut kept = get(&server, "GET", "/").await;
+    let mut kept = get(&server, "/").await;
     read_until(&mut kept, "data: hello\n\n\r\n").await;
     let to_kept = server.newest();
-    let mut broken = get(&server, "GET", "/").await;
+    let mut broken = get(&server, "/").await;
     read_until(&mut broken, "data: hello\n\n\r\n").await;
     server.newest().inform("a panic, as ordered").unwrap();
     assert_eq!(server.end().await, Reason::Panicked);

@@ -2,60 +2,19 @@
 
 mod support;
 
-use std::future::poll_fn;
 use std::time::Duration;
 
 use bytes::Bytes;
+use h2::Reason as ResetReason;
 use h2::client::SendRequest;
-use h2::{Reason as ResetReason, RecvStream};
-use http::{Method, Request, Response};
+use http::Method;
 use lasse_hyper::ServeConfig;
 use lasse_hyper::lasse_core::{Event, Reason};
+use support::h2_client::{ask, connect, data, read_until};
 use support::*;
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout};
-
-/// A client whose windows are as large as they may be, but those of the streams.
-async fn connect(server: &Server, stream_window: u32) -> SendRequest<Bytes> {
-    let socket = TcpStream::connect(server.addr).await.unwrap();
-    let mut builder = h2::client::Builder::new();
-    builder.initial_connection_window_size(1 << 30).initial_window_size(stream_window);
-    let (client, connection) = builder.handshake(socket).await.unwrap();
-    tokio::spawn(async { drop(connection.await) });
-    client.ready().await.unwrap()
-}
-
-async fn ask(client: &mut SendRequest<Bytes>, method: Method, path: &str) -> Response<RecvStream> {
-    poll_fn(|cx| client.poll_ready(cx)).await.unwrap();
-    let uri = format!("http://lasse.example{path}");
-    let request = Request::builder().method(method).uri(uri).body(()).unwrap();
-    let (response, _) = client.send_request(request, true).unwrap();
-    timeout(PATIENCE, response).await.expect("no answer").unwrap()
-}
-
-/// The next data of a stream, or `None` at its end, which may be an empty frame.
-async fn data(body: &mut RecvStream) -> Option<Result<Bytes, h2::Error>> {
-    loop {
-        let data = timeout(PATIENCE, body.data()).await.expect("nothing comes")?;
-        match &data {
-            Ok(bytes) if bytes.is_empty() => continue,
-            Ok(bytes) => body.flow_control().release_capacity(bytes.len()).unwrap(),
-            Err(_) => {}
-        }
-        return Some(data);
-    }
-}
-
-/// All that comes until it ends with `end`.
-async fn read_until(body: &mut RecvStream, end: &str) -> String {
-    let mut text = String::new();
-    while !text.ends_with(end) {
-        let data = data(body).await.expect("the stream goes on").unwrap();
-        text.push_str(std::str::from_utf8(&data).unwrap());
-    }
-    text
-}
 
 #[tokio::test]
 async fn a_stream_has_no_connection_headers() {

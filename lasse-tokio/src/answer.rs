@@ -5,12 +5,12 @@ use std::pin::Pin;
 use bytes::Bytes;
 use futures_core::Stream;
 use http::Response;
-use lasse_core::{Accept, Body, Connection, Handler, Init, RequestHead};
+use lasse_core::{Accept, Body, Channel, Connection, Handler, Init, RequestHead, Subscriber};
 
 use crate::clock::now;
 use crate::events::{Events, Relay, Said};
 use crate::gate::Permit;
-use crate::mailbox::{Mail, Mailbox, Notifier, mailbox};
+use crate::mailbox::{Mail, Mailbox, Notifier, Silence, mailbox};
 use crate::route::Route;
 use crate::session::Session;
 
@@ -129,6 +129,33 @@ pub fn stream<'a, S: Stream<Item: Into<Said>>>(
     events: S,
 ) -> Response<Answer<Relay, Events<S>>> {
     respond_with(request, route, |_| (Init::Stream(Relay, Vec::new()), Events::new(events)))
+}
+
+/// Answers a request by the events of a channel, from where the client left off:
+/// what it missed and what comes, without a gap and without a repeat.
+///
+/// # Examples
+///
+/// ```
+/// use lasse_tokio::Route;
+/// use lasse_tokio::lasse_core::{Channel, ChannelConfig, Event};
+///
+/// let news = Channel::new(&ChannelConfig::new());
+/// let request = http::Request::get("/news").body(())?;
+/// let response = lasse_tokio::subscribe(&request, &Route::default(), &news);
+/// news.publish(&Event::new("tea is ready"))?;
+/// # let _ = response;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub fn subscribe<'a>(
+    request: impl Into<RequestHead<'a>>,
+    route: &Route,
+    channel: &Channel,
+) -> Response<Answer<Subscriber, Silence<Subscriber>>> {
+    respond_with(request, route, |request| {
+        let subscription = channel.subscribe(request.last_event_id());
+        (subscription.into_init(|subscriber| subscriber), Silence::new())
+    })
 }
 
 /// The body of an answer: a stream, or bytes.

@@ -118,6 +118,11 @@ impl Gate {
         self.0.open.load(Ordering::SeqCst)
     }
 
+    /// Returns when the plan's last moment is a second past, whatever is left.
+    pub async fn over(&self) {
+        self.0.come(|gate| gate.timetable.over_at()).await;
+    }
+
     /// What the gate has counted.
     pub fn figures(&self) -> Figures {
         self.0.counters.figures(self.0.open.load(Ordering::Relaxed))

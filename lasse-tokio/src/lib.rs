@@ -15,7 +15,7 @@ mod session;
 mod sockets;
 mod spread;
 
-pub use answer::{Answer, respond, respond_with, stream};
+pub use answer::{Answer, respond, respond_with, stream, subscribe};
 pub use clock::now;
 pub use drive::{Drive, Ended, drive};
 pub use events::{Events, Relay, Said};

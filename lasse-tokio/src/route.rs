@@ -13,7 +13,7 @@ use crate::gate::{Cause, Gate, Permit, Refused};
 ///
 /// | setting | default |
 /// |---|---|
-/// | gate | none: all are let in |
+/// | gate | the server's, if there is one in the request's extensions |
 /// | refusal | as an `EventSource` understands it |
 /// | mailbox | room for 64 messages |
 ///
@@ -86,7 +86,8 @@ impl Route {
 
     /// Asks the gate, for what may become a stream.
     pub(crate) fn admit(&self, request: &RequestHead<'_>) -> Result<Option<Permit>, Refused> {
-        let gate = self.gate.as_ref().filter(|_| request.method() != Method::HEAD);
+        let gate = self.gate.as_ref().or_else(|| request.extensions().get());
+        let gate = gate.filter(|_| request.method() != Method::HEAD);
         gate.map(|gate| gate.admit(request)).transpose()
     }
 

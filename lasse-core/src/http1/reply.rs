@@ -9,7 +9,7 @@ use super::framer::{Framer, Wire};
 use super::request::{BadRequest, Persistence, Terms};
 use crate::config::Config;
 use crate::connection::{Body, Close, Connection, Output};
-use crate::handler::Handler;
+use crate::handler::{Handler, Reason};
 use crate::time::Instant;
 
 /// An answer, whether it is a stream or not, with one deadline to its last byte.

@@ -7,7 +7,6 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use bytes::Bytes;
 use http::{Request, Response};
 use http_body::Body;
 use hyper::body::Incoming;
@@ -16,12 +15,13 @@ use hyper::service::Service;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulConnection;
 use lasse_tokio::lasse_core::Reason;
-use lasse_tokio::{PeerAddr, ServeConfig};
+use lasse_tokio::{Gate, PeerAddr, ServeConfig};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::watch;
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::introduce::{Caller, Introduce};
+use super::open::Opened;
 use super::preface::Protocol;
 use super::socket::Socket;
 use super::streams::Streams;
@@ -47,6 +47,7 @@ pub(super) struct Guest<S> {
     pub(super) service: S,
     pub(super) config: ServeConfig,
     pub(super) peer: PeerAddr,
+    pub(super) gate: Gate,
     pub(super) phase: watch::Receiver<Phase>,
 }
 
@@ -71,8 +72,8 @@ where
         };
         let Ok(Opened { io, protocol, read_ahead }) = opened else { return };
         let fate = Fate::new();
-        let caller = Caller { peer: self.peer, fate: fate.clone(), has_spoken: false.into() };
-        let caller = Arc::new(caller);
+        let (peer, gate, has_spoken) = (self.peer, self.gate, false.into());
+        let caller = Arc::new(Caller { peer, gate, fate: fate.clone(), has_spoken });
         let socket = TokioIo::new(Socket { io, read_ahead, fate });
         let introduce = Introduce { service: self.service, caller: caller.clone(), streams: None };
         let course = Course { caller, phase: self.phase, late };
@@ -88,14 +89,6 @@ where
             }
         }
     }
-}
-
-/// A connection that has shown what it speaks.
-#[derive(Debug)]
-pub(super) struct Opened<Io> {
-    pub(super) io: Io,
-    pub(super) protocol: Protocol,
-    pub(super) read_ahead: Bytes,
 }
 
 /// What may end a connection, but its client.

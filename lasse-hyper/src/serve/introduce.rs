@@ -12,7 +12,7 @@ use http::{Request, Response};
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 use hyper::service::Service;
-use lasse_tokio::PeerAddr;
+use lasse_tokio::{Gate, PeerAddr};
 use pin_project_lite::pin_project;
 
 use super::streams::{Pace, Streams};
@@ -22,6 +22,7 @@ use crate::fate::Fate;
 #[derive(Debug)]
 pub(super) struct Caller {
     pub(super) peer: PeerAddr,
+    pub(super) gate: Gate,
     pub(super) fate: Fate,
     /// Whether the head of a request has come.
     pub(super) has_spoken: AtomicBool,
@@ -46,17 +47,13 @@ where
 
     fn call(&self, mut request: Request<Incoming>) -> Introduced<S::Future> {
         self.caller.has_spoken.store(true, Ordering::Relaxed);
-        request.extensions_mut().insert(self.caller.peer);
-        let pace = self.streams.as_ref().map(|streams| {
-            let fate = self.caller.fate.of_stream();
-            request.extensions_mut().insert(fate.clone());
-            let pace = Arc::new(Pace::new(fate));
-            streams.expect(pace.clone());
-            pace
-        });
-        if pace.is_none() {
-            request.extensions_mut().insert(self.caller.fate.clone());
-        }
+        let Caller { peer, gate, fate, .. } = &*self.caller;
+        let fate = if self.streams.is_some() { fate.of_stream() } else { fate.clone() };
+        let extensions = request.extensions_mut();
+        extensions.insert(*peer);
+        extensions.insert(gate.clone());
+        extensions.insert(fate.clone());
+        let pace = self.streams.as_ref().map(|streams| streams.expect(fate));
         Introduced { answer: self.service.call(request), pace }
     }
 }

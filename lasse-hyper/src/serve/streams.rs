@@ -25,7 +25,7 @@ pub(super) struct Pace {
 }
 
 impl Pace {
-    pub(super) fn new(fate: Fate) -> Self {
+    fn new(fate: Fate) -> Self {
         Self { stuck_since: NONE.into(), fate }
     }
 
@@ -61,9 +61,11 @@ impl Streams {
         Self { next: Arc::default(), write_timeout }
     }
 
-    /// Tells the pace of the stream that is executed next.
-    pub(super) fn expect(&self, pace: Arc<Pace>) {
-        *self.next.lock().unwrap_or_else(PoisonError::into_inner) = Some(pace);
+    /// Makes the pace of the stream that is executed next.
+    pub(super) fn expect(&self, fate: Fate) -> Arc<Pace> {
+        let pace = Arc::new(Pace::new(fate));
+        *self.next.lock().unwrap_or_else(PoisonError::into_inner) = Some(pace.clone());
+        pace
     }
 }
 

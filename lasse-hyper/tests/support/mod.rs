@@ -2,7 +2,10 @@
 
 #![allow(dead_code, unreachable_pub, reason = "each test file uses some of it")]
 
+pub mod h2_client;
+
 use std::convert::Infallible;
+use std::future::{Future, ready};
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -12,9 +15,10 @@ use http::{Request, Response};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use lasse_hyper::lasse_core::{Accept, Event, Frame, Handler, Init, Next, Reason, RequestHead};
-use lasse_hyper::{EventBody, Notifier, Route, ServeConfig, respond, serve};
-use tokio::net::TcpListener;
-use tokio::sync::{mpsc, oneshot};
+use lasse_hyper::{EventBody, Gate, Notifier, Route, ServeConfig, respond, serve};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
@@ -63,31 +67,52 @@ impl Accept for Tap {
     }
 }
 
-/// A server under test, and the notifiers of its streams in the order in which
+/// A server under test, its gate, and the notifiers of its streams in the order in which
 /// they came.
 pub struct Server {
     pub addr: SocketAddr,
     pub streams: Arc<Mutex<Vec<Notifier<Tap>>>>,
     pub ends: mpsc::UnboundedReceiver<Reason>,
-    pub stop: Option<oneshot::Sender<()>>,
+    pub gate: Gate,
     pub task: JoinHandle<()>,
 }
 
 impl Server {
+    /// Our own server, with nothing between it and the service.
     pub async fn start(config: ServeConfig) -> Self {
+        Self::start_route(config, Route::default()).await
+    }
+
+    /// Our own server, all of whose streams are of this route.
+    pub async fn start_route(config: ServeConfig, route: Route) -> Self {
+        Self::start_with(route, |listener, gate, service| async move {
+            let answer = move |request: Request<Incoming>| ready(service.answer(&request));
+            serve(listener, config, service_fn(answer)).with_gate(&gate).await;
+        })
+        .await
+    }
+
+    /// Any server.
+    pub async fn start_with<F>(
+        route: Route,
+        run: impl FnOnce(TcpListener, Gate, Service) -> F,
+    ) -> Self
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let addr = listener.local_addr().unwrap();
         let streams = Arc::new(Mutex::new(Vec::new()));
         let (sender, ends) = mpsc::unbounded_channel();
-        let (stop, stopped) = oneshot::channel();
-        let service = Service { streams: streams.clone(), ends: sender, route: Route::default() };
-        let service = service_fn(move |request: Request<Incoming>| {
-            std::future::ready(service.answer(&request))
-        });
-        let signal = async { drop(stopped.await) };
-        let server = serve(listener, config, service).with_graceful_shutdown(signal);
-        let task = tokio::spawn(server.into_future());
-        Self { addr, streams, ends, stop: Some(stop), task }
+        let gate = Gate::default();
+        let service = Service { streams: streams.clone(), ends: sender, route };
+        let task = tokio::spawn(run(listener, gate.clone(), service));
+        Self { addr, streams, ends, gate, task }
+    }
+
+    /// Waits until the server has shut down.
+    pub async fn stopped(&mut self) {
+        timeout(PATIENCE, &mut self.task).await.expect("the server runs on").unwrap();
     }
 
     /// The notifier of the newest stream.
@@ -121,6 +146,43 @@ impl Service {
 /// An event of `n` bytes of data.
 pub fn event(n: usize) -> Frame {
     Event::new("x".repeat(n)).encode()
+}
+
+/// A request with no more to it than a method and a path.
+pub fn request(method: &str, path: &str) -> String {
+    format!("{method} {path} HTTP/1.1\r\nhost: lasse.example\r\n\r\n")
+}
+
+/// Connects, and asks over HTTP/1.1.
+pub async fn get(server: &Server, path: &str) -> TcpStream {
+    send(server, &request("GET", path)).await
+}
+
+/// Connects, and says something.
+pub async fn send(server: &Server, text: &str) -> TcpStream {
+    let mut socket = TcpStream::connect(server.addr).await.unwrap();
+    socket.write_all(text.as_bytes()).await.unwrap();
+    socket
+}
+
+/// What comes until it ends with `end`.
+pub async fn read_until(socket: &mut TcpStream, end: &str) -> String {
+    let mut text = String::new();
+    while !text.ends_with(end) {
+        let mut space = [0; 4096];
+        let n = timeout(PATIENCE, socket.read(&mut space)).await;
+        let n = n.unwrap_or_else(|_| panic!("nothing comes after {text:?}")).unwrap();
+        assert_ne!(n, 0, "the end, after {text:?}");
+        text.push_str(std::str::from_utf8(&space[..n]).unwrap());
+    }
+    text
+}
+
+/// What comes until the connection closes.
+pub async fn read_to_end(socket: &mut TcpStream) -> String {
+    let mut text = String::new();
+    timeout(PATIENCE, socket.read_to_string(&mut text)).await.expect("it stays open").unwrap();
+    text
 }
 
 /// How long a test waits for what must happen.

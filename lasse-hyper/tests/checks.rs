@@ -1,0 +1,31 @@
+//! The server, seen from outside: the checks that all of lasse's servers pass.
+
+use std::convert::Infallible;
+use std::future::{IntoFuture, ready};
+
+use http::Request;
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use lasse_hyper::{Route, ServeConfig, respond, serve};
+use lasse_testkit::checks::{self, HEAD_BYTES, HEAD_FIELDS, HEAD_TIME, Journal, Puppet};
+use tokio::net::TcpListener;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_server_passes_the_checks() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let journal = Journal::default();
+    let (args, route) = (journal.clone(), Route::new(checks::config().unwrap()));
+    let service = service_fn(move |request: Request<Incoming>| {
+        ready(Ok::<_, Infallible>(respond::<Puppet>(&request, &route, |_| args.clone())))
+    });
+    let config = ServeConfig::new()
+        .with_head_limits(HEAD_BYTES, HEAD_FIELDS)
+        .and_then(|config| config.with_head_timeout(HEAD_TIME))
+        .and_then(|config| config.with_write_timeout(checks::WRITE_TIMEOUT))
+        .unwrap();
+    let server = tokio::spawn(serve(listener, config, service).into_future());
+    let subject = checks::Server { address, journal, is_guest: false };
+    tokio::task::spawn_blocking(move || checks::run(&subject)).await.unwrap();
+    server.abort();
+}

@@ -1,0 +1,152 @@
+//! Shutdown with streams open that never end by themselves.
+
+mod support;
+
+use std::future::ready;
+use std::time::Duration;
+
+use axum::Router;
+use axum::routing::get as on_get;
+use http::{Method, Request};
+use lasse_hyper::lasse_core::{Config, Reason};
+use lasse_hyper::{DrainPlan, Gate, Route, ServeConfig};
+use support::h2_client::{ask, connect, data};
+use support::*;
+use tokio::io::AsyncReadExt;
+use tokio::time::{Instant, timeout};
+
+/// A plan that is over before the tester is bored.
+fn plan() -> DrainPlan {
+    DrainPlan::new().with_window(Duration::from_millis(500)).with_grace(Duration::from_millis(500))
+}
+
+/// Opens a hundred streams, drains the gate, and reads what they say to the end.
+async fn drain_a_hundred(server: &mut Server, gate: &Gate) {
+    let mut sockets = Vec::new();
+    for _ in 0..100 {
+        let mut socket = get(server, "/").await;
+        read_until(&mut socket, "data: hello\n\n\r\n").await;
+        sockets.push(socket);
+    }
+    let start = Instant::now();
+    gate.drain(&plan());
+    for socket in &mut sockets {
+        let rest = read_to_end(socket).await;
+        let (size, last) = rest.split_once("\r\n").unwrap();
+        let (retry, end) = last.split_once("\n").unwrap();
+        assert!(retry.starts_with("retry: "), "{rest:?}");
+        assert_eq!(usize::from_str_radix(size, 16), Ok(retry.len() + 1));
+        assert_eq!(end, "\r\n0\r\n\r\n");
+    }
+    server.stopped().await;
+    assert!(start.elapsed() < Duration::from_secs(1), "{:?}", start.elapsed());
+    for _ in 0..100 {
+        assert_eq!(server.end().await, Reason::Drained);
+    }
+}
+
+#[tokio::test]
+async fn a_hundred_streams_end_cleanly_and_the_server_with_them() {
+    let mut server = Server::start(ServeConfig::new()).await;
+    let gate = server.gate.clone();
+    drain_a_hundred(&mut server, &gate).await;
+    assert_eq!(gate.figures().ended(Reason::Drained), 100);
+}
+
+#[tokio::test]
+async fn a_hundred_streams_end_cleanly_under_axums_server_too() {
+    let gate = Gate::default();
+    let route = Route::default().with_gate(&gate);
+    let signal = gate.clone();
+    let mut server = Server::start_with(route, |listener, _, service| async move {
+        let answer = move |request: Request<axum::body::Body>| ready(service.answer(&request));
+        let router = Router::new().route("/", on_get(answer));
+        let serve = axum::serve(listener, router);
+        serve.with_graceful_shutdown(async move { signal.shut().await }).await.unwrap();
+    })
+    .await;
+    drain_a_hundred(&mut server, &gate).await;
+}
+
+#[tokio::test]
+async fn a_hundred_http2_streams_end_cleanly_and_their_connection_with_them() {
+    let mut server = Server::start(ServeConfig::new()).await;
+    let mut client = connect(&server, 65_535).await;
+    let mut streams = Vec::new();
+    for _ in 0..100 {
+        streams.push(ask(&mut client, Method::GET, "/").await.into_body());
+    }
+    server.gate.drain(&plan());
+    for stream in &mut streams {
+        let mut text = Vec::new();
+        while let Some(bytes) = data(stream).await {
+            text.extend_from_slice(&bytes.expect("a clean end"));
+        }
+        let text = String::from_utf8(text).unwrap();
+        let (hello, retry) = text.split_at(":\ndata: hello\n\n".len());
+        assert_eq!(hello, ":\ndata: hello\n\n");
+        assert!(retry.starts_with("retry: ") && retry.ends_with('\n'), "{text:?}");
+    }
+    server.stopped().await;
+    assert_eq!(server.end().await, Reason::Drained);
+}
+
+#[tokio::test]
+async fn connections_without_a_stream_do_not_hold_the_server() {
+    let mut server = Server::start(ServeConfig::new()).await;
+    let mut silent = send(&server, "").await;
+    let mut slow = send(&server, "PRI * HT").await;
+    let mut idle = get(&server, "/none").await;
+    read_until(&mut idle, "\r\n\r\n").await;
+    let _idle_too = connect(&server, 65_535).await;
+    server.gate.drain(&DrainPlan::new().with_grace(Duration::from_secs(60)));
+    server.stopped().await;
+    for socket in [&mut silent, &mut slow, &mut idle] {
+        assert!(matches!(socket.read(&mut [0; 1]).await, Ok(0) | Err(_)));
+    }
+}
+
+#[tokio::test]
+async fn finite_streams_may_finish_and_others_may_not() {
+    let route = Route::new(Config::new().with_finite(true));
+    let mut server = Server::start_route(ServeConfig::new(), route).await;
+    let mut finishing = get(&server, "/").await;
+    read_until(&mut finishing, "data: hello\n\n\r\n").await;
+    let to_finishing = server.newest();
+    let mut dawdling = get(&server, "/").await;
+    read_until(&mut dawdling, "data: hello\n\n\r\n").await;
+
+    server.gate.drain(&plan());
+    tokio::time::sleep(Duration::from_millis(700)).await;
+    to_finishing.notify(event(1)).unwrap();
+    to_finishing.inform("stop").unwrap();
+    assert_eq!(read_to_end(&mut finishing).await, "9\r\ndata: x\n\n\r\n0\r\n\r\n");
+    assert_eq!(server.end().await, Reason::Stopped);
+
+    let mut rest = String::new();
+    let _ = timeout(PATIENCE, dawdling.read_to_string(&mut rest)).await.expect("it stays open");
+    assert_eq!(rest, "", "an abort has no last chunk");
+    assert_eq!(server.end().await, Reason::Drained);
+    server.stopped().await;
+}
+
+#[tokio::test]
+async fn a_reader_that_has_stalled_does_not_hold_the_server() {
+    let mut server = Server::start(ServeConfig::new()).await;
+    let mut socket = get(&server, "/").await;
+    read_until(&mut socket, "data: hello\n\n\r\n").await;
+    server.newest().notify(event(20_000_000)).unwrap();
+    server.gate.drain(&plan());
+    assert_eq!(server.end().await, Reason::Drained);
+    server.stopped().await;
+}
+
+#[tokio::test]
+async fn new_streams_are_served_until_the_notice_has_passed() {
+    let mut server = Server::start(ServeConfig::new()).await;
+    server.gate.drain(&plan().with_notice(Duration::from_millis(200)));
+    let mut socket = get(&server, "/").await;
+    read_until(&mut socket, "data: hello\n\n\r\n").await;
+    assert!(read_to_end(&mut socket).await.ends_with("\r\n0\r\n\r\n"));
+    server.stopped().await;
+}

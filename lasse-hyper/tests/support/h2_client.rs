@@ -1,0 +1,58 @@
+//! An HTTP/2 client that shows each frame.
+
+use std::future::poll_fn;
+
+use bytes::Bytes;
+use h2::RecvStream;
+use h2::client::SendRequest;
+use http::{Method, Request, Response};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+
+use super::{PATIENCE, Server};
+
+/// A client with a large window for the connection, and one for each stream.
+pub async fn connect(server: &Server, stream_window: u32) -> SendRequest<Bytes> {
+    let socket = TcpStream::connect(server.addr).await.unwrap();
+    let mut builder = h2::client::Builder::new();
+    builder.initial_connection_window_size(1 << 30).initial_window_size(stream_window);
+    let (client, connection) = builder.handshake(socket).await.unwrap();
+    tokio::spawn(async { drop(connection.await) });
+    client.ready().await.unwrap()
+}
+
+/// Asks, and waits for the head of the answer.
+pub async fn ask(
+    client: &mut SendRequest<Bytes>,
+    method: Method,
+    path: &str,
+) -> Response<RecvStream> {
+    poll_fn(|cx| client.poll_ready(cx)).await.unwrap();
+    let uri = format!("http://lasse.example{path}");
+    let request = Request::builder().method(method).uri(uri).body(()).unwrap();
+    let (response, _) = client.send_request(request, true).unwrap();
+    timeout(PATIENCE, response).await.expect("no answer").unwrap()
+}
+
+/// The next data of a stream, or `None` at its end, which may be an empty frame.
+pub async fn data(body: &mut RecvStream) -> Option<Result<Bytes, h2::Error>> {
+    loop {
+        let data = timeout(PATIENCE, body.data()).await.expect("nothing comes")?;
+        match &data {
+            Ok(bytes) if bytes.is_empty() => continue,
+            Ok(bytes) => body.flow_control().release_capacity(bytes.len()).unwrap(),
+            Err(_) => {}
+        }
+        return Some(data);
+    }
+}
+
+/// All that comes until it ends with `end`.
+pub async fn read_until(body: &mut RecvStream, end: &str) -> String {
+    let mut text = String::new();
+    while !text.ends_with(end) {
+        let data = data(body).await.expect("the stream goes on").unwrap();
+        text.push_str(std::str::from_utf8(&data).unwrap());
+    }
+    text
+}
