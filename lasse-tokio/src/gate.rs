@@ -6,6 +6,7 @@ mod drain;
 mod figures;
 mod permit;
 mod refused;
+mod report;
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -85,6 +86,7 @@ impl Gate {
         let admission = self.try_admit(request);
         if let Err(refused) = &admission {
             self.0.counters.count_refused(refused.cause());
+            report::refused(refused.cause());
         }
         admission
     }
@@ -93,6 +95,7 @@ impl Gate {
     /// [`is_draining`](Self::is_draining), and each stream learns when it is to end.
     /// A second plan replaces the first.
     pub fn drain(&self, plan: &DrainPlan) {
+        report::draining(plan, self.figures().open);
         self.0.timetable.set(plan, now());
         self.0.drains.fetch_add(1, Ordering::Release);
         self.0.bell.ring();

@@ -6,9 +6,9 @@ use std::task::{Context, Poll};
 
 use lasse_core::{Drain, Reason};
 
-use super::Gate;
 use super::bell::Place;
 use super::config::Key;
+use super::{Gate, report};
 use crate::clock::now;
 
 /// One stream's leave to be, for as long as the stream holds it. It tells the
@@ -26,6 +26,7 @@ pub struct Permit {
 
 impl Permit {
     pub(super) fn new(gate: Gate) -> Self {
+        report::opened();
         Self { gate, key: None, place: None, heard: 0, reason: Some(Reason::Dropped) }
     }
 
@@ -78,7 +79,9 @@ impl Drop for Permit {
         }
         if let Some(reason) = self.reason {
             gate.counters.count_ended(reason);
+            report::ended(reason);
         }
+        report::left();
         gate.handle_gone();
     }
 }
