@@ -2,14 +2,17 @@
 
 mod support;
 
+use std::convert::Infallible;
+use std::future::ready;
 use std::time::Duration;
 
 use bytes::Bytes;
 use h2::Reason as ResetReason;
 use h2::client::SendRequest;
-use http::Method;
-use lasse_hyper::ServeConfig;
+use http::{Method, Response};
+use hyper::service::service_fn;
 use lasse_hyper::lasse_core::{Event, Reason};
+use lasse_hyper::{Route, ServeConfig, serve};
 use support::h2_client::{ask, connect, data, read_until};
 use support::*;
 use tokio::io::AsyncReadExt;
@@ -40,6 +43,19 @@ async fn a_head_is_answered_at_once_and_without_data() {
         assert_eq!(told, length, "{path}");
     }
     assert_eq!(server.end().await, Reason::HeadOnly);
+}
+
+#[tokio::test]
+async fn a_head_of_another_service_is_answered_without_data_too() {
+    let server = Server::start_with(Route::default(), |listener, _, _| async move {
+        let page = || ready(Ok::<_, Infallible>(Response::new(String::from("a page"))));
+        serve(listener, ServeConfig::new(), service_fn(move |_| page())).await;
+    })
+    .await;
+    let mut client = connect(&server, 65_535).await;
+    let response = ask(&mut client, Method::HEAD, "/").await;
+    assert!(response.body().is_end_stream());
+    assert_eq!(response.headers()["content-length"], "6");
 }
 
 #[tokio::test]

@@ -8,7 +8,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, ready};
 
 use bytes::Buf;
-use http::{Request, Response};
+use http::header::CONTENT_LENGTH;
+use http::{HeaderMap, HeaderValue, Method, Request, Response};
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 use hyper::service::Service;
@@ -40,6 +41,7 @@ pub(super) struct Introduce<S> {
 impl<S, B> Service<Request<Incoming>> for Introduce<S>
 where
     S: Service<Request<Incoming>, Response = Response<B>>,
+    B: Body,
 {
     type Response = Response<PacedBody<B>>;
     type Error = S::Error;
@@ -54,7 +56,8 @@ where
         extensions.insert(gate.clone());
         extensions.insert(fate.clone());
         let pace = self.streams.as_ref().map(|streams| streams.expect(fate));
-        Introduced { answer: self.service.call(request), pace }
+        let is_head = request.method() == Method::HEAD;
+        Introduced { answer: self.service.call(request), is_head, pace }
     }
 }
 
@@ -63,6 +66,7 @@ pin_project! {
     pub(super) struct Introduced<F> {
         #[pin]
         answer: F,
+        is_head: bool,
         pace: Option<Arc<Pace>>,
     }
 }
@@ -70,22 +74,29 @@ pin_project! {
 impl<F, B, E> Future for Introduced<F>
 where
     F: Future<Output = Result<Response<B>, E>>,
+    B: Body,
 {
     type Output = Result<Response<PacedBody<B>>, E>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let introduced = self.project();
         let response = ready!(introduced.answer.poll(cx))?;
+        let (mut head, body) = response.into_parts();
+        if *introduced.is_head {
+            tell_length(&mut head.headers, &body);
+        }
+        let body = Some(body).filter(|_| !*introduced.is_head);
         let pace = introduced.pace.take();
-        Poll::Ready(Ok(response.map(|body| PacedBody { body, pace })))
+        Poll::Ready(Ok(Response::from_parts(head, PacedBody { body, pace })))
     }
 }
 
 pin_project! {
-    /// A body that keeps count of its pace.
+    /// A body that keeps count of its pace. A HEAD gets none, which hyper sees to
+    /// on HTTP/1.1 only.
     pub(super) struct PacedBody<B> {
         #[pin]
-        body: B,
+        body: Option<B>,
         pace: Option<Arc<Pace>>,
     }
 }
@@ -99,9 +110,10 @@ impl<B: Body> Body for PacedBody<B> {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
         let paced = self.project();
-        let Some(pace) = paced.pace else { return paced.body.poll_frame(cx) };
+        let Some(body) = paced.body.as_pin_mut() else { return Poll::Ready(None) };
+        let Some(pace) = paced.pace else { return body.poll_frame(cx) };
         pace.bytes_are_taken();
-        let frame = ready!(paced.body.poll_frame(cx));
+        let frame = ready!(body.poll_frame(cx));
         if matches!(&frame, Some(Ok(frame)) if frame.data_ref().is_some_and(Buf::has_remaining)) {
             pace.bytes_are_out();
         }
@@ -109,10 +121,18 @@ impl<B: Body> Body for PacedBody<B> {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
+        self.body.as_ref().is_none_or(Body::is_end_stream)
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
+        self.body.as_ref().map_or_else(|| SizeHint::with_exact(0), Body::size_hint)
+    }
+}
+
+/// Tells how long the body would have been. Of one that is empty nothing is known:
+/// a stream's may be, where there would be none for a HEAD.
+fn tell_length(headers: &mut HeaderMap, body: &impl Body) {
+    if let Some(len @ 1..) = body.size_hint().exact() {
+        headers.entry(CONTENT_LENGTH).or_insert_with(|| HeaderValue::from(len));
     }
 }

@@ -1,0 +1,77 @@
+//! A stream inside an axum router, behind an extractor of axum's.
+//!
+//! ```text
+//! cargo run --release --example axum
+//! curl -N 'http://127.0.0.1:4000/rooms/tea?name=Ada'
+//! curl -d 'The kettle is on.' 'http://127.0.0.1:4000/rooms/tea?name=Bob'
+//! ```
+
+use std::error::Error;
+
+use axum::Router;
+use axum::extract::{Path, Query, Request, State};
+use axum::http::StatusCode;
+use axum::response::IntoResponse;
+use axum::routing::get;
+use lasse_hyper::lasse_core::{ChannelConfig, Channels, Event, Retention};
+use lasse_hyper::{DrainPlan, Gate, Listener, Route, subscribe};
+use serde::Deserialize;
+
+/// What the handlers share: a channel for each room, and a gate by which all
+/// streams are sent home.
+#[derive(Clone)]
+struct Rooms {
+    channels: Channels<String>,
+    route: Route,
+}
+
+#[derive(Deserialize)]
+struct Guest {
+    name: String,
+}
+
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn Error>> {
+    let port = std::env::var("PORT").unwrap_or_else(|_| "4000".into()).parse::<u16>()?;
+    let listener = Listener::bind(("127.0.0.1", port)).await?;
+    println!("http://{}/rooms/tea?name=Ada", listener.local_addr()?);
+
+    let gate = Gate::default();
+    let route = Route::default().with_gate(&gate);
+    let channels = Channels::new(&ChannelConfig::new().with_retention(Retention::new()));
+    let router = Router::new()
+        .route("/rooms/{room}", get(listen).post(speak))
+        .with_state(Rooms { channels, route });
+
+    axum::serve(listener, router)
+        .with_graceful_shutdown(async move {
+            drop(tokio::signal::ctrl_c().await);
+            gate.drain(&DrainPlan::new());
+            gate.shut().await;
+        })
+        .await?;
+    Ok(())
+}
+
+/// The room's events, once axum has found out who asks, and where.
+async fn listen(
+    State(rooms): State<Rooms>,
+    Path(room): Path<String>,
+    Query(guest): Query<Guest>,
+    request: Request,
+) -> impl IntoResponse {
+    let channel = rooms.channels.open(room);
+    let _ = channel.publish(&Event::new(format!("{} has come in", guest.name)));
+    subscribe(&request, &rooms.route, &channel)
+}
+
+async fn speak(
+    State(rooms): State<Rooms>,
+    Path(room): Path<String>,
+    Query(guest): Query<Guest>,
+    words: String,
+) -> Result<(), StatusCode> {
+    let channel = rooms.channels.get(&room).ok_or(StatusCode::NOT_FOUND)?;
+    let event = Event::new(format!("{}: {words}", guest.name));
+    channel.publish(&event).map(drop).map_err(|_| StatusCode::GONE)
+}

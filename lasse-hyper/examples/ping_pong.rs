@@ -1,0 +1,54 @@
+//! lasse's first example: whoever asks for `/pong` hears of every `/ping`.
+//!
+//! ```text
+//! cargo run --release --example ping_pong
+//! curl -N http://127.0.0.1:4000/pong
+//! curl http://127.0.0.1:4000/ping
+//! ```
+
+use std::convert::Infallible;
+use std::error::Error;
+use std::future::ready;
+
+use http::{Request, Response, StatusCode};
+use http_body_util::Either;
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use lasse_hyper::lasse_core::{Channel, ChannelConfig, Event, EventName, Subscriber};
+use lasse_hyper::{EventBody, Listener, Route, ServeConfig, Silence, serve, subscribe};
+
+const PING: EventName = EventName::from_static("ping");
+
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn Error>> {
+    let port = std::env::var("PORT").unwrap_or_else(|_| "4000".into()).parse::<u16>()?;
+    let listener = Listener::bind(("127.0.0.1", port)).await?;
+    println!("http://{}/pong", listener.local_addr()?);
+
+    let (pings, route) = (Channel::new(&ChannelConfig::new()), Route::default());
+    let service =
+        service_fn(move |request| ready(Ok::<_, Infallible>(answer(&pings, &route, &request))));
+    serve(listener, ServeConfig::new(), service)
+        .with_graceful_shutdown(async { drop(tokio::signal::ctrl_c().await) })
+        .await;
+    Ok(())
+}
+
+fn answer(pings: &Channel, route: &Route, request: &Request<Incoming>) -> Response<Body> {
+    match request.uri().path() {
+        "/pong" => subscribe(request, route, pings).map(Either::Left),
+        "/ping" => match pings.publish(&Event::new("pong").with_name(PING)) {
+            Ok(_) => say(StatusCode::OK, "ack\n"),
+            Err(over) => say(StatusCode::GONE, &format!("{over}\n")),
+        },
+        _ => say(StatusCode::NOT_FOUND, "there is /ping and /pong\n"),
+    }
+}
+
+fn say(status: StatusCode, text: &str) -> Response<Body> {
+    let mut response = Response::new(Either::Right(text.to_owned()));
+    *response.status_mut() = status;
+    response
+}
+
+type Body = Either<EventBody<Subscriber, Silence<Subscriber>>, String>;

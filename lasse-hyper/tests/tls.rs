@@ -1,0 +1,103 @@
+//! Streams over TLS, where the handshake tells the protocol.
+
+mod support;
+
+use std::future::ready;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::Request;
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use lasse_hyper::{Route, ServeConfig, serve};
+use support::*;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::time::{Instant, timeout};
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
+use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use tokio_rustls::rustls::{ClientConfig, RootCertStore, ServerConfig};
+
+/// A server with a certificate of its own making, and the certificate.
+async fn start(config: ServeConfig) -> (Server, CertificateDer<'static>) {
+    let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+    let certificate = made.cert.der().clone();
+    let key = PrivateKeyDer::Pkcs8(made.signing_key.serialize_der().into());
+    let tls = ServerConfig::builder().with_no_client_auth();
+    let tls = tls.with_single_cert(vec![certificate.clone()], key).unwrap();
+    let server = Server::start_with(Route::default(), |listener, gate, service| async move {
+        let answer = move |request: Request<Incoming>| ready(service.answer(&request));
+        serve(listener, config, service_fn(answer)).with_gate(&gate).with_tls(tls).await;
+    })
+    .await;
+    (server, certificate)
+}
+
+async fn connect(
+    server: &Server,
+    certificate: CertificateDer<'static>,
+    protocols: &[&[u8]],
+) -> TlsStream<TcpStream> {
+    let mut roots = RootCertStore::empty();
+    roots.add(certificate).unwrap();
+    let mut config = ClientConfig::builder().with_root_certificates(roots).with_no_client_auth();
+    config.alpn_protocols = protocols.iter().map(|name| name.to_vec()).collect();
+    let socket = TcpStream::connect(server.addr).await.unwrap();
+    let name = ServerName::try_from("localhost").unwrap();
+    TlsConnector::from(Arc::new(config)).connect(name, socket).await.unwrap()
+}
+
+#[tokio::test]
+async fn who_asks_for_http2_gets_it() {
+    let (server, certificate) = start(ServeConfig::new()).await;
+    let socket = connect(&server, certificate, &[b"h2", b"http/1.1"]).await;
+    assert_eq!(socket.get_ref().1.alpn_protocol(), Some(b"h2".as_slice()));
+    let (mut client, connection) = h2::client::handshake(socket).await.unwrap();
+    tokio::spawn(connection);
+    let mut response = h2_client::ask(&mut client, http::Method::GET, "/").await;
+    let text = h2_client::read_until(response.body_mut(), "\n\n").await;
+    assert_eq!(text, ":\ndata: hello\n\n");
+}
+
+#[tokio::test]
+async fn all_others_get_http1() {
+    let (server, certificate) = start(ServeConfig::new()).await;
+    for protocols in [&[b"http/1.1".as_slice()] as &[_], &[]] {
+        let mut socket = connect(&server, certificate.clone(), protocols).await;
+        socket.write_all(request("GET", "/").as_bytes()).await.unwrap();
+        let mut text = String::new();
+        while !text.ends_with("data: hello\n\n\r\n") {
+            let mut space = [0; 1024];
+            let n = timeout(PATIENCE, socket.read(&mut space)).await.unwrap().unwrap();
+            assert_ne!(n, 0, "the end, after {text:?}");
+            text.push_str(std::str::from_utf8(&space[..n]).unwrap());
+        }
+        assert!(text.starts_with("HTTP/1.1 200 OK\r\n"), "{text}");
+    }
+}
+
+#[tokio::test]
+async fn a_slow_handshake_is_not_waited_for() {
+    let config = ServeConfig::new().with_head_timeout(Duration::from_millis(200)).unwrap();
+    let (server, _) = start(config).await;
+    let mut socket = send(&server, "\x16\x03\x01").await;
+    let start = Instant::now();
+    read_to_end(&mut socket).await;
+    assert!(start.elapsed() >= Duration::from_millis(200));
+}
+
+#[tokio::test]
+async fn a_drained_server_says_goodbye_by_tls_too() {
+    let (mut server, certificate) = start(ServeConfig::new()).await;
+    let mut socket = connect(&server, certificate, &[b"http/1.1"]).await;
+    socket.write_all(request("GET", "/").as_bytes()).await.unwrap();
+    let plan = lasse_hyper::DrainPlan::new().with_window(Duration::from_millis(100));
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    server.gate.drain(&plan);
+    let mut text = String::new();
+    let read = timeout(PATIENCE, socket.read_to_string(&mut text)).await.expect("it stays open");
+    assert!(read.is_ok(), "close_notify is missing: {read:?}");
+    assert!(text.ends_with("0\r\n\r\n"), "{text}");
+    server.stopped().await;
+}
