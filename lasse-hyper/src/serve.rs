@@ -16,7 +16,7 @@ use http::{Request, Response};
 use http_body::Body;
 use hyper::body::Incoming;
 use hyper::service::Service;
-use lasse_tokio::{DrainPlan, Gate, Listener, PeerAddr, ServeConfig};
+use lasse_tokio::{Gate, Listener, PeerAddr, ServeConfig};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
@@ -91,7 +91,7 @@ impl<S, G> Serve<S, G> {
     }
 
     /// Shuts down when `signal` is ready: drains the gate, by the
-    /// [default plan](DrainPlan) unless it is draining already. Each stream tells its
+    /// [default plan](lasse_tokio::DrainPlan) unless it is draining already. Each stream tells its
     /// client when to come back and ends cleanly, at a random time within the
     /// plan's window, and its connection closes. Other requests may finish.
     pub fn with_graceful_shutdown<F: Future<Output = ()>>(self, signal: F) -> Serve<S, F> {
@@ -112,7 +112,7 @@ where
         let Self { mut listener, config, service, door, gate, signal } = self;
         let (phases, phase) = watch::channel(Phase::Serving);
         let mut connections = JoinSet::new();
-        let mut shut = pin!(shut(&gate, signal));
+        let mut shut = pin!(gate.shut_on(signal));
         loop {
             tokio::select! {
                 (io, peer) = listener.accept() => {
@@ -154,19 +154,6 @@ where
 impl<S, G> fmt::Debug for Serve<S, G> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Serve").field("listener", &self.listener).finish_non_exhaustive()
-    }
-}
-
-/// Returns when no more clients are to be let in.
-async fn shut(gate: &Gate, signal: impl Future<Output = ()>) {
-    tokio::select! {
-        () = signal => {
-            if !gate.is_draining() {
-                gate.drain(&DrainPlan::new());
-            }
-            gate.shut().await;
-        }
-        () = gate.shut() => {}
     }
 }
 

@@ -8,6 +8,7 @@ mod permit;
 mod refused;
 mod report;
 
+use std::future::Future;
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
@@ -111,6 +112,20 @@ impl Gate {
     /// are admitted.
     pub async fn shut(&self) {
         self.0.come(|gate| gate.timetable.shut_at()).await;
+    }
+
+    /// The same, but has the drain begin when `signal` is ready, by the
+    /// [default plan](DrainPlan) unless it has begun before: what a server waits for.
+    pub async fn shut_on(&self, signal: impl Future<Output = ()>) {
+        tokio::select! {
+            () = signal => {
+                if !self.is_draining() {
+                    self.drain(&DrainPlan::new());
+                }
+                self.shut().await;
+            }
+            () = self.shut() => {}
+        }
     }
 
     /// Returns when the gate is [`shut`](Self::shut) and all streams are gone, or

@@ -29,6 +29,6 @@ pub use gate::{Cause, DrainPlan, Figures, Gate, GateConfig, Permit, Refused};
 pub use lasse_core;
 pub use mailbox::{Mail, Mailbox, Notifier, NotifyError, Silence, mailbox};
 pub use route::{Refusal, Route};
-pub use serve::{InvalidServeConfig, PeerAddr, ServeConfig, serve, serve_connection};
+pub use serve::{InvalidServeConfig, PeerAddr, Serve, ServeConfig, serve, serve_connection};
 pub use session::Session;
 pub use sockets::{Listener, WriteDeadline};

@@ -4,50 +4,175 @@ mod config;
 mod connection;
 mod date;
 mod head;
+mod outgoing;
 
-use std::future::Future;
+use std::fmt;
+use std::future::{Future, IntoFuture, Pending, pending};
 use std::net::SocketAddr;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 
 use futures_core::Stream;
 use http::{Request, Response};
 use lasse_core::{Close, Handler};
+use tokio::net::TcpStream;
+use tokio::sync::watch;
 
 use crate::answer::Answer;
+use crate::gate::Gate;
 use crate::mailbox::Mail;
-use crate::sockets::Listener;
+use crate::sockets::{Listener, WriteDeadline};
 
 pub use config::{InvalidServeConfig, ServeConfig};
+use connection::converse;
 pub use connection::serve_connection;
 
 /// Serves HTTP/1.1 (and 1.0) to everyone who connects to `listener`. `factory`
-/// answers each request, by a stream ([`respond`](crate::respond)) or a response
-/// of its own. The client's address is in the request's extensions, as
-/// [`PeerAddr`].
+/// answers each request, by a stream ([`respond`](crate::respond),
+/// [`subscribe`](crate::subscribe)) or a response of its own.
 ///
-/// Accepting goes on for ever; drop the future to stop it. Streams that are open
-/// then go on.
-pub async fn serve<F, A, H, M>(listener: impl Into<Listener>, config: ServeConfig, factory: F)
-where
-    F: Fn(Request<()>) -> A + Send + Sync + 'static,
-    A: Future<Output = Response<Answer<H, M>>> + Send,
-    H: Handler + Send + 'static,
-    M: Stream<Item = Mail<H>> + Send + Unpin + 'static,
-{
-    let factory = Arc::new(factory);
-    let mut listener = listener.into();
-    loop {
-        let (mut socket, peer) = listener.accept().await;
-        let factory = factory.clone();
-        tokio::spawn(async move {
-            let close = serve_connection(&mut socket, PeerAddr(peer), &config, &*factory).await;
-            if close == Close::Abort {
-                socket.reset();
-            }
-        });
-    }
+/// In the extensions of each request are the client's address, as [`PeerAddr`],
+/// and the server's [`Gate`], which [`Route`](crate::Route)s without a gate of their
+/// own go by.
+///
+/// # Examples
+///
+/// ```no_run
+/// use lasse_tokio::lasse_core::Channel;
+/// use lasse_tokio::{Listener, Route, ServeConfig, serve, subscribe};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> std::io::Result<()> {
+/// # async fn told_to_stop() {}
+/// # let news = Channel::new(&Default::default());
+/// let listener = Listener::bind("127.0.0.1:4000").await?;
+/// let route = Route::default();
+/// serve(listener, ServeConfig::new(), move |request| {
+///     let response = subscribe(&request, &route, &news);
+///     async { response }
+/// })
+/// .with_graceful_shutdown(told_to_stop())
+/// .await;
+/// # Ok(())
+/// # }
+/// ```
+pub fn serve<F>(listener: impl Into<Listener>, config: ServeConfig, factory: F) -> Serve<F> {
+    let (listener, gate) = (listener.into(), Gate::default());
+    Serve { listener, config, factory, gate, signal: pending() }
 }
 
 /// The address of the client, in the extensions of its request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct PeerAddr(pub SocketAddr);
+
+/// A server, to be awaited. It is ready when it has shut down; to drop it before
+/// is to accept no more, while connections go on.
+#[must_use = "a server does nothing unless it is awaited"]
+pub struct Serve<F, G = Pending<()>> {
+    listener: Listener,
+    config: ServeConfig,
+    factory: F,
+    gate: Gate,
+    signal: G,
+}
+
+impl<F, G> Serve<F, G> {
+    /// Counts streams at this gate, and shuts down with it: when it drains, for
+    /// whatever reason, so does the server.
+    pub fn with_gate(self, gate: &Gate) -> Self {
+        Self { gate: gate.clone(), ..self }
+    }
+
+    /// Shuts down when `signal` is ready: drains the gate, by the
+    /// [default plan](crate::DrainPlan) unless it is draining already. Each stream tells its
+    /// client when to come back and ends cleanly, at a random time within the
+    /// plan's window, and its connection closes. Other requests may finish.
+    pub fn with_graceful_shutdown<S: Future<Output = ()>>(self, signal: S) -> Serve<F, S> {
+        let Self { listener, config, factory, gate, .. } = self;
+        Serve { listener, config, factory, gate, signal }
+    }
+}
+
+impl<F, G, A, H, M> Serve<F, G>
+where
+    F: Fn(Request<()>) -> A + Send + Sync + 'static,
+    A: Future<Output = Response<Answer<H, M>>> + Send + 'static,
+    H: Handler + Send + 'static,
+    M: Stream<Item = Mail<H>> + Send + Unpin + 'static,
+    G: Future<Output = ()>,
+{
+    async fn run(self) {
+        let Self { mut listener, config, factory, gate, signal } = self;
+        let (closing, is_closing) = watch::channel(false);
+        let host = Arc::new(Host { config, factory, gate: gate.clone() });
+        let mut shut = pin!(gate.shut_on(signal));
+        loop {
+            tokio::select! {
+                (socket, peer) = listener.accept() => {
+                    let guest = host.clone().entertain(socket, PeerAddr(peer), is_closing.clone());
+                    drop(tokio::spawn(guest));
+                }
+                () = shut.as_mut() => break,
+            }
+        }
+        drop((listener, is_closing));
+        closing.send_replace(true);
+        tokio::select! {
+            () = closing.closed() => {}
+            () = gate.over() => {}
+        }
+    }
+}
+
+/// What all connections of a server share.
+struct Host<F> {
+    config: ServeConfig,
+    factory: F,
+    gate: Gate,
+}
+
+impl<F> Host<F> {
+    async fn entertain<A, H, M>(
+        self: Arc<Self>,
+        mut socket: WriteDeadline<TcpStream>,
+        peer: PeerAddr,
+        closing: watch::Receiver<bool>,
+    ) where
+        F: Fn(Request<()>) -> A,
+        A: Future<Output = Response<Answer<H, M>>>,
+        H: Handler,
+        M: Stream<Item = Mail<H>> + Unpin,
+    {
+        let factory = |mut request: Request<()>| {
+            request.extensions_mut().insert(self.gate.clone());
+            (self.factory)(request)
+        };
+        let closing = Some(closing);
+        let close = converse(&mut socket, peer, &self.config, closing, &factory).await;
+        if close == Close::Abort {
+            socket.reset();
+        }
+    }
+}
+
+impl<F, G, A, H, M> IntoFuture for Serve<F, G>
+where
+    F: Fn(Request<()>) -> A + Send + Sync + 'static,
+    A: Future<Output = Response<Answer<H, M>>> + Send + 'static,
+    H: Handler + Send + 'static,
+    M: Stream<Item = Mail<H>> + Send + Unpin + 'static,
+    G: Future<Output = ()> + Send + 'static,
+{
+    type Output = ();
+    type IntoFuture = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        Box::pin(self.run())
+    }
+}
+
+impl<F, G> fmt::Debug for Serve<F, G> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Serve").field("listener", &self.listener).finish_non_exhaustive()
+    }
+}

@@ -14,10 +14,11 @@ async fn tokio_serves_as_it_should() -> Result<(), Box<dyn Error>> {
     let config = ServeConfig::new().with_head_timeout(checks::HEAD_TIME)?;
     let route = Route::new(checks::config()?);
     let journal = server.journal.clone();
-    tokio::spawn(serve(listener, config, move |request| {
+    let serving = serve(listener, config, move |request| {
         let response = respond::<Puppet>(&request, &route, |_| journal.clone());
         async { response }
-    }));
+    });
+    tokio::spawn(serving.into_future());
     tokio::task::spawn_blocking(move || checks::run(&server)).await?;
     Ok(())
 }

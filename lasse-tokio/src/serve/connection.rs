@@ -1,26 +1,25 @@
 //! One connection of the server, from its first request to its end.
 
-use std::future::{Future, poll_fn};
-use std::io;
-use std::pin::Pin;
+use std::future::Future;
 use std::time::Duration;
 
-use bytes::{Buf, Bytes, BytesMut};
+use bytes::BytesMut;
 use futures_core::Stream;
 use http::{Request, Response};
-use lasse_core::http1::{BadRequest, Framer, Head, Persistence, Terms};
+use lasse_core::http1::{BadRequest, Head, Persistence, Terms};
 use lasse_core::{Close, Handler, Reason};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::sync::watch;
 use tokio::time::timeout;
 
 use super::PeerAddr;
 use super::config::ServeConfig;
-use super::date::set_date;
 use super::head::read_head;
+use super::outgoing::{Body, Outgoing};
 use crate::answer::Answer;
-use crate::drive::{drive, poll_write};
-use crate::mailbox::Mail;
-use crate::session::Session;
+use crate::drive::drive;
+use crate::events::Relay;
+use crate::mailbox::{Mail, Silence};
 
 /// Serves the requests that come over `io`, one after the other, until the
 /// client or the last answer ends the connection. If the result is
@@ -38,61 +37,66 @@ where
     H: Handler,
     M: Stream<Item = Mail<H>> + Unpin,
 {
+    converse(io, peer, config, None, factory)
+}
+
+/// The same, until the server is closing, too: then no request follows the one
+/// at hand.
+pub(super) fn converse<T, F, A, H, M>(
+    io: &mut T,
+    peer: PeerAddr,
+    config: &ServeConfig,
+    mut closing: Option<watch::Receiver<bool>>,
+    factory: &F,
+) -> impl Future<Output = Close>
+where
+    T: AsyncRead + AsyncWrite + Unpin,
+    F: Fn(Request<()>) -> A,
+    A: Future<Output = Response<Answer<H, M>>>,
+    H: Handler,
+    M: Stream<Item = Mail<H>> + Unpin,
+{
     let mut read_ahead = BytesMut::new();
     async move {
         loop {
             // All but the stream is in boxes of its own, which soon go: what a
             // stream needs for as long as it lives is much less.
-            let answering = Box::pin(answer(io, &mut read_ahead, peer, config, factory));
-            let mut outgoing = match answering.await {
+            let hearing = hear(io, &mut read_ahead, peer, config, closing.as_mut(), factory);
+            let mut outgoing = match Box::pin(hearing).await {
                 Ok(Some(outgoing)) => outgoing,
                 Ok(None) => return Close::Clean,
                 Err(error) => return Box::pin(refuse(io, error, config)).await,
             };
-            let (terms, framer) = (outgoing.terms, &mut outgoing.framer);
             let may_go_on = match &mut outgoing.body {
                 Body::Events(session) => {
-                    let (session, limit) = (session.as_mut(), config.limits.head_bytes);
+                    let (session, framer) = (session.as_mut(), &mut outgoing.framer);
+                    let limit = config.limits.head_bytes;
                     let ended = drive(session, io, framer, &mut read_ahead, limit).await;
                     match (ended.close, ended.reason) {
                         (Close::Clean, reason) => reason != Reason::Drained,
                         // What was said before it is still to arrive, and chunks
                         // without a last one tell that there should be more.
-                        (Close::Abort, Reason::Aborted) if terms.has_chunks() => false,
+                        (Close::Abort, Reason::Aborted) if outgoing.terms.has_chunks() => false,
                         (Close::Abort, _) => return Close::Abort,
                     }
                 }
-                Body::Bytes(bytes) => {
-                    let writing = write_body(io, framer, bytes, config.write_timeout);
-                    Box::pin(writing).await.is_ok()
-                }
+                Body::Bytes(_) => Box::pin(outgoing.write(io, config.write_timeout)).await.is_ok(),
             };
-            if !may_go_on || terms.persistence == Persistence::Close {
+            if !may_go_on || outgoing.terms.persistence == Persistence::Close {
                 return Box::pin(linger(io)).await;
             }
         }
     }
 }
 
-/// An answer on its way.
-struct Outgoing<H: Handler, M> {
-    terms: Terms,
-    framer: Framer,
-    body: Body<H, M>,
-}
-
-/// What follows the head of an answer.
-enum Body<H: Handler, M> {
-    Events(Pin<Box<Session<H, M>>>),
-    Bytes(Bytes),
-}
-
-/// Reads a request, and has it answered.
-async fn answer<T, F, A, H, M>(
+/// Reads a request, and has it answered. `None` if there is none, and will be
+/// none.
+async fn hear<T, F, A, H, M>(
     io: &mut T,
     read_ahead: &mut BytesMut,
     peer: PeerAddr,
     config: &ServeConfig,
+    mut closing: Option<&mut watch::Receiver<bool>>,
     factory: &F,
 ) -> Result<Option<Box<Outgoing<H, M>>>, BadRequest>
 where
@@ -101,22 +105,27 @@ where
     A: Future<Output = Response<Answer<H, M>>>,
     H: Handler,
 {
-    let Some(Head { mut request, terms, .. }) = read_head(io, read_ahead, config).await? else {
-        return Ok(None);
+    let head = tokio::select! {
+        biased;
+        head = read_head(io, read_ahead, config) => head?,
+        () = closed(closing.as_deref_mut()) => None,
     };
+    let Some(Head { mut request, mut terms, .. }) = head else { return Ok(None) };
     request.extensions_mut().insert(peer);
-    let (head, answer) = factory(request).await.into_parts();
-    let mut head = Response::from_parts(head, ());
-    set_date(head.headers_mut());
-    let (framer, body) = match answer {
-        Answer::Events(session) => (Framer::of_stream(terms, &head), Body::Events(session)),
-        Answer::HeadOnly => (Framer::of_stream(terms, &head), Body::Bytes(Bytes::new())),
-        Answer::Full(body) => {
-            let (framer, body) = Framer::of_body(terms, head.map(|()| body));
-            (framer, Body::Bytes(body))
-        }
-    };
-    Ok(Some(Box::new(Outgoing { terms, framer, body })))
+    let response = factory(request).await;
+    if closing.is_some_and(|closing| *closing.borrow()) {
+        terms.persistence = Persistence::Close;
+    }
+    Ok(Some(Box::new(Outgoing::new(terms, response))))
+}
+
+/// Returns when the server is closing.
+async fn closed(closing: Option<&mut watch::Receiver<bool>>) {
+    match closing {
+        // Without its sender, there is no server to close.
+        Some(closing) => drop(closing.wait_for(|closing| *closing).await),
+        None => std::future::pending().await,
+    }
 }
 
 /// Answers what is not a request.
@@ -124,27 +133,10 @@ async fn refuse<T>(io: &mut T, error: BadRequest, config: &ServeConfig) -> Close
 where
     T: AsyncRead + AsyncWrite + Unpin,
 {
-    let mut response = error.response();
-    set_date(response.headers_mut());
-    let (mut framer, mut body) = Framer::of_body(Terms::BAD_REQUEST, response);
-    let _ = write_body(io, &mut framer, &mut body, config.write_timeout).await;
+    let response = error.response().map(Answer::<Relay, Silence<Relay>>::Full);
+    let mut refusal = Outgoing::new(Terms::BAD_REQUEST, response);
+    let _ = refusal.write(io, config.write_timeout).await;
     linger(io).await
-}
-
-/// Writes a whole body, for which the client may take its time as long as it
-/// takes something.
-async fn write_body(
-    io: &mut (impl AsyncWrite + Unpin),
-    framer: &mut Framer,
-    body: &mut Bytes,
-    patience: Duration,
-) -> io::Result<()> {
-    while !framer.wire(body).is_empty() {
-        let writing = poll_fn(|cx| poll_write(io, framer.wire(body), cx));
-        let written = timeout(patience, writing).await??;
-        body.advance(framer.handle_written(written));
-    }
-    timeout(patience, io.flush()).await?
 }
 
 /// Closes our half, and lets the client have what was sent: to close with bytes
