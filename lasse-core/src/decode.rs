@@ -64,10 +64,12 @@ pub struct Decoder {
 enum Stage {
     /// Perhaps to a byte order mark, of which so many bytes were seen.
     Mark(usize),
+    /// To an event of which nothing is held yet.
+    Event,
     /// To a line of the block.
     Line,
-    /// To a new block, since the one that is held was handed out.
-    NewBlock,
+    /// To a new event, since the one that is held was handed out.
+    NextEvent,
     /// To a line of an event that was too large.
     LostLine,
     /// To an event that was too large, at the beginning of a line.
@@ -120,10 +122,10 @@ impl Decoder {
         &'d mut self,
         input: &mut &'i [u8],
     ) -> Result<Option<Decoded<'d>>, EventTooLarge> {
-        if self.stage != Stage::Line {
+        if !matches!(self.stage, Stage::Event | Stage::Line) {
             self.settle(input);
         }
-        if self.is_between_events() {
+        if self.stage == Stage::Event {
             match Beginning::take(input, self.limit) {
                 Beginning::Whole(event) => {
                     return Ok(Some(Decoded::Message(self.tell_whole(event))));
@@ -145,28 +147,44 @@ impl Decoder {
         self.stage = Stage::Mark(0);
     }
 
-    #[inline]
-    fn is_between_events(&self) -> bool {
-        self.stage == Stage::Line
-            && self.line.is_empty()
-            && self.block.is_empty()
-            && !self.splitter.is_within_pair()
-    }
-
     /// Settles what is not about lines, if there is input enough.
     fn settle(&mut self, input: &mut &[u8]) {
         match self.stage {
-            Stage::Line => {}
+            Stage::Event | Stage::Line => {}
             Stage::Mark(seen) => self.skip_mark(seen, input),
-            Stage::NewBlock => {
+            Stage::NextEvent => {
                 self.block.clear();
                 self.stage = Stage::Line;
             }
             Stage::LostLine | Stage::LostBlock => self.skip_lost(input),
         }
+        self.note_stage();
     }
 
+    /// Finds the next thing to tell, and holds what goes before it.
     fn find<'i>(&mut self, input: &mut &'i [u8]) -> Result<Option<Found<'i>>, EventTooLarge> {
+        if !matches!(self.stage, Stage::Event | Stage::Line) {
+            return Ok(None);
+        }
+        self.stage = Stage::Line;
+        let found = self.read_lines(input)?;
+        self.note_stage();
+        Ok(found)
+    }
+
+    /// Notes whether nothing at all is held.
+    #[inline]
+    fn note_stage(&mut self) {
+        if self.stage == Stage::Line
+            && self.line.is_empty()
+            && self.block.is_empty()
+            && !self.splitter.is_within_pair()
+        {
+            self.stage = Stage::Event;
+        }
+    }
+
+    fn read_lines<'i>(&mut self, input: &mut &'i [u8]) -> Result<Option<Found<'i>>, EventTooLarge> {
         if !self.line.is_empty() {
             match self.splitter.split(input) {
                 None => return self.begin_line(input).map(|()| None),
@@ -195,6 +213,7 @@ impl Decoder {
         let begun = core::mem::take(input);
         if !begun.is_empty() {
             self.check(self.line.len() + begun.len(), Stage::LostLine)?;
+            self.stage = Stage::Line;
             self.line.extend_from_slice(begun);
         }
         Ok(())
@@ -244,7 +263,7 @@ impl Decoder {
             text::write(&mut self.last_event_id, id);
         }
         if self.block.has_data() {
-            self.stage = Stage::NewBlock;
+            self.stage = Stage::NextEvent;
             return Some(Found::Message);
         }
         self.block.clear();
