@@ -2,6 +2,7 @@
 
 mod block;
 mod field;
+mod limit;
 mod message;
 mod text;
 mod whole;
@@ -9,8 +10,6 @@ mod whole;
 use alloc::borrow::ToOwned;
 use alloc::string::String;
 use alloc::vec::Vec;
-use core::error::Error;
-use core::fmt;
 use core::time::Duration;
 
 use block::Block;
@@ -19,9 +18,10 @@ use text::Text;
 use whole::{Beginning, Whole};
 
 use crate::field::EventId;
-use crate::line::Splitter;
+use crate::line::{Splitter, first_near_break};
 
-pub use message::Message;
+pub use limit::EventTooLarge;
+pub use message::{Decoded, Message};
 
 /// Turns the bytes of an event stream into events, wherever they are cut.
 ///
@@ -118,7 +118,20 @@ impl Decoder {
     ///
     /// When an event outgrows the limit, once for each such event. Nothing is
     /// heard of the rest of it; decode on for the event after it.
+    #[inline]
     pub fn decode<'d, 'i: 'd>(
+        &'d mut self,
+        input: &mut &'i [u8],
+    ) -> Result<Option<Decoded<'d>>, EventTooLarge> {
+        if self.is_mere_continuation(input) {
+            return self.begin_line(input).map(|()| None);
+        }
+        self.decode_event(input)
+    }
+
+    /// Kept out of [`decode`](Self::decode), which is small enough to become part
+    /// of the caller's loop.
+    fn decode_event<'d, 'i: 'd>(
         &'d mut self,
         input: &mut &'i [u8],
     ) -> Result<Option<Decoded<'d>>, EventTooLarge> {
@@ -145,6 +158,13 @@ impl Decoder {
         self.block.clear();
         self.splitter = Splitter::default();
         self.stage = Stage::Mark(0);
+    }
+
+    /// Whether a few bytes go on with a line that is held, and do not end it:
+    /// all that happens in a stream that comes byte by byte.
+    #[inline]
+    fn is_mere_continuation(&self, input: &[u8]) -> bool {
+        !self.line.is_empty() && input.len() < 8 && first_near_break(input).is_none()
     }
 
     /// Settles what is not about lines, if there is input enough.
@@ -340,19 +360,6 @@ impl Default for Decoder {
     }
 }
 
-/// What a [`Decoder`] hears.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Decoded<'a> {
-    /// An event.
-    Message(Message<'a>),
-    /// One line of comment: a client ignores it, but takes it for a sign of life.
-    Comment(&'a str),
-    /// How long to wait before reconnecting, from now on.
-    Retry(Duration),
-    /// A new last event id without an event; empty, it says to forget the last.
-    LastEventId(&'a str),
-}
-
 /// What was found, before it is text. What is not lent is held in the decoder.
 enum Found<'i> {
     Message,
@@ -360,20 +367,6 @@ enum Found<'i> {
     Retry(Duration),
     LastEventId,
 }
-
-/// An event outgrew the limit of its [`Decoder`], which goes on with the next.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct EventTooLarge {
-    limit: usize,
-}
-
-impl fmt::Display for EventTooLarge {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "an event takes more than {} bytes", self.limit)
-    }
-}
-
-impl Error for EventTooLarge {}
 
 const DEFAULT_LIMIT: usize = 1 << 20;
 
