@@ -2,6 +2,7 @@
 
 mod block;
 mod field;
+mod limit;
 mod message;
 mod text;
 mod whole;
@@ -9,8 +10,6 @@ mod whole;
 use alloc::borrow::ToOwned;
 use alloc::string::String;
 use alloc::vec::Vec;
-use core::error::Error;
-use core::fmt;
 use core::time::Duration;
 
 use block::Block;
@@ -19,9 +18,10 @@ use text::Text;
 use whole::{Beginning, Whole};
 
 use crate::field::EventId;
-use crate::line::Splitter;
+use crate::line::{Splitter, first_near_break};
 
-pub use message::Message;
+pub use limit::EventTooLarge;
+pub use message::{Decoded, Message};
 
 /// Turns the bytes of an event stream into events, wherever they are cut.
 ///
@@ -64,10 +64,12 @@ pub struct Decoder {
 enum Stage {
     /// Perhaps to a byte order mark, of which so many bytes were seen.
     Mark(usize),
+    /// To an event of which nothing is held yet.
+    Event,
     /// To a line of the block.
     Line,
-    /// To a new block, since the one that is held was handed out.
-    NewBlock,
+    /// To a new event, since the one that is held was handed out.
+    NextEvent,
     /// To a line of an event that was too large.
     LostLine,
     /// To an event that was too large, at the beginning of a line.
@@ -116,14 +118,27 @@ impl Decoder {
     ///
     /// When an event outgrows the limit, once for each such event. Nothing is
     /// heard of the rest of it; decode on for the event after it.
+    #[inline]
     pub fn decode<'d, 'i: 'd>(
         &'d mut self,
         input: &mut &'i [u8],
     ) -> Result<Option<Decoded<'d>>, EventTooLarge> {
-        if self.stage != Stage::Line {
+        if self.is_mere_continuation(input) {
+            return self.begin_line(input).map(|()| None);
+        }
+        self.decode_event(input)
+    }
+
+    /// Kept out of [`decode`](Self::decode), which is small enough to become part
+    /// of the caller's loop.
+    fn decode_event<'d, 'i: 'd>(
+        &'d mut self,
+        input: &mut &'i [u8],
+    ) -> Result<Option<Decoded<'d>>, EventTooLarge> {
+        if !matches!(self.stage, Stage::Event | Stage::Line) {
             self.settle(input);
         }
-        if self.is_between_events() {
+        if self.stage == Stage::Event {
             match Beginning::take(input, self.limit) {
                 Beginning::Whole(event) => {
                     return Ok(Some(Decoded::Message(self.tell_whole(event))));
@@ -145,28 +160,51 @@ impl Decoder {
         self.stage = Stage::Mark(0);
     }
 
+    /// Whether a few bytes go on with a line that is held, and do not end it:
+    /// all that happens in a stream that comes byte by byte.
     #[inline]
-    fn is_between_events(&self) -> bool {
-        self.stage == Stage::Line
-            && self.line.is_empty()
-            && self.block.is_empty()
-            && !self.splitter.is_within_pair()
+    fn is_mere_continuation(&self, input: &[u8]) -> bool {
+        !self.line.is_empty() && input.len() < 8 && first_near_break(input).is_none()
     }
 
     /// Settles what is not about lines, if there is input enough.
     fn settle(&mut self, input: &mut &[u8]) {
         match self.stage {
-            Stage::Line => {}
+            Stage::Event | Stage::Line => {}
             Stage::Mark(seen) => self.skip_mark(seen, input),
-            Stage::NewBlock => {
+            Stage::NextEvent => {
                 self.block.clear();
                 self.stage = Stage::Line;
             }
             Stage::LostLine | Stage::LostBlock => self.skip_lost(input),
         }
+        self.note_stage();
     }
 
+    /// Finds the next thing to tell, and holds what goes before it.
     fn find<'i>(&mut self, input: &mut &'i [u8]) -> Result<Option<Found<'i>>, EventTooLarge> {
+        if !matches!(self.stage, Stage::Event | Stage::Line) {
+            return Ok(None);
+        }
+        self.stage = Stage::Line;
+        let found = self.read_lines(input)?;
+        self.note_stage();
+        Ok(found)
+    }
+
+    /// Notes whether nothing at all is held.
+    #[inline]
+    fn note_stage(&mut self) {
+        if self.stage == Stage::Line
+            && self.line.is_empty()
+            && self.block.is_empty()
+            && !self.splitter.is_within_pair()
+        {
+            self.stage = Stage::Event;
+        }
+    }
+
+    fn read_lines<'i>(&mut self, input: &mut &'i [u8]) -> Result<Option<Found<'i>>, EventTooLarge> {
         if !self.line.is_empty() {
             match self.splitter.split(input) {
                 None => return self.begin_line(input).map(|()| None),
@@ -195,6 +233,7 @@ impl Decoder {
         let begun = core::mem::take(input);
         if !begun.is_empty() {
             self.check(self.line.len() + begun.len(), Stage::LostLine)?;
+            self.stage = Stage::Line;
             self.line.extend_from_slice(begun);
         }
         Ok(())
@@ -244,7 +283,7 @@ impl Decoder {
             text::write(&mut self.last_event_id, id);
         }
         if self.block.has_data() {
-            self.stage = Stage::NewBlock;
+            self.stage = Stage::NextEvent;
             return Some(Found::Message);
         }
         self.block.clear();
@@ -321,19 +360,6 @@ impl Default for Decoder {
     }
 }
 
-/// What a [`Decoder`] hears.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Decoded<'a> {
-    /// An event.
-    Message(Message<'a>),
-    /// One line of comment: a client ignores it, but takes it for a sign of life.
-    Comment(&'a str),
-    /// How long to wait before reconnecting, from now on.
-    Retry(Duration),
-    /// A new last event id without an event; empty, it says to forget the last.
-    LastEventId(&'a str),
-}
-
 /// What was found, before it is text. What is not lent is held in the decoder.
 enum Found<'i> {
     Message,
@@ -341,20 +367,6 @@ enum Found<'i> {
     Retry(Duration),
     LastEventId,
 }
-
-/// An event outgrew the limit of its [`Decoder`], which goes on with the next.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct EventTooLarge {
-    limit: usize,
-}
-
-impl fmt::Display for EventTooLarge {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "an event takes more than {} bytes", self.limit)
-    }
-}
-
-impl Error for EventTooLarge {}
 
 const DEFAULT_LIMIT: usize = 1 << 20;
 

@@ -59,8 +59,14 @@ impl Block {
     /// end there.
     pub(super) fn take_plain_lines(&mut self, input: &mut &[u8], limit: usize) -> bool {
         while let Some(value) = input.strip_prefix(DATA) {
-            let Some(found) = first_break(value) else { return true };
-            let Some((line, rest)) = value.split_at_checked(found.end + 1) else { break };
+            let end = match value {
+                [b'\n', ..] => 0,
+                _ => match first_break(value) {
+                    Some(found) => found.end,
+                    None => return true,
+                },
+            };
+            let Some((line, rest)) = value.split_at_checked(end + 1) else { break };
             let size = self.size + DATA.len() + line.len();
             if !line.ends_with(b"\n") || size > limit {
                 break;

@@ -15,7 +15,7 @@ pub(super) enum Field<'a> {
 }
 
 impl<'a> Field<'a> {
-    #[inline]
+    #[inline(always)]
     pub(super) fn of(line: &'a [u8]) -> Self {
         let field = match line {
             [b'd', b'a', b't', b'a', rest @ ..] => value(rest).map(Self::Data),

@@ -1,9 +1,23 @@
-//! An event as a client hears it.
+//! What a client hears: an event, or something beside one.
 
 use alloc::borrow::{Cow, ToOwned};
+use core::time::Duration;
 
 use crate::event::Event;
 use crate::field::{EventId, EventName, InvalidField};
+
+/// What a [`Decoder`](crate::Decoder) hears.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Decoded<'a> {
+    /// An event.
+    Message(Message<'a>),
+    /// One line of comment: a client ignores it, but takes it for a sign of life.
+    Comment(&'a str),
+    /// How long to wait before reconnecting, from now on.
+    Retry(Duration),
+    /// A new last event id without an event; empty, it says to forget the last.
+    LastEventId(&'a str),
+}
 
 /// An event as a client hears it, borrowed from the bytes it came in where
 /// these allow it.

@@ -89,11 +89,15 @@ impl Places {
         loop {
             let start = places.end;
             let rest = input.get(start..)?;
+            if let [b'\n', ..] = rest {
+                places.end += 1;
+                break;
+            }
             let is_long = rest.starts_with(DATA);
             let found = if is_long { first_break(rest)? } else { first_near_break(rest)? };
-            let line = rest.get(..found.end)?;
+            let (line, after) = (rest.get(..found.end)?, rest.get(found.next..)?);
             // What a CR at the very end ends is not yet known.
-            if found.is_cr && found.next == rest.len() {
+            if found.is_cr && after.is_empty() {
                 return None;
             }
             places.end = start + found.next;
