@@ -100,8 +100,9 @@ impl<H: Handler, M> EventBody<H, M> {
                     Answer::Events(session) => session.reason(),
                     Answer::Full(_) | Answer::HeadOnly => None,
                 };
-                let error = Aborted(reason.unwrap_or(Reason::Dropped));
-                (close == Close::Abort).then_some(Err(error))
+                let reason = reason.filter(|_| close == Close::Abort)?;
+                self.fate.iter().for_each(|fate| fate.decide(reason));
+                Some(Err(Aborted(reason)))
             }
             Output::Wait => None,
         }

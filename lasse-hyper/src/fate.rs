@@ -56,8 +56,11 @@ impl Fate {
     /// Why the stream ended, if it ends now: the client left, unless something
     /// else was decided.
     pub fn reason(&self) -> Reason {
+        self.decided().unwrap_or(Reason::PeerClosed)
+    }
+
+    pub(crate) fn decided(&self) -> Option<Reason> {
         let Decision { reason, connection } = &*self.0;
-        let own = reason.get().copied();
-        own.or_else(|| connection.as_ref().map(Self::reason)).unwrap_or(Reason::PeerClosed)
+        reason.get().copied().or_else(|| connection.as_ref()?.decided())
     }
 }

@@ -12,8 +12,9 @@ pub use body::{Aborted, EventBody};
 pub use fate::Fate;
 pub use lasse_tokio::lasse_core;
 pub use lasse_tokio::{
-    Cause, DrainPlan, Events, Figures, Gate, GateConfig, InvalidServeConfig, Listener, Notifier,
-    NotifyError, PeerAddr, Refusal, Refused, Relay, Route, Said, ServeConfig, Silence,
+    Answer, Cause, DrainPlan, Events, Figures, Gate, GateConfig, InvalidServeConfig, Listener,
+    Mail, Mailbox, Notifier, NotifyError, PeerAddr, Refusal, Refused, Relay, Route, Said,
+    ServeConfig, Silence, WriteDeadline,
 };
 pub use respond::{respond, respond_with, stream, subscribe};
 pub use serve::{Serve, serve};

@@ -138,3 +138,14 @@ async fn a_stream_to_http10_ends_with_the_connection() {
     server.newest().inform("stop").unwrap();
     assert_eq!(read_to_end(&mut socket).await, "");
 }
+
+#[tokio::test]
+async fn an_abort_to_http10_is_a_reset() {
+    let mut server = Server::start(ServeConfig::new()).await;
+    let mut socket = send(&server, "GET / HTTP/1.0\r\n\r\n").await;
+    read_until(&mut socket, "data: hello\n\n").await;
+    server.newest().inform("abort").unwrap();
+    let end = timeout(PATIENCE, socket.read(&mut [0; 1])).await.expect("it stays open");
+    assert_eq!(end.unwrap_err().kind(), std::io::ErrorKind::ConnectionReset);
+    assert_eq!(server.end().await, Reason::Aborted);
+}

@@ -103,6 +103,11 @@ impl WriteDeadline<TcpStream> {
     /// Ends the connection so that the client sees an error, where it would take a
     /// clean end for the end of all there is. What is not sent yet is lost.
     pub fn reset(self) {
+        self.reset_on_drop();
+    }
+
+    /// Sees to it that the connection ends like that when this is dropped.
+    pub fn reset_on_drop(&self) {
         let _ = SockRef::from(self.get_ref()).set_linger(Some(Duration::ZERO));
     }
 }

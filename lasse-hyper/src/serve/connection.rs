@@ -16,14 +16,13 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulConnection;
 use lasse_tokio::lasse_core::Reason;
 use lasse_tokio::{Gate, PeerAddr, ServeConfig};
-use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::watch;
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::introduce::{Caller, Introduce};
 use super::open::Opened;
 use super::preface::Protocol;
-use super::socket::Socket;
+use super::socket::{Socket, Transport};
 use super::streams::Streams;
 use crate::fate::Fate;
 
@@ -62,7 +61,7 @@ where
     /// server or time ends it.
     pub(super) async fn serve<Io>(mut self, open: impl Future<Output = io::Result<Opened<Io>>>)
     where
-        Io: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+        Io: Transport,
     {
         let mut late = Some(Box::pin(sleep_until(Instant::now() + self.config.head_timeout())));
         let opened = tokio::select! {
@@ -71,10 +70,10 @@ where
             _ = self.phase.changed() => return,
         };
         let Ok(Opened { io, protocol, read_ahead }) = opened else { return };
-        let fate = Fate::new();
-        let (peer, gate, has_spoken) = (self.peer, self.gate, false.into());
-        let caller = Arc::new(Caller { peer, gate, fate: fate.clone(), has_spoken });
-        let socket = TokioIo::new(Socket { io, read_ahead, fate });
+        let (has_spoken, ends_bodies_by_closing) = (false.into(), false.into());
+        let (peer, gate, fate) = (self.peer, self.gate, Fate::new());
+        let caller = Arc::new(Caller { peer, gate, fate, has_spoken, ends_bodies_by_closing });
+        let socket = TokioIo::new(Socket { io, read_ahead, caller: caller.clone() });
         let introduce = Introduce { service: self.service, caller: caller.clone(), streams: None };
         let course = Course { caller, phase: self.phase, late };
         match protocol {

@@ -9,7 +9,7 @@ use std::task::{Context, Poll, ready};
 
 use bytes::Buf;
 use http::header::CONTENT_LENGTH;
-use http::{HeaderMap, HeaderValue, Method, Request, Response};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, Version};
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 use hyper::service::Service;
@@ -27,6 +27,9 @@ pub(super) struct Caller {
     pub(super) fate: Fate,
     /// Whether the head of a request has come.
     pub(super) has_spoken: AtomicBool,
+    /// Whether the end of a body is the end of the connection (RFC 9112 6.3), so
+    /// that a broken one must end in another way.
+    pub(super) ends_bodies_by_closing: AtomicBool,
 }
 
 /// The service of one connection.
@@ -48,7 +51,9 @@ where
     type Future = Introduced<S::Future>;
 
     fn call(&self, mut request: Request<Incoming>) -> Introduced<S::Future> {
+        let is_http10 = request.version() == Version::HTTP_10;
         self.caller.has_spoken.store(true, Ordering::Relaxed);
+        self.caller.ends_bodies_by_closing.store(is_http10, Ordering::Relaxed);
         let Caller { peer, gate, fate, .. } = &*self.caller;
         let fate = if self.streams.is_some() { fate.of_stream() } else { fate.clone() };
         let extensions = request.extensions_mut();

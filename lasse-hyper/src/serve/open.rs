@@ -7,13 +7,13 @@ use http::{Request, Response};
 use http_body::Body;
 use hyper::body::Incoming;
 use hyper::service::Service;
-use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::task::JoinSet;
 #[cfg(feature = "tls")]
 use tokio_rustls::{TlsAcceptor, rustls, server::TlsStream};
 
 use super::connection::{BoxError, Guest};
 use super::preface::{Protocol, detect};
+use super::socket::Transport;
 
 /// Where clients come in.
 #[derive(Clone, Default)]
@@ -42,7 +42,7 @@ impl Door {
     /// Serves a guest, in a task of its own.
     pub(super) fn let_in<Io, S, B>(&self, io: Io, guest: Guest<S>, connections: &mut JoinSet<()>)
     where
-        Io: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+        Io: Transport,
         S: Service<Request<Incoming>, Response = Response<B>> + Send + 'static,
         S::Future: Send,
         S::Error: Into<BoxError>,
@@ -57,17 +57,14 @@ impl Door {
     }
 }
 
-async fn open<Io: AsyncRead + Unpin>(mut io: Io) -> io::Result<Opened<Io>> {
+async fn open<Io: Transport>(mut io: Io) -> io::Result<Opened<Io>> {
     let (protocol, read_ahead) = detect(&mut io).await?;
     Ok(Opened { io, protocol, read_ahead })
 }
 
 /// A client that names no protocol in its handshake shows it afterwards.
 #[cfg(feature = "tls")]
-async fn open_tls<Io>(tls: TlsAcceptor, io: Io) -> io::Result<Opened<TlsStream<Io>>>
-where
-    Io: AsyncRead + AsyncWrite + Unpin,
-{
+async fn open_tls<Io: Transport>(tls: TlsAcceptor, io: Io) -> io::Result<Opened<TlsStream<Io>>> {
     let io = tls.accept(io).await?;
     let read_ahead = Bytes::new();
     match io.get_ref().1.alpn_protocol() {

@@ -3,26 +3,58 @@
 
 use std::io::{self, ErrorKind, IoSlice};
 use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
+use lasse_tokio::WriteDeadline;
 use lasse_tokio::lasse_core::Reason;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
 
-use crate::fate::Fate;
+use super::introduce::Caller;
+
+/// A socket, or what is between it and HTTP.
+pub(super) trait Transport: AsyncRead + AsyncWrite + Unpin + Send + 'static {
+    /// Sees to it that the client takes the end of the connection for an error.
+    fn reset_on_drop(&self);
+}
+
+impl Transport for WriteDeadline<TcpStream> {
+    fn reset_on_drop(&self) {
+        Self::reset_on_drop(self);
+    }
+}
+
+#[cfg(feature = "tls")]
+impl<Io: Transport> Transport for tokio_rustls::server::TlsStream<Io> {
+    fn reset_on_drop(&self) {
+        self.get_ref().0.reset_on_drop();
+    }
+}
 
 /// A socket of which some bytes were read, and are read again.
 #[derive(Debug)]
-pub(super) struct Socket<Io> {
+pub(super) struct Socket<Io: Transport> {
     pub(super) io: Io,
     pub(super) read_ahead: Bytes,
-    pub(super) fate: Fate,
+    pub(super) caller: Arc<Caller>,
 }
 
-impl<Io> Socket<Io> {
+impl<Io: Transport> Drop for Socket<Io> {
+    fn drop(&mut self) {
+        let Caller { fate, ends_bodies_by_closing, .. } = &*self.caller;
+        if ends_bodies_by_closing.load(Ordering::Relaxed) && fate.decided().is_some() {
+            self.io.reset_on_drop();
+        }
+    }
+}
+
+impl<Io: Transport> Socket<Io> {
     fn note<T>(&self, result: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
         if let Poll::Ready(Err(error)) = &result {
-            self.fate.decide(match error.kind() {
+            self.caller.fate.decide(match error.kind() {
                 ErrorKind::TimedOut => Reason::Stalled,
                 ErrorKind::ConnectionReset | ErrorKind::BrokenPipe => Reason::PeerClosed,
                 _ => Reason::WriteFailed,
@@ -32,7 +64,7 @@ impl<Io> Socket<Io> {
     }
 }
 
-impl<Io: AsyncRead + Unpin> AsyncRead for Socket<Io> {
+impl<Io: Transport> AsyncRead for Socket<Io> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -50,7 +82,7 @@ impl<Io: AsyncRead + Unpin> AsyncRead for Socket<Io> {
     }
 }
 
-impl<Io: AsyncWrite + Unpin> AsyncWrite for Socket<Io> {
+impl<Io: Transport> AsyncWrite for Socket<Io> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
