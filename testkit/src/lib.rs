@@ -5,6 +5,7 @@ pub mod checks;
 mod heard;
 pub mod oracle;
 pub mod seeds;
+pub mod sim;
 pub mod streams;
 
 pub use heard::{Heard, Listener};
