@@ -64,7 +64,7 @@ fn limits() -> impl Strategy<Value = (u64, usize, bool)> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 200, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 100, ..ProptestConfig::default() })]
 
     #[test]
     fn the_log_says_what_a_naive_one_says((events, bytes, ages) in limits(), ops in ops()) {
