@@ -10,6 +10,7 @@ mod resume;
 mod retention;
 mod segment;
 
+use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use core::mem::{self, size_of};
 
@@ -20,6 +21,7 @@ use crate::time::Instant;
 
 pub use cursor::{Cursor, Ending};
 pub use epoch::{Epoch, InvalidEpoch};
+use read::Latest;
 pub use read::Read;
 pub use refused::Refused;
 pub use resume::{Gap, Resume, Start};
@@ -69,8 +71,11 @@ pub struct Log {
     gone: u64,
     /// The number of the newest event.
     number: u64,
-    ages: Ages,
+    /// When events were appended, once that is to be known.
+    ages: Option<Box<Ages>>,
     ending: Option<Ending>,
+    /// What was read last, since others will read the same.
+    latest: Option<Box<Latest>>,
 }
 
 impl Log {
@@ -85,8 +90,9 @@ impl Log {
             first: 0,
             gone: 0,
             number: 0,
-            ages: Ages::default(),
+            ages: None,
             ending: None,
+            latest: None,
         }
     }
 
@@ -131,13 +137,20 @@ impl Log {
     /// Tells the time, and lets go what is too old. An event is as old as the time
     /// that was told last when it was appended.
     pub fn advance(&mut self, now: Instant) {
-        let too_old = self.ages.advance(now, self.newest.index.end(), &self.retention);
-        self.let_go(too_old);
+        if self.retention.has_age() {
+            let ages = self.ages.get_or_insert_default();
+            let too_old = ages.advance(now, self.newest.index.end(), &self.retention);
+            self.let_go(too_old);
+        }
     }
 
     /// When [`advance`](Self::advance) will have something to do, as things are.
     pub fn deadline(&self) -> Option<Instant> {
-        self.ages.deadline(self.newest.index.end(), &self.retention)
+        let end = self.newest.index.end();
+        match &self.ages {
+            Some(ages) => ages.deadline(end, &self.retention),
+            None => Some(Instant::from_nanos(0)).filter(|_| end > 0 && self.retention.has_age()),
+        }
     }
 
     /// Ends the log: all has been said. The first ending counts.
@@ -185,7 +198,9 @@ impl Log {
     pub fn memory(&self) -> usize {
         let unused = self.sealed.capacity() - self.sealed.len();
         let outside = size_of::<Self>() - size_of::<Segment>() + unused * size_of::<Segment>();
-        outside + self.sealed_bytes + self.newest.memory() + self.ages.memory()
+        let ages = self.ages.as_deref().map_or(0, Ages::memory);
+        let latest = self.latest.as_deref().map_or(0, Latest::memory);
+        outside + self.sealed_bytes + self.newest.memory() + ages + latest
     }
 
     fn append_numbered(&mut self, event: &Event<'_>, number: u64) -> Result<EventId, Refused> {
@@ -218,6 +233,7 @@ impl Log {
         self.make_room(&fields, number);
         self.newest.append(&fields, own_id);
         self.number = number;
+        self.forget_latest();
         self.let_go(self.newest.index.end().saturating_sub(self.retention.events()));
         self.let_go_beyond(self.retention.bytes());
         Ok(())
@@ -255,6 +271,7 @@ impl Log {
         if position <= self.first {
             return;
         }
+        self.forget_latest();
         let last = position - 1;
         if let Some(segment) = self.last_segment(|segment| segment.index.first <= last) {
             self.gone = segment.index.number + (last - segment.index.first);

@@ -77,12 +77,17 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Changes the log, and tells those who wait for it.
+    /// Changes the log, and tells those who wait for it if there is news.
     pub(super) fn change<T>(&self, change: impl FnOnce(&mut Log) -> T) -> T {
         let mut state = self.lock();
+        let before = (state.log.appended(), state.log.ending());
         let result = change(&mut state.log);
         let counted = state.count();
-        self.announce(state);
+        if before == (state.log.appended(), state.log.ending()) {
+            drop(state);
+        } else {
+            self.announce(state);
+        }
         counted.into_iter().for_each(Counted::note);
         result
     }

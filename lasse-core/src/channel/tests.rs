@@ -311,6 +311,23 @@ fn who_waits_is_woken_once_for_whatever_comes() {
 }
 
 #[test]
+fn who_waits_is_not_woken_for_nothing() {
+    let answer = channel(keeping(10));
+    let (alarm, waker) = Alarm::new();
+    let mut reader = join(&answer, &LastEventId::Absent);
+    reader.first_frames();
+    assert!(reader.poll_wake(&mut Context::from_waker(&waker)).is_pending());
+    let unfit = EventId::from_static("k-7");
+    answer.publish(&Event::new("").with_id(unfit)).unwrap_err();
+    answer.clear();
+    answer.advance(at(1));
+    assert_eq!(alarm.count(), 0);
+    answer.finish();
+    answer.finish();
+    assert_eq!(alarm.count(), 1);
+}
+
+#[test]
 fn who_left_is_not_woken_and_its_waker_is_gone() {
     let news = channel(keeping(10));
     let (alarm, waker) = Alarm::new();
@@ -455,4 +472,29 @@ fn a_subscriber_is_a_handler_that_sends_private_frames_too() {
     assert_eq!(pump(&mut stream), ("data: 2\nid: k-2\n\n".to_string(), Some(Close::Clean)));
     assert_eq!(stream.reason(), Some(Reason::Stopped));
     assert_eq!(news.stats().subscribers, 0, "it left when the stream ended");
+}
+
+#[cfg(feature = "http")]
+#[test]
+fn a_request_for_a_channel_is_answered_by_its_events() {
+    use crate::connection::Body;
+
+    let answer = channel(keeping(10).with_max_subscribers(1).with_start(Start::Oldest));
+    publish(&answer, 1..=2);
+    let config = Config::new().with_first_byte(false);
+    let ask = |uri: &str| {
+        let request = http::Request::get(uri).body(()).unwrap();
+        Connection::<Subscriber>::accept(&request, || answer.clone(), &config, at(0))
+    };
+    let (head, body) = ask("/?last_event_id=k-1").into_parts();
+    let Body::Events(mut stream) = body else { panic!("{body:?}") };
+    assert_eq!(head.status, 200);
+    assert_eq!(stream.poll_output(at(0)), Output::Write("data: 2\nid: k-2\n\n".into()));
+
+    let Body::Full(come_back) = ask("/").into_body() else { panic!("there is no room") };
+    assert!(come_back.starts_with(b"retry: "));
+    drop(stream);
+    answer.finish();
+    assert_eq!(ask("/?last_event_id=k-2").status(), 204);
+    assert_eq!(ask("/").status(), 200);
 }

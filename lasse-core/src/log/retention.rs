@@ -71,7 +71,6 @@ impl Retention {
     }
 
     /// Whether events can be too old.
-    #[cfg(feature = "std")]
     pub(crate) fn has_age(&self) -> bool {
         self.age().is_some()
     }
@@ -125,20 +124,19 @@ impl Ages {
         too_old
     }
 
-    /// When the oldest events will be too old; at once, if the log has yet to be
-    /// told the time.
+    /// When the oldest events will be too old.
     pub(super) fn deadline(&self, end: u64, retention: &Retention) -> Option<Instant> {
         let age = retention.age()?;
         match self.marks.front() {
             Some(mark) => Some(mark.by + age),
             None if end == self.seen => None,
-            None => Some(self.now.map_or(Instant::from_nanos(0), |now| now + age)),
+            None => self.now.map(|now| now + age),
         }
     }
 
-    /// How many bytes it has allocated.
+    /// How many bytes it takes.
     pub(super) fn memory(&self) -> usize {
-        self.marks.capacity() * size_of::<Mark>()
+        size_of::<Self>() + self.marks.capacity() * size_of::<Mark>()
     }
 }
 

@@ -286,6 +286,24 @@ fn what_lies_in_several_pieces_is_copied_up_to_the_budget() {
 }
 
 #[test]
+fn a_large_log_copies_once_for_those_who_read_the_same() {
+    let mut log = keeping(10_000);
+    append(&mut log, 1..=5000);
+    let from = log.cursor(Start::Now);
+    let mut fast = from;
+    for n in 5001..=5003 {
+        append(&mut log, n..=n);
+        read(&mut log, &mut fast, 1000);
+    }
+    let slices = [1000; 2].map(|budget| read(&mut log, &mut from.clone(), budget));
+    assert_eq!(slices[0].as_ptr(), slices[1].as_ptr());
+    append(&mut log, 5004..=5004);
+    let more = read(&mut log, &mut from.clone(), 1000);
+    assert!(more.starts_with(&slices[0]) && more.len() > slices[0].len());
+    assert!(read(&mut log, &mut from.clone(), 50).len() <= 50);
+}
+
+#[test]
 fn an_event_larger_than_the_budget_is_read_whole() {
     let mut log = keeping(100);
     let mut cursor = log.cursor(Start::Now);
