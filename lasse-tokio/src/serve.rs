@@ -56,7 +56,10 @@ pub use connection::serve_connection;
 /// # Ok(())
 /// # }
 /// ```
-pub fn serve<F>(listener: impl Into<Listener>, config: ServeConfig, factory: F) -> Serve<F> {
+pub fn serve<F, A>(listener: impl Into<Listener>, config: ServeConfig, factory: F) -> Serve<F>
+where
+    F: Fn(Request<()>) -> A,
+{
     let (listener, gate) = (listener.into(), Gate::default());
     Serve { listener, config, factory, gate, signal: pending() }
 }

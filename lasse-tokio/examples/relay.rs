@@ -1,0 +1,93 @@
+//! Streams the lines of its standard input to everyone who listens.
+//!
+//! ```text
+//! seq 5 | cargo run --release --example relay     # http://127.0.0.1:4000/
+//! curl -N http://127.0.0.1:4000/events
+//! ```
+//!
+//! `PORT` changes the port. At the end of the input each stream ends with its last
+//! line; latecomers get all lines that are kept, until none has been there for
+//! five seconds.
+
+use std::convert::Infallible;
+use std::env;
+use std::error::Error;
+use std::io::{self, BufRead, Read};
+use std::time::Duration;
+
+use http::header::CONTENT_TYPE;
+use http::{HeaderValue, Response, StatusCode};
+use lasse_tokio::lasse_core::{Channel, ChannelConfig, Event, Publisher, Slow, Start, Subscriber};
+use lasse_tokio::{Answer, Listener, Route, ServeConfig, Silence};
+use lasse_tokio::{deserted, pump, serve, subscribe};
+use tokio::signal::unix::{SignalKind, signal};
+
+#[tokio::main]
+async fn main() -> Result<Infallible, Box<dyn Error>> {
+    let port = env::var("PORT").unwrap_or_else(|_| "4000".into()).parse::<u16>()?;
+    let listener = Listener::bind(("127.0.0.1", port)).await?;
+    eprintln!("http://{}/", listener.local_addr()?);
+
+    let config = ChannelConfig::new().with_start(Start::Oldest).with_slow(Slow::Skip);
+    let lines = Channel::new(&config);
+    tokio::spawn(pump(&lines));
+    let publisher = lines.publisher();
+    let reading = tokio::task::spawn_blocking(|| publish_lines(publisher));
+
+    let (channel, route) = (lines.clone(), Route::default());
+    let server = serve(listener, ServeConfig::new(), move |request| {
+        let response = match request.uri().path() {
+            "/events" => subscribe(&request, &route, &channel),
+            "/" => reply(StatusCode::OK, "text/html; charset=utf-8", include_str!("relay.html")),
+            _ => reply(StatusCode::NOT_FOUND, "text/plain", "there is / and /events\n"),
+        };
+        async { response }
+    });
+    let mut terminate = signal(SignalKind::terminate())?;
+    let told_to_stop = async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = tokio::signal::ctrl_c() => {}
+            () = all_told(reading, &lines) => {}
+        }
+    };
+    server.with_graceful_shutdown(told_to_stop).await;
+    // To return would be to wait for one more line.
+    std::process::exit(0)
+}
+
+/// Publishes line by line, and finishes when there is no more.
+fn publish_lines(publisher: Publisher) -> io::Result<()> {
+    let mut input = io::stdin().lock();
+    let mut line = Vec::new();
+    while input.by_ref().take(LONGEST_LINE).read_until(b'\n', &mut line)? > 0 {
+        let text = String::from_utf8_lossy(&line);
+        let text = text.strip_suffix('\n').unwrap_or(&text);
+        publisher.publish(&Event::new(text)).map_err(io::Error::other)?;
+        line.clear();
+    }
+    publisher.finish();
+    Ok(())
+}
+
+/// Returns when all lines are read, and no one has been there for a while.
+async fn all_told(reading: tokio::task::JoinHandle<io::Result<()>>, lines: &Channel) {
+    if let Ok(Err(error)) = reading.await {
+        eprintln!("the input cannot be read on: {error}");
+    }
+    deserted(lines, Duration::from_secs(5)).await;
+}
+
+fn reply(
+    status: StatusCode,
+    kind: &'static str,
+    body: &'static str,
+) -> Response<Answer<Subscriber, Silence<Subscriber>>> {
+    let mut response = Response::new(body.into());
+    *response.status_mut() = status;
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(kind));
+    response
+}
+
+/// In bytes; a longer one becomes several.
+const LONGEST_LINE: u64 = 64 * 1024;

@@ -1,0 +1,51 @@
+//! What a channel needs a clock for: the task that wakes its readers, and the wait
+//! for the last of them to leave.
+
+use std::future::Future;
+use std::time::Duration;
+
+use lasse_core::{Channel, Deserted, Pump};
+use tokio::task::yield_now;
+use tokio::time::sleep;
+
+use crate::clock::ready;
+
+/// Wakes the readers of `channel`, so that to publish costs the same for ten of
+/// them and for ten thousand; lets events gather for the channel's linger before;
+/// and lets go of events that grow too old. Returns when the channel and its
+/// readers are gone, or at once if another does this already.
+///
+/// A channel without a pump works as well: then `publish` wakes its readers.
+///
+/// # Examples
+///
+/// ```
+/// use lasse_tokio::lasse_core::{Channel, ChannelConfig};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() {
+/// let news = Channel::new(&ChannelConfig::new());
+/// tokio::spawn(lasse_tokio::pump(&news));
+/// # }
+/// ```
+pub fn pump(channel: &Channel) -> impl Future<Output = ()> + Send + use<> {
+    let pump = channel.pump();
+    async move {
+        let Some(mut pump) = pump else { return };
+        while ready(&mut pump, Pump::poll_due, Pump::deadline).await {
+            if !pump.linger().is_zero() {
+                sleep(pump.linger()).await;
+            }
+            while pump.wake_some() {
+                yield_now().await;
+            }
+        }
+    }
+}
+
+/// Returns when `channel` has had no readers for as long as `grace`. A reader that
+/// left may come back, so whether to stop what feeds the channel is yours to say.
+pub fn deserted(channel: &Channel, grace: Duration) -> impl Future<Output = ()> + Send + use<> {
+    let mut deserted = channel.deserted(grace);
+    async move { ready(&mut deserted, Deserted::poll_deserted, Deserted::deadline).await }
+}
