@@ -150,3 +150,15 @@ async fn new_streams_are_served_until_the_notice_has_passed() {
     assert!(read_to_end(&mut socket).await.ends_with("\r\n0\r\n\r\n"));
     server.stopped().await;
 }
+
+#[tokio::test]
+async fn a_server_that_is_dropped_drops_its_streams() {
+    let mut server = Server::start(ServeConfig::new()).await;
+    let mut socket = get(&server, "/").await;
+    read_until(&mut socket, "data: hello\n\n\r\n").await;
+    let mut client = connect(&server, 65_535).await;
+    let _response = ask(&mut client, Method::GET, "/").await;
+    server.task.abort();
+    assert_eq!(server.end().await, Reason::Dropped);
+    assert_eq!(server.end().await, Reason::Dropped);
+}

@@ -101,10 +101,15 @@ struct Course {
 impl Course {
     async fn run(mut self, connection: impl GracefulConnection) {
         let mut connection = pin!(connection);
+        // Dropped before the connection, and so decides first.
+        let _unless_decided = DecideOnDrop(&self.caller.fate);
         loop {
             tokio::select! {
                 biased;
-                _ = connection.as_mut() => return,
+                _ = connection.as_mut() => {
+                    self.caller.fate.decide(Reason::PeerClosed);
+                    return;
+                }
                 () = elapsed(&mut self.late) => {
                     if !self.caller.has_spoken.load(Ordering::Relaxed) {
                         return;
@@ -120,6 +125,15 @@ impl Course {
                 },
             }
         }
+    }
+}
+
+/// A server that is dropped with its connections cannot say so otherwise.
+struct DecideOnDrop<'a>(&'a Fate);
+
+impl Drop for DecideOnDrop<'_> {
+    fn drop(&mut self) {
+        self.0.decide(Reason::Dropped);
     }
 }
 

@@ -1,0 +1,178 @@
+//! Bodies, read as a server reads them, but without one.
+
+mod support;
+
+use std::io;
+use std::sync::{Arc, Mutex};
+
+use bytes::Bytes;
+use http::{Method, Request, Response};
+use http_body_util::BodyExt;
+use hyper::body::Body;
+use lasse_hyper::lasse_core::{Channel, ChannelConfig, Config, Event, EventName, Frame, Reason};
+use lasse_hyper::{Aborted, EventBody, EventService, Fate, Route, Said, stream, subscribe};
+use support::{Service, Tap};
+use tokio::sync::mpsc;
+use tokio_stream::StreamExt;
+
+fn service() -> (Service, mpsc::UnboundedReceiver<Reason>) {
+    let (ends, reasons) = mpsc::unbounded_channel();
+    (Service { streams: Arc::default(), ends, route: Route::default() }, reasons)
+}
+
+fn ask(service: &Service, request: &Request<()>) -> Response<EventBody<Tap>> {
+    service.answer(request).unwrap()
+}
+
+async fn data<B: Body<Data = Bytes> + Unpin>(body: &mut B) -> Option<Result<Bytes, B::Error>> {
+    Some(body.frame().await?.map(|frame| frame.into_data().ok().unwrap()))
+}
+
+#[tokio::test]
+async fn bytes_are_written_when_more_are_asked_for() {
+    let (service, mut reasons) = service();
+    let mut body = ask(&service, &Request::new(())).into_body();
+    assert!(!body.is_end_stream());
+    assert_eq!(body.size_hint().exact(), None);
+    assert_eq!(data(&mut body).await.unwrap().unwrap(), ":\ndata: hello\n\n");
+    service.streams.lock().unwrap()[0].inform("stop").unwrap();
+    assert!(data(&mut body).await.is_none());
+    assert!(body.is_end_stream());
+    assert_eq!(reasons.try_recv(), Ok(Reason::Stopped));
+}
+
+#[tokio::test]
+async fn a_large_event_is_handed_out_in_pieces() {
+    let (service, _) = service();
+    let mut body = ask(&service, &Request::new(())).into_body();
+    data(&mut body).await.unwrap().unwrap();
+    let event = support::event(40_000);
+    service.streams.lock().unwrap()[0].notify(event.clone()).unwrap();
+    let mut pieces = Vec::new();
+    while pieces.len() < event.len() {
+        let piece = data(&mut body).await.unwrap().unwrap();
+        assert!(piece.len() <= 16 * 1024);
+        pieces.extend_from_slice(&piece);
+    }
+    assert_eq!(pieces, event.as_bytes());
+}
+
+#[tokio::test]
+async fn a_dropped_body_tells_what_its_server_knows() {
+    let (service, mut reasons) = service();
+    drop(ask(&service, &Request::new(())));
+    assert_eq!(reasons.try_recv(), Ok(Reason::Dropped));
+
+    let fate = Fate::new();
+    let mut request = Request::new(());
+    request.extensions_mut().insert(fate.clone());
+    drop(ask(&service, &request));
+    assert_eq!(reasons.try_recv(), Ok(Reason::PeerClosed));
+
+    let response = ask(&service, &request);
+    fate.decide(Reason::Stalled);
+    drop(response);
+    assert_eq!(reasons.try_recv(), Ok(Reason::Stalled));
+}
+
+#[tokio::test]
+async fn what_is_no_stream_has_its_exact_length() {
+    let (service, _) = service();
+    for (method, path, length) in [
+        (Method::GET, "/none", 0),
+        (Method::GET, "/wrong", 8),
+        (Method::GET, "/later", 12),
+        (Method::HEAD, "/wrong", 0),
+        (Method::HEAD, "/", 0),
+        (Method::DELETE, "/", 0),
+    ] {
+        let request = Request::builder().method(&method).uri(path).body(()).unwrap();
+        let body = ask(&service, &request).into_body();
+        assert_eq!(body.size_hint().exact(), Some(length), "{method} {path}");
+        assert_eq!(body.is_end_stream(), length == 0, "{method} {path}");
+        assert_eq!(body.collect().await.unwrap().to_bytes().len() as u64, length);
+    }
+}
+
+#[tokio::test]
+async fn a_stream_of_events_ends_with_its_source() {
+    let route = Route::new(Config::new().with_first_byte(false));
+    let events = tokio_stream::iter(["one", "two"]).map(Event::new);
+    let body = stream(&Request::new(()), &route, events).into_body();
+    let text = body.collect().await.unwrap().to_bytes();
+    assert_eq!(text, "data: one\n\ndata: two\n\n");
+}
+
+#[tokio::test]
+async fn an_error_of_the_source_aborts_unless_it_is_said() {
+    const ERROR: EventName = EventName::from_static("error");
+    let route = Route::default();
+    let source = || tokio_stream::iter([Ok(Event::new("one")), Err(io::Error::other("broken"))]);
+
+    let mut body = stream(&Request::new(()), &route, source()).into_body();
+    assert_eq!(data(&mut body).await.unwrap().unwrap(), ":\ndata: one\n\n");
+    let error: Aborted = data(&mut body).await.unwrap().unwrap_err();
+    assert_eq!(error.reason(), Reason::Aborted);
+    assert!(data(&mut body).await.is_none());
+
+    let said = source().map(|item| match item {
+        Ok(event) => Said::from(event),
+        Err(error) => Said::last(Event::new(error.to_string()).with_name(ERROR)),
+    });
+    let body = stream(&Request::new(()), &route, said).into_body();
+    let text = body.collect().await.unwrap().to_bytes();
+    assert_eq!(text, ":\ndata: one\n\nevent: error\ndata: broken\n\n");
+}
+
+#[tokio::test]
+async fn a_source_that_panics_costs_its_own_stream_alone() {
+    let source = tokio_stream::iter([0]).map(|_| -> Frame { panic!("as ordered") });
+    let mut body = stream(&Request::new(()), &Route::default(), source).into_body();
+    let error = loop {
+        if let Err(error) = data(&mut body).await.unwrap() {
+            break error;
+        }
+    };
+    assert_eq!(error.reason(), Reason::Panicked);
+}
+
+#[tokio::test]
+async fn a_channel_that_is_over_is_told_to_who_has_all_of_it() {
+    let channel = Channel::new(&ChannelConfig::new());
+    let mut body = subscribe(&Request::new(()), &Route::default(), &channel).into_body();
+    data(&mut body).await.unwrap().unwrap();
+    let last = channel.finish_with(&Event::new("the end")).unwrap();
+    let rest = body.collect().await.unwrap().to_bytes();
+    assert_eq!(rest, format!("data: the end\nid: {last}\n\n"));
+
+    let request = Request::builder().header("last-event-id", last.as_str()).body(()).unwrap();
+    assert_eq!(subscribe(&request, &Route::default(), &channel).status(), 204);
+}
+
+#[tokio::test]
+async fn a_channel_that_is_full_asks_to_come_back() {
+    let channel = Channel::new(&ChannelConfig::new().with_max_subscribers(1));
+    let _first = subscribe(&Request::new(()), &Route::default(), &channel);
+    let second = subscribe(&Request::new(()), &Route::default(), &channel);
+    assert_eq!(second.status(), 200);
+    let text = second.into_body().collect().await.unwrap().to_bytes();
+    assert!(text.starts_with(b"retry: "), "{text:?}");
+}
+
+#[tokio::test]
+async fn one_service_is_of_hyper_and_of_tower() {
+    let notifiers = Arc::new(Mutex::new(Vec::new()));
+    let (ends, _reasons) = mpsc::unbounded_channel();
+    let kept = notifiers.clone();
+    let mut service = EventService::<Tap, _>::new(Route::default(), move |notifier| {
+        kept.lock().unwrap().push(notifier);
+        ends.clone()
+    });
+    let by_hyper = hyper::service::Service::call(&service, Request::new(())).await.unwrap();
+    let by_tower = tower_service::Service::call(&mut service, Request::new(())).await.unwrap();
+    for response in [by_hyper, by_tower] {
+        let mut body = response.into_body();
+        assert_eq!(data(&mut body).await.unwrap().unwrap(), ":\ndata: hello\n\n");
+    }
+    assert_eq!(notifiers.lock().unwrap().len(), 2);
+}
