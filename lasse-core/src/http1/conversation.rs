@@ -220,6 +220,10 @@ impl<H: Handler> Conversation<H> {
         match parse_request(&self.input, &self.limits)? {
             Some(Head { request, len, terms }) => {
                 self.input.drain(..len);
+                if self.input.is_empty() {
+                    // A stream may run for long, and needs no buffer.
+                    self.input = Vec::new();
+                }
                 self.turn = Turn::Driver(terms);
                 Ok(Some(request))
             }
