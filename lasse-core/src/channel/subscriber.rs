@@ -99,16 +99,17 @@ impl Subscriber {
         snapshot: impl IntoIterator<Item = Frame>,
         id: &EventId,
     ) -> Result<(), StaleSnapshot> {
-        let log = &self.shared.lock().log;
-        let cursor = log.after(id).map_err(StaleSnapshot)?;
-        let has_lagged = self.has_lagged || log.has_passed(self.cursor);
+        let snapshot = Some(snapshot.into_iter().collect());
+        let state = self.shared.lock();
+        let cursor = state.log.after(id).map_err(StaleSnapshot)?;
+        let has_lagged = self.has_lagged || state.log.has_passed(self.cursor);
+        drop(state);
         let (gap, requested) = match self.opening.take().map(|opening| *opening) {
             Some(Opening { gap, requested, .. }) => (gap, requested),
             None => (Some(Gap::Lagged).filter(|_| has_lagged), LastEventId::Absent),
         };
         self.cursor = cursor;
         self.has_lagged = false;
-        let snapshot = Some(snapshot.into_iter().collect());
         self.opening = Some(Box::new(Opening { gap, requested, at: id.clone(), snapshot }));
         Ok(())
     }

@@ -187,6 +187,19 @@ fn a_snapshot_goes_first_and_the_position_after_it() {
 }
 
 #[test]
+fn a_snapshot_may_be_made_while_it_is_taken() {
+    let news = channel(keeping(3));
+    publish(&news, 1..=1);
+    let mut reader = join(&news, &LastEventId::Absent);
+    let made = std::iter::once_with(|| {
+        publish(&news, 2..=2);
+        Frame::comment("1")
+    });
+    reader.begin_with(made, &EventId::from_static("k-1")).unwrap();
+    assert_eq!(text(reader.first_frames()), ": 1\nid: k-1\n\ndata: 2\nid: k-2\n\n");
+}
+
+#[test]
 fn who_lagged_can_be_given_a_new_snapshot() {
     let news = channel(keeping(2));
     let mut reader = join(&news, &LastEventId::Absent);
