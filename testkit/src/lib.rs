@@ -8,5 +8,11 @@ pub mod oracle;
 pub mod seeds;
 pub mod sim;
 pub mod streams;
+mod ticker;
 
 pub use heard::{Heard, Listener};
+pub use ticker::Ticker;
+
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct Readme;
