@@ -240,9 +240,9 @@ fn who_never_reads_costs_the_others_nothing() {
 fn a_million_events_take_no_more_than_the_first_hundred_thousand() {
     let channel = Channel::new(&config(10_000));
     let event = Event::new("x".repeat(60));
-    let most = [100_000, 900_000].map(|events| {
-        let bytes = (0..events).map(|_| {
-            channel.publish(&event).unwrap();
+    let most = [1000, 9000].map(|hundreds| {
+        let bytes = (0..hundreds).map(|_| {
+            (0..100).for_each(|_| drop(channel.publish(&event).unwrap()));
             channel.stats().bytes
         });
         bytes.max().unwrap()
