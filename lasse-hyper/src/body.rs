@@ -79,9 +79,9 @@ impl<H: Handler, M: Stream<Item = Mail<H>> + Unpin> Body for EventBody<H, M> {
 
     fn size_hint(&self) -> SizeHint {
         match &self.answer {
-            Answer::Events(_) => SizeHint::default(),
             Answer::Full(bytes) => SizeHint::with_exact(bytes.len() as u64),
-            Answer::HeadOnly => SizeHint::with_exact(0),
+            // A length of zero would be told to a HEAD, where a GET gets a stream.
+            Answer::Events(_) | Answer::HeadOnly => SizeHint::default(),
         }
     }
 }

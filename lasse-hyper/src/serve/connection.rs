@@ -2,7 +2,7 @@
 
 use std::future::{Future, pending};
 use std::io;
-use std::pin::{Pin, pin};
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -59,36 +59,48 @@ where
 {
     /// Serves the connection that `open` brings about, until the client, the
     /// server or time ends it.
-    pub(super) async fn serve<Io>(mut self, open: impl Future<Output = io::Result<Opened<Io>>>)
-    where
-        Io: Transport,
-    {
+    pub(super) async fn serve<Io: Transport>(
+        mut self,
+        open: impl Future<Output = io::Result<Opened<Io>>>,
+    ) {
         let mut late = Some(Box::pin(sleep_until(Instant::now() + self.config.head_timeout())));
         let opened = tokio::select! {
             opened = open => opened,
             () = elapsed(&mut late) => return,
             _ = self.phase.changed() => return,
         };
-        let Ok(Opened { io, protocol, read_ahead }) = opened else { return };
+        if let Ok(opened) = opened {
+            self.speak(opened, late).await;
+        }
+    }
+
+    /// Not async, and in boxes, lest all that leads up to a stream be kept for as
+    /// long as the stream.
+    fn speak<Io: Transport>(self, opened: Opened<Io>, late: Option<Pin<Box<Sleep>>>) -> BoxFuture {
+        let Self { service, config, peer, gate, phase } = self;
+        let Opened { io, protocol, read_ahead } = opened;
         let (has_spoken, ends_bodies_by_closing) = (false.into(), false.into());
-        let (peer, gate, fate) = (self.peer, self.gate, Fate::new());
+        let fate = Fate::new();
         let caller = Arc::new(Caller { peer, gate, fate, has_spoken, ends_bodies_by_closing });
         let socket = TokioIo::new(Socket { io, read_ahead, caller: caller.clone() });
-        let introduce = Introduce { service: self.service, caller: caller.clone(), streams: None };
-        let course = Course { caller, phase: self.phase, late };
+        let streams = Streams::new(config.write_timeout());
+        let course = Course { caller: caller.clone(), phase, late };
         match protocol {
             Protocol::Http1 => {
-                course.run(http1(&self.config).serve_connection(socket, introduce)).await;
+                let service = Introduce { service, caller, streams: None };
+                let connection = http1(&config).serve_connection(socket, service);
+                Box::pin(course.run(Box::pin(connection)))
             }
             Protocol::Http2 => {
-                let streams = Streams::new(self.config.write_timeout());
-                let introduce = Introduce { streams: Some(streams.clone()), ..introduce };
-                let connection = http2(&self.config, streams).serve_connection(socket, introduce);
-                Box::pin(course.run(connection)).await;
+                let service = Introduce { service, caller, streams: Some(streams.clone()) };
+                let connection = http2(&config, streams).serve_connection(socket, service);
+                Box::pin(course.run(Box::pin(connection)))
             }
         }
     }
 }
+
+type BoxFuture = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// What may end a connection, but its client.
 struct Course {
@@ -99,8 +111,7 @@ struct Course {
 }
 
 impl Course {
-    async fn run(mut self, connection: impl GracefulConnection) {
-        let mut connection = pin!(connection);
+    async fn run(mut self, mut connection: Pin<Box<impl GracefulConnection>>) {
         // Dropped before the connection, and so decides first.
         let _unless_decided = DecideOnDrop(&self.caller.fate);
         loop {

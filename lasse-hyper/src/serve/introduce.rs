@@ -134,8 +134,8 @@ impl<B: Body> Body for PacedBody<B> {
     }
 }
 
-/// Tells how long the body would have been. Of one that is empty nothing is known:
-/// a stream's may be, where there would be none for a HEAD.
+/// Tells how long the body would have been. Of one that is empty nothing is said:
+/// a 204 must not tell its length (RFC 9110 8.6).
 fn tell_length(headers: &mut HeaderMap, body: &impl Body) {
     if let Some(len @ 1..) = body.size_hint().exact() {
         headers.entry(CONTENT_LENGTH).or_insert_with(|| HeaderValue::from(len));

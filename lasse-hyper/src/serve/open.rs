@@ -50,10 +50,10 @@ impl Door {
     {
         #[cfg(feature = "tls")]
         if let Some(tls) = self.tls.clone() {
-            connections.spawn(guest.serve(open_tls(tls, io)));
+            connections.spawn(guest.serve(Box::pin(open_tls(tls, io))));
             return;
         }
-        connections.spawn(guest.serve(open(io)));
+        connections.spawn(guest.serve(Box::pin(open(io))));
     }
 }
 
