@@ -1,0 +1,227 @@
+//! What the server under load streams, and who feeds it.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use http::{Request, Response, StatusCode};
+use lasse_core::{
+    Channel, ChannelConfig, Event, EventId, Frame, Handler, Init, Next, Position, Reason,
+    RequestHead, Retention, Subscriber,
+};
+use lasse_tokio::Notifier;
+use rustix::time::{ClockId, clock_gettime};
+
+/// What a request asks for.
+#[derive(Clone, Copy, Debug)]
+pub enum Question {
+    /// `/events`.
+    Events,
+    /// `/stream`: so many events of such a size.
+    Stream(u64, usize),
+    /// A command, or nothing that there is.
+    Other,
+}
+
+impl Question {
+    /// Reads the path and the query.
+    pub fn of<B>(request: &Request<B>) -> Self {
+        match request.uri().path() {
+            "/events" => Self::Events,
+            "/stream" => Self::Stream(
+                number(request.uri().query(), "events"),
+                number(request.uri().query(), "size"),
+            ),
+            _ => Self::Other,
+        }
+    }
+}
+
+fn number<T: std::str::FromStr + Default>(query: Option<&str>, name: &str) -> T {
+    let mut pairs = query.unwrap_or_default().split('&').filter_map(|pair| pair.split_once('='));
+    let value = pairs.find(|(key, _)| *key == name).and_then(|(_, value)| value.parse().ok());
+    value.unwrap_or_default()
+}
+
+/// Where the events come from.
+#[derive(Debug)]
+pub struct Hub {
+    /// The channel that adapters subscribe to.
+    pub channel: Channel,
+    listeners: Mutex<Vec<Notifier<Feed>>>,
+    number: AtomicU64,
+    costs: Mutex<Vec<u64>>,
+}
+
+impl Hub {
+    /// A hub whose channel lets events gather for `linger`.
+    pub fn new(linger: Duration) -> Self {
+        let config = ChannelConfig::new()
+            .with_retention(Retention::new().with_bytes(64 << 20))
+            .with_position(Position::Untold)
+            .with_linger(linger);
+        Self {
+            channel: Channel::new(&config),
+            listeners: Mutex::default(),
+            number: AtomicU64::new(0),
+            costs: Mutex::default(),
+        }
+    }
+
+    /// Answers by the channel.
+    pub fn subscribe(&self, question: Question, request: &RequestHead<'_>) -> Init<Feed> {
+        match question {
+            Question::Stream(events, size) => Init::Stream(Feed::own(events, size), vec![]),
+            Question::Events | Question::Other => {
+                self.channel.subscribe(request.last_event_id()).into_init(Feed::Channel)
+            }
+        }
+    }
+
+    /// Answers by notifications, one by one.
+    pub fn enlist(
+        &self,
+        question: Question,
+        _request: &RequestHead<'_>,
+        notifier: Notifier<Feed>,
+    ) -> Init<Feed> {
+        if let Question::Stream(events, size) = question {
+            return Init::Stream(Feed::own(events, size), vec![]);
+        }
+        self.listeners.lock().unwrap_or_else(PoisonError::into_inner).push(notifier);
+        Init::Stream(Feed::Notified, vec![])
+    }
+
+    /// Does what a request demands that is not for a stream.
+    pub fn command<B>(self: &Arc<Self>, request: &Request<B>) -> Response<Bytes> {
+        let query = request.uri().query();
+        match request.uri().path() {
+            "/publish" => {
+                let events = number(query, "events");
+                let (rate, size) = (number(query, "rate"), number(query, "size"));
+                tokio::spawn(self.clone().publish_all(rate, events, size));
+                Response::new(Bytes::new())
+            }
+            "/cost" => Response::new(self.cost().into()),
+            _ => {
+                let mut response = Response::new(Bytes::new());
+                *response.status_mut() = StatusCode::NOT_FOUND;
+                response
+            }
+        }
+    }
+
+    async fn publish_all(self: Arc<Self>, rate: f64, events: u64, size: usize) {
+        let start = tokio::time::Instant::now();
+        for nth in 0..events {
+            if rate > 0.0 {
+                tokio::time::sleep_until(start + Duration::from_secs_f64(nth as f64 / rate)).await;
+            }
+            self.publish(size);
+        }
+    }
+
+    fn publish(&self, size: usize) {
+        let number = self.number.fetch_add(1, Ordering::Relaxed) + 1;
+        let event = event(number, size);
+        let begun = nanos();
+        let mut listeners = self.listeners.lock().unwrap_or_else(PoisonError::into_inner);
+        if listeners.is_empty() {
+            drop(listeners);
+            drop(self.channel.publish(&event));
+        } else {
+            let frame = event.encode();
+            listeners.retain(|listener| {
+                listener.notify(frame.clone()) != Err(lasse_tokio::NotifyError::Closed)
+            });
+        }
+        let cost = nanos() - begun;
+        self.costs.lock().unwrap_or_else(PoisonError::into_inner).push(cost);
+    }
+
+    fn cost(&self) -> String {
+        let mut costs =
+            std::mem::take(&mut *self.costs.lock().unwrap_or_else(PoisonError::into_inner));
+        costs.sort_unstable();
+        let median = costs.get(costs.len() / 2).copied().unwrap_or_default();
+        format!("{} {median}\n", costs.len())
+    }
+}
+
+/// The handler of a stream under load.
+#[derive(Debug)]
+pub enum Feed {
+    /// Reads from a channel.
+    Channel(Subscriber),
+    /// Sends what it is told.
+    Notified,
+    /// Makes events of its own, as fast as its reader takes them.
+    Own {
+        /// How many it has made.
+        made: u64,
+        /// How many it is to make.
+        events: u64,
+        /// How large they are.
+        size: usize,
+    },
+}
+
+impl Feed {
+    fn own(events: u64, size: usize) -> Self {
+        Self::Own { made: 0, events, size }
+    }
+}
+
+impl Handler for Feed {
+    type Notify = Frame;
+    type Info = ();
+
+    fn handle_notify(&mut self, frame: Frame) -> Next {
+        Next::Send(frame)
+    }
+
+    fn handle_drained(&mut self) -> Next {
+        match self {
+            Self::Channel(subscriber) => subscriber.handle_drained(),
+            Self::Notified => Next::Wait,
+            Self::Own { made, events, .. } if made == events => Next::Stop,
+            Self::Own { made, events, size } => {
+                let mut out = BytesMut::with_capacity(SLICE);
+                while out.len() + *size + 64 < SLICE && made < events {
+                    *made += 1;
+                    event(*made, *size).encode_into(&mut out);
+                }
+                Next::Send(Frame::from_bytes_unchecked(out))
+            }
+        }
+    }
+
+    fn poll_wake(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        match self {
+            Self::Channel(subscriber) => subscriber.poll_wake(cx),
+            Self::Notified | Self::Own { .. } => Poll::Pending,
+        }
+    }
+
+    fn terminate(&mut self, reason: Reason) {
+        if let Self::Channel(subscriber) = self {
+            subscriber.terminate(reason);
+        }
+    }
+}
+
+fn event(number: u64, size: usize) -> Event<'static> {
+    let mut data = format!("{number} {} ", nanos());
+    data.extend(std::iter::repeat_n('x', size.saturating_sub(data.len())));
+    Event::new(data).with_id(EventId::from(number))
+}
+
+fn nanos() -> u64 {
+    let now = clock_gettime(ClockId::Monotonic);
+    now.tv_sec.unsigned_abs() * 1_000_000_000 + now.tv_nsec.unsigned_abs()
+}
+
+/// How many bytes are made at a time.
+const SLICE: usize = 32 * 1024;
