@@ -4,6 +4,7 @@
 pub mod checked_log;
 pub mod checks;
 mod heard;
+mod lines;
 pub mod oracle;
 pub mod seeds;
 pub mod sim;
@@ -11,6 +12,7 @@ pub mod streams;
 mod ticker;
 
 pub use heard::{Heard, Listener};
+pub use lines::lines_of;
 pub use ticker::Ticker;
 
 #[cfg(doctest)]

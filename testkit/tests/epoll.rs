@@ -6,20 +6,21 @@ mod client;
 mod server;
 
 use std::error::Error;
-use std::io::{BufRead, BufReader, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::SocketAddr;
 use std::sync::mpsc::channel;
 use std::thread;
 
 use client::{Notifier, Terms};
+use lasse_core::{Accept, Channel, ChannelConfig, Event, Subscriber};
 use lasse_testkit::checks::{self, Journal, Puppet, Server};
+use lasse_testkit::lines_of;
 use mio::net::TcpListener;
 
 #[test]
 fn one_thread_serves_as_it_should() -> Result<(), Box<dyn Error>> {
     let journal = Journal::new();
     let args = journal.clone();
-    let address = serve(move |_| args.clone())?;
+    let address = serve::<Puppet>(move |_| args.clone())?;
     checks::run(&Server { address, journal, is_guest: false });
     Ok(())
 }
@@ -27,21 +28,32 @@ fn one_thread_serves_as_it_should() -> Result<(), Box<dyn Error>> {
 #[test]
 fn one_thread_passes_messages_on() -> Result<(), Box<dyn Error>> {
     let (notifiers, arrivals) = channel();
-    let address = serve(move |notifier| {
+    let address = serve::<Puppet>(move |notifier| {
         let _ = notifiers.send(notifier);
         Journal::new()
     })?;
-    let mut client = TcpStream::connect(address)?;
-    client.write_all(b"GET /quiet HTTP/1.1\r\nhost: here\r\n\r\n")?;
+    let mut lines = lines_of(address, "/quiet")?;
     assert!(arrivals.recv()?.notify("hello".into()));
-    let mut lines = BufReader::new(client).lines();
     assert!(lines.any(|line| line.is_ok_and(|line| line == "data: hello")));
     Ok(())
 }
 
-/// Starts a server of puppets.
-fn serve(
-    args: impl Fn(Notifier<Puppet>) -> Journal + Send + 'static,
+#[test]
+fn one_thread_is_woken_by_a_channel() -> Result<(), Box<dyn Error>> {
+    let news = Channel::new(&ChannelConfig::new());
+    let args = news.clone();
+    let address = serve::<Subscriber>(move |_| args.clone())?;
+    let mut lines = lines_of(address, "/")?;
+    // Its position is the first that a stream tells.
+    assert!(lines.any(|line| line.is_ok_and(|line| line.starts_with("id: "))));
+    news.publish(&Event::new("hello"))?;
+    assert!(lines.any(|line| line.is_ok_and(|line| line == "data: hello")));
+    Ok(())
+}
+
+/// Starts a server.
+fn serve<H: Accept<Notify: Send> + 'static>(
+    args: impl Fn(Notifier<H>) -> H::Args + Send + 'static,
 ) -> Result<SocketAddr, Box<dyn Error>> {
     let listener = TcpListener::bind(([127, 0, 0, 1], 0).into())?;
     let address = listener.local_addr()?;
