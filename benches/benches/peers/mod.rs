@@ -14,10 +14,10 @@ use lasse_benches::cases::Case;
 use tokio_util::codec::Encoder;
 
 /// Axum: a response of endless events, of which one frame is asked at a time.
-pub struct Axum(axum::body::Body);
+pub(crate) struct Axum(axum::body::Body);
 
 impl Axum {
-    pub fn new(case: &Case) -> Self {
+    pub(crate) fn new(case: &Case) -> Self {
         let case = case.clone();
         let events = iter::repeat_with(move || {
             let mut event = axum::response::sse::Event::default();
@@ -33,18 +33,18 @@ impl Axum {
         Self(axum::response::Sse::new(stream::iter(events)).into_response().into_body())
     }
 
-    pub fn encode(&mut self) -> Bytes {
+    pub(crate) fn encode(&mut self) -> Bytes {
         next_frame(&mut self.0)
     }
 }
 
 /// actix-web-lab: likewise.
-pub struct Actix(
+pub(crate) struct Actix(
     actix_web_lab::sse::Sse<BoxStream<'static, Result<actix_web_lab::sse::Event, Infallible>>>,
 );
 
 impl Actix {
-    pub fn new(case: &Case) -> Self {
+    pub(crate) fn new(case: &Case) -> Self {
         let case = case.clone();
         let events = iter::repeat_with(move || {
             let mut data = actix_web_lab::sse::Data::new(case.data.as_str());
@@ -59,7 +59,7 @@ impl Actix {
         Self(actix_web_lab::sse::Sse::from_stream(Box::pin(stream::iter(events))))
     }
 
-    pub fn encode(&mut self) -> Bytes {
+    pub(crate) fn encode(&mut self) -> Bytes {
         match Pin::new(&mut self.0).poll_next(&mut context()) {
             Poll::Ready(Some(Ok(bytes))) => bytes,
             _ => panic!("there is always another event"),
@@ -68,10 +68,12 @@ impl Actix {
 }
 
 /// sse-stream: likewise.
-pub struct SseStream(sse_stream::SseBody<BoxStream<'static, Result<sse_stream::Sse, Infallible>>>);
+pub(crate) struct SseStream(
+    sse_stream::SseBody<BoxStream<'static, Result<sse_stream::Sse, Infallible>>>,
+);
 
 impl SseStream {
-    pub fn new(case: &Case) -> Self {
+    pub(crate) fn new(case: &Case) -> Self {
         let case = case.clone();
         let events = iter::repeat_with(move || {
             let mut event = sse_stream::Sse::default().data(case.data.as_str());
@@ -86,20 +88,20 @@ impl SseStream {
         Self(sse_stream::SseBody::new(Box::pin(stream::iter(events))))
     }
 
-    pub fn encode(&mut self) -> Bytes {
+    pub(crate) fn encode(&mut self) -> Bytes {
         next_frame(&mut self.0)
     }
 }
 
 /// russe: a codec's encoder, and a string of its own.
-pub struct Russe;
+pub(crate) struct Russe;
 
 impl Russe {
-    pub fn encode(case: &Case) -> impl AsRef<[u8]> + use<> {
+    pub(crate) fn encode(case: &Case) -> impl AsRef<[u8]> + use<> {
         Self::event(case).into_bytestring().expect("fields of one line")
     }
 
-    pub fn encode_into(case: &Case, out: &mut BytesMut) {
+    pub(crate) fn encode_into(case: &Case, out: &mut BytesMut) {
         let event = Self::event(case);
         russe::Encoder::default().encode(event, out).expect("fields of one line");
     }
