@@ -120,11 +120,7 @@ async fn run(options: Options) -> Result<(), Box<dyn Error>> {
 
 type Body = Either<EventBody<Feed, Silence<Feed>>, Full<Bytes>>;
 
-fn answer_by_hyper<B>(
-    hub: &Arc<Hub>,
-    route: &Route,
-    request: &Request<B>,
-) -> Response<Body> {
+fn answer_by_hyper<B>(hub: &Arc<Hub>, route: &Route, request: &Request<B>) -> Response<Body> {
     match Question::of(request) {
         Question::Other => hub.command(request).map(|body| Either::Right(Full::new(body))),
         question => lasse_hyper::respond_with(request, route, |request| {

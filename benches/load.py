@@ -1,0 +1,183 @@
+#!/usr/bin/env python3
+"""Puts servers of one contract under load, beside each other, and writes what came of it.
+
+    load.py run  --sseload PATH --server NAME='COMMAND {port}' ... [--rounds 3]    appends to results.jsonl
+    load.py draw                                                   results.jsonl to README.md and load.svg
+
+`sseload` is a load client that checks order, gaps and repeats; a server speaks the contract
+in src/bin/fanout-server.rs. The servers named `floor` and `floor-coalesce` are what the others
+are compared with: one write a delivery, and one write for all that is due. Each server runs on
+CPU 0, the client on CPU 1, one after the other within each round.
+"""
+import argparse, json, os, shlex, signal, socket, statistics, subprocess, time
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+RESULTS = os.path.join(HERE, "results.jsonl")
+MARK = ("<!-- load: begin -->\n", "<!-- load: end -->\n")
+
+# name: options of the load client
+TESTS = {
+    "idle": "--mode idle --conns 10000 --duration 1",
+    "fixed1k": "--conns 1000 --events 120 --rate 40",
+    "fixed10k": "--conns 10000 --events 16 --rate 4",
+    "fixed19k": "--conns 19000 --events 10 --rate 2",
+    "burst10k": "--conns 10000 --events 60",
+    "storm": "--conns 5000 --events 100 --rate 50 --mode storm --drops 2",
+    "stream": "--mode stream --conns 1 --events 1000000",
+}
+
+
+class Server:
+    def __init__(self, command):
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.port = free.getsockname()[1]
+        words = shlex.split(command.replace("{port}", str(self.port)))
+        self.process = subprocess.Popen(["taskset", "-c", "0", *words], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        for _ in range(100):
+            try:
+                return socket.create_connection(("127.0.0.1", self.port), 1).close()
+            except OSError:
+                time.sleep(0.05)
+
+    def stop(self):
+        self.process.send_signal(signal.SIGKILL)
+        self.process.wait()
+
+
+def measure(sseload, server, test):
+    path = "/stream?events=1000000&size=100" if test == "stream" else "/events"
+    command = ["taskset", "-c", "1", sseload, "--url", f"http://127.0.0.1:{server.port}{path}", "--pin", "1",
+               "--server-pid", str(server.process.pid), "--server-cpu", "0", "--json", "--timeout", "90", *TESTS[test].split()]
+    told = subprocess.run(command, capture_output=True, text=True)
+    try:
+        return json.loads(told.stdout)
+    except ValueError:
+        return {"ok": False, "note": told.stderr[-200:]}
+
+
+def run(options):
+    servers = dict(server.split("=", 1) for server in options.server)
+    wanted = options.tests.split(",") if options.tests else list(TESTS)
+    with open(options.results, "a") as out:
+        for number in range(options.rounds):
+            for test in wanted:
+                for name, command in servers.items():
+                    server = Server(command)
+                    try:
+                        told = measure(options.sseload, server, test)
+                    finally:
+                        server.stop()
+                    kept = {key: told.get(key) for key in KEYS}
+                    row = {"server": name, "test": test, "round": number, **kept}
+                    print(json.dumps(row), flush=True)
+                    out.write(json.dumps(row) + "\n")
+
+
+KEYS = ["ok", "note", "deliveries_per_s", "server_cpu_us_per_delivery", "p50_us", "p99_us",
+        "server_rss_per_conn", "connects_per_s", "connect_cpu_us"]
+
+
+class Results:
+    def __init__(self, path):
+        self.rows = [json.loads(line) for line in open(path)]
+        self.servers = list(dict.fromkeys(row["server"] for row in self.rows))
+
+    def median(self, server, test, key):
+        values = [row[key] for row in self.rows
+                  if row["server"] == server and row["test"] == test and row["ok"] and row.get(key)]
+        return statistics.median(values) if values else None
+
+    def ratio(self, server, test, key, floor):
+        """The median over the rounds of what the server took to what the floor took in the same round."""
+        found = []
+        for row in self.rows:
+            if row["server"] == server and row["test"] == test and row["ok"] and row.get(key):
+                beside = [other[key] for other in self.rows if other["server"] == floor and other["test"] == test
+                          and other["round"] == row["round"] and other["ok"] and other.get(key)]
+                found += [row[key] / beside[-1]] if beside else []
+        return statistics.median(found) if found else None
+
+
+# what is told, the test, the key, the floor it is told by (or none)
+TABLE = [
+    ("CPU a delivery, 10,000 connections, one event at a time", "fixed10k", "server_cpu_us_per_delivery", "floor"),
+    ("CPU a delivery, 1,000 connections", "fixed1k", "server_cpu_us_per_delivery", "floor"),
+    ("CPU a delivery, 19,000 connections", "fixed19k", "server_cpu_us_per_delivery", "floor"),
+    ("CPU a delivery, burst of 60 events, 10,000 connections", "burst10k", "server_cpu_us_per_delivery", "floor-coalesce"),
+    ("CPU a connection accepted", "idle", "connect_cpu_us", "floor"),
+    ("CPU a delivery, 5,000 clients resuming", "storm", "server_cpu_us_per_delivery", "floor"),
+    ("events a second, one connection, as fast as can be", "stream", "deliveries_per_s", "floor-coalesce"),
+    ("bytes an idle connection, 10,000", "idle", "server_rss_per_conn", None),
+]
+
+
+def table(results):
+    shown = [server for server in results.servers if not server.startswith("floor")]
+    lines = ["| | " + " | ".join(shown) + " |", "|---" * (len(shown) + 1) + "|"]
+    for title, test, key, floor in TABLE:
+        cells = []
+        for server in shown:
+            value = results.ratio(server, test, key, floor) if floor else results.median(server, test, key)
+            cells.append("–" if value is None else f"{value:.2f}" if floor else f"{value:,.0f}")
+        by = f", to `{floor}`" if floor else ""
+        lines.append(f"| {title}{by} | " + " | ".join(cells) + " |")
+    return "\n".join(lines) + "\n"
+
+
+def panel(title, series, left, unit):
+    """Bars, a group for each label, as SVG."""
+    most = max((value or 0) for _, values in series for value in values.values()) or 1
+    parts = [f'<text x="{left}" y="20" class="title">{title}</text>']
+    y = 36
+    for label, values in series:
+        parts.append(f'<text x="{left}" y="{y + 10}">{label}</text>')
+        y += 16
+        for nth, (server, value) in enumerate(values.items()):
+            width = 170 * (value or 0) / most
+            parts.append(f'<rect x="{left}" y="{y}" width="{width:.1f}" height="11" class="s{nth}"/>')
+            parts.append(f'<text x="{left + width + 4:.1f}" y="{y + 10}" class="small">{server} {value or 0:,.2f}{unit}</text>')
+            y += 14
+        y += 6
+    return parts, y
+
+
+def draw(options):
+    results = Results(options.results)
+    def values(test, key):
+        return {server: results.median(server, test, key) for server in results.servers}
+    scales = [("1,000 connections", "fixed1k"), ("10,000", "fixed10k"), ("19,000", "fixed19k")]
+    panels = [
+        ("deliveries a second, in a burst", [("10,000 connections", values("burst10k", "deliveries_per_s"))], ""),
+        ("CPU a delivery, µs", [(label, values(test, "server_cpu_us_per_delivery")) for label, test in scales], ""),
+        ("bytes an idle connection", [("10,000 connections", values("idle", "server_rss_per_conn"))], ""),
+    ]
+    parts, height = [], 0
+    for nth, (title, series, unit) in enumerate(panels):
+        drawn, bottom = panel(title, series, 20 + 360 * nth, unit)
+        parts, height = parts + drawn, max(height, bottom)
+    style = ("text{font:12px system-ui,sans-serif;fill:#333}.title{font-weight:600;font-size:14px}.small{font-size:10px}"
+             ".s0{fill:#bbb}.s1{fill:#888}.s2{fill:#2a7}.s3{fill:#27a}.s4{fill:#a72}.s5{fill:#a27}")
+    with open(os.path.join(HERE, "load.svg"), "w") as out:
+        out.write(f'<svg xmlns="http://www.w3.org/2000/svg" width="1100" height="{height + 10}">'
+                  f'<style>{style}</style><rect width="100%" height="100%" fill="#fff"/>' + "\n".join(parts) + "</svg>\n")
+    readme = os.path.join(HERE, "README.md")
+    text = open(readme).read()
+    before, rest = text.split(MARK[0])
+    after = rest.split(MARK[1])[1]
+    open(readme, "w").write(before + MARK[0] + table(results) + MARK[1] + after)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("what", choices=["run", "draw"])
+    parser.add_argument("--sseload")
+    parser.add_argument("--server", action="append", default=[], metavar="NAME=COMMAND")
+    parser.add_argument("--tests")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--results", default=RESULTS)
+    options = parser.parse_args()
+    run(options) if options.what == "run" else draw(options)
+
+
+main()
