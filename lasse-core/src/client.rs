@@ -196,6 +196,11 @@ impl Client {
         self.decoder.last_event_id()
     }
 
+    /// Whether a stream is open: events may come.
+    pub fn is_open(&self) -> bool {
+        matches!(self.state, State::Listening { since: Some(_), .. })
+    }
+
     /// What to do now. `random` is any number, new each time: it spreads the
     /// waits.
     pub fn poll_output(&mut self, now: Instant, random: u64) -> ClientOutput {

@@ -111,6 +111,18 @@ fn method_headers_and_body_are_sent_each_time() {
 }
 
 #[test]
+fn it_is_open_from_the_head_to_the_loss() {
+    let mut client = client();
+    assert!(!client.is_open());
+    connect(&mut client, at(0));
+    assert!(!client.is_open());
+    client.handle_head(&stream(), at(1));
+    assert!(client.is_open());
+    client.handle_error(at(2));
+    assert!(!client.is_open());
+}
+
+#[test]
 fn a_stream_that_ends_is_asked_for_again_from_the_last_event_on() {
     let mut client = client();
     open(&mut client, at(0));

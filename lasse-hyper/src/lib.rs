@@ -10,6 +10,7 @@
 //! - [`EventService`]: the same, as a service of hyper's or of tower's.
 //!
 //! [`serve`](serve()) is a server for them, and for any other hyper service.
+//! [`EventSource`] is the other end: a client that comes back.
 //!
 //! # Examples
 //!
@@ -49,16 +50,28 @@
 //! | the handler hears why a client is gone | yes | [`Reason::Dropped`](lasse_core::Reason::Dropped), unless it puts a [`Fate`] into its requests |
 //! | shutdown ends open streams | yes | if their [`Route`] has a [`Gate`], and something drains it |
 //! | slow heads, HTTP/2 pings | yes | as it is set up |
+//!
+//! # Features
+//!
+//! | feature | brings |
+//! |---|---|
+//! | `axum` | [`Listener`] for `axum::serve` |
+//! | `client` (default) | [`EventSource`], the other end |
+//! | `tls` | [`Serve`] over TLS |
 
 #![warn(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod body;
+#[cfg(feature = "client")]
+mod client;
 mod fate;
 mod respond;
 mod serve;
 mod service;
 
 pub use body::{Aborted, EventBody};
+#[cfg(feature = "client")]
+pub use client::{EventSource, EventSourceError, Heard, Loss, MessageEvent};
 pub use fate::Fate;
 pub use lasse_tokio::lasse_core;
 pub use lasse_tokio::{

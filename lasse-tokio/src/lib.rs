@@ -36,3 +36,4 @@ pub use route::{Refusal, Route};
 pub use serve::{InvalidServeConfig, PeerAddr, Serve, ServeConfig, serve, serve_connection};
 pub use session::Session;
 pub use sockets::{Listener, WriteDeadline};
+pub use spread::chance;

@@ -4,17 +4,19 @@ use std::hash::{BuildHasher, RandomState};
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
+/// A number that no one can foresee, for what asks to be spread:
+/// [`Client::poll_output`](lasse_core::Client::poll_output). Not for secrets.
+pub fn chance() -> u64 {
+    // Each state has keys of its own, by which it hashes.
+    RandomState::new().hash_one(())
+}
+
 /// A time drawn from a span; its start, if it ends before it starts.
 pub(crate) fn draw(span: RangeInclusive<Duration>) -> Duration {
     let (start, end) = span.into_inner();
     let width = u64::try_from(end.saturating_sub(start).as_nanos()).unwrap_or(u64::MAX);
     let drawn = u128::from(width) * u128::from(chance()) / u128::from(u64::MAX);
     start + Duration::from_nanos(u64::try_from(drawn).unwrap_or(width))
-}
-
-/// A random number: each state has keys of its own, by which it hashes.
-fn chance() -> u64 {
-    RandomState::new().hash_one(())
 }
 
 #[cfg(test)]

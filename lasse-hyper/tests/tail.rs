@@ -1,0 +1,66 @@
+//! The example `tail`, run as a program.
+
+#![allow(dead_code, unreachable_pub, reason = "what is shared is not all of use here")]
+
+#[path = "client/foreign_server.rs"]
+mod foreign_server;
+
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Command, Output, Stdio};
+
+use foreign_server::{Foreign, Language};
+
+fn start(args: &[&str]) -> Child {
+    let test = std::env::current_exe().unwrap();
+    let tail = test.parent().and_then(|deps| deps.parent()).unwrap().join("examples/tail");
+    Command::new(&tail)
+        .args(args)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap_or_else(|error| {
+            panic!("{}, by `cargo build --example tail`: {error}", tail.display())
+        })
+}
+
+fn run(args: &[&str]) -> (Option<i32>, String, String) {
+    let Output { status, stdout, stderr } = start(args).wait_with_output().unwrap();
+    (status.code(), String::from_utf8(stdout).unwrap(), String::from_utf8(stderr).unwrap())
+}
+
+#[test]
+fn events_go_to_stdout_and_the_rest_to_stderr() {
+    let server = Foreign::start(Language::Node);
+    let uri = server.uri("/once");
+    let (status, stdout, stderr) = run(&[&uri]);
+    assert_eq!((status, stdout.as_str()), (Some(0), "message: 1\n"), "{stderr}");
+    let (connected, rest) = stderr.split_once('\n').unwrap();
+    assert_eq!(connected, format!("connected: {uri}"));
+    assert!(rest.starts_with("lost: the server ended the stream; again in 0."), "{rest}");
+    assert!(rest.ends_with(" s\nover: the server has no more to say\n"), "{rest}");
+}
+
+#[test]
+fn what_ends_it_is_told_by_the_status() {
+    let server = Foreign::start(Language::Python);
+    let uri = server.uri("/broken");
+    let told = "tail: the server answered 500 Internal Server Error, not 200\n";
+    assert_eq!(run(&[&uri]), (Some(1), String::new(), told.to_owned()));
+    let wrong = "tail: \"ftp://a/\" does not begin with http:// or https://\n";
+    assert_eq!(run(&["ftp://a/"]), (Some(1), String::new(), wrong.to_owned()));
+}
+
+#[test]
+fn it_prints_json_as_it_comes_and_ends_well_when_interrupted() {
+    let server = Foreign::start(Language::Node);
+    let mut tail = start(&["--json", "--last-event-id", "7", &server.uri("/events")]);
+    let mut lines = BufReader::new(tail.stdout.take().unwrap()).lines();
+    for id in [8, 9, 10] {
+        let expected = format!(r#"{{"type":"message","data":"{id}","lastEventId":"{id}"}}"#);
+        assert_eq!(lines.next().unwrap().unwrap(), expected);
+    }
+    let pid = tail.id().to_string();
+    assert!(Command::new("kill").args(["-INT", &pid]).status().unwrap().success());
+    assert_eq!(tail.wait().unwrap().code(), Some(0));
+}
