@@ -54,9 +54,10 @@ async fn tail() -> Result<(), Box<dyn Error>> {
         match heard? {
             Heard::Message(event) => print(&event, is_json)?,
             Heard::Connecting(uri) => place = uri,
-            Heard::Open(_) if was_open => {
-                eprintln!("resumed: {place}, after {:?}", source.last_event_id());
-            }
+            Heard::Open(_) if was_open => match source.last_event_id() {
+                "" => eprintln!("resumed: {place}"),
+                id => eprintln!("resumed: {place}, after {id:?}"),
+            },
             Heard::Open(_) => {
                 was_open = true;
                 eprintln!("connected: {place}");

@@ -8,81 +8,80 @@ use lasse_hyper::lasse_core::Closed;
 use lasse_hyper::{Heard, Loss};
 use tokio::time::Instant;
 
-use crate::foreign_server::{Foreign, LANGUAGES};
+use crate::foreign_server::with_each;
 use crate::listener::{client, end, event, events, from, hear, listen, loss};
 
 #[tokio::test]
 async fn a_server_that_is_killed_and_restarted_is_resumed() {
-    for language in LANGUAGES {
-        let mut server = Foreign::start(language);
+    with_each(async |mut server| {
         let mut source = listen(client(&server.uri("/events")));
-        assert_eq!(events(&mut source).await, ["1", "2", "3"], "{language:?}");
+        assert_eq!(events(&mut source).await, ["1", "2", "3"], "{server}");
         server.kill();
         loss(&mut source).await;
         server.restart();
-        assert_eq!(events(&mut source).await, ["4", "5", "6"], "{language:?}");
+        assert_eq!(events(&mut source).await, ["4", "5", "6"], "{server}");
         assert_eq!(source.last_event_id(), "6");
-    }
+    })
+    .await;
 }
 
 #[tokio::test]
 async fn half_an_event_is_not_heard() {
-    for language in LANGUAGES {
-        let server = Foreign::start(language);
+    with_each(async |server| {
         let mut source = listen(client(&server.uri("/cut")));
-        assert_eq!(event(&mut source).await, "1", "{language:?}");
+        assert_eq!(event(&mut source).await, "1", "{server}");
         loss(&mut source).await;
         assert_eq!(source.last_event_id(), "1");
-        assert_eq!(event(&mut source).await, "2", "{language:?}");
-    }
+        assert_eq!(event(&mut source).await, "2", "{server}");
+    })
+    .await;
 }
 
 #[tokio::test]
 async fn silence_ends_a_stream_when_the_read_timeout_does() {
     let timeout = Duration::from_millis(200);
-    for language in LANGUAGES {
-        let server = Foreign::start(language);
+    with_each(async |server| {
         let mut source = listen(client(&server.uri("/events")).with_read_timeout(timeout));
-        assert_eq!(events(&mut source).await, ["1", "2", "3"], "{language:?}");
+        assert_eq!(events(&mut source).await, ["1", "2", "3"], "{server}");
         let start = Instant::now();
-        assert!(matches!(loss(&mut source).await, Loss::Silent), "{language:?}");
+        assert!(matches!(loss(&mut source).await, Loss::Silent), "{server}");
         assert!(start.elapsed() > timeout / 2);
-        assert_eq!(event(&mut source).await, "4", "{language:?}");
-    }
+        assert_eq!(event(&mut source).await, "4", "{server}");
+    })
+    .await;
 }
 
 #[tokio::test]
 async fn keep_alives_are_no_silence() {
-    for language in LANGUAGES {
-        let server = Foreign::start(language);
-        let timeout = Duration::from_millis(300);
+    with_each(async |server| {
+        let timeout = Duration::from_millis(500);
         let mut source = listen(client(&server.uri("/keep-alive")).with_read_timeout(timeout));
         let mut comments = 0;
         let data = loop {
             match hear(&mut source).await {
                 Heard::Comment(_) => comments += 1,
                 Heard::Message(event) => break event.into_data(),
-                Heard::Lost { why, .. } => panic!("{language:?}: {why}"),
+                Heard::Lost { why, .. } => panic!("{server}: {why}"),
                 _ => {}
             }
         };
-        assert_eq!((comments, data.as_str()), (10, "1"), "{language:?}");
-    }
+        assert_eq!((comments, data.as_str()), (10, "1"), "{server}");
+    })
+    .await;
 }
 
 #[tokio::test]
 async fn a_stream_may_come_byte_by_byte() {
-    for language in LANGUAGES {
-        let server = Foreign::start(language);
+    with_each(async |server| {
         let mut source = listen(client(&server.uri("/slow")));
-        assert_eq!(event(&mut source).await, "so slöw", "{language:?}");
-    }
+        assert_eq!(event(&mut source).await, "so slöw", "{server}");
+    })
+    .await;
 }
 
 #[tokio::test]
 async fn redirects_are_followed_again_after_a_loss() {
-    for language in LANGUAGES {
-        let server = Foreign::start(language);
+    with_each(async |server| {
         let mut source = listen(client(&server.uri("/moved")));
         let mut asked = Vec::new();
         let mut events = Vec::new();
@@ -94,67 +93,68 @@ async fn redirects_are_followed_again_after_a_loss() {
             }
         }
         let way = ["/moved", "/there", "/cut?"].map(|path| server.uri(path));
-        assert_eq!(asked, [&way[..], &way].concat(), "{language:?}");
-        assert_eq!(events, ["1", "2"], "{language:?}");
-    }
+        assert_eq!(asked, [&way[..], &way].concat(), "{server}");
+        assert_eq!(events, ["1", "2"], "{server}");
+    })
+    .await;
 }
 
 #[tokio::test]
 async fn redirects_without_end_are_given_up() {
-    for language in LANGUAGES {
-        let server = Foreign::start(language);
+    with_each(async |server| {
         let mut source = listen(client(&server.uri("/round")).with_max_redirects(3));
-        assert_eq!(end(&mut source).await, Some(Closed::Redirects(3)), "{language:?}");
-    }
+        assert_eq!(end(&mut source).await, Some(Closed::Redirects(3)), "{server}");
+    })
+    .await;
 }
 
 #[tokio::test]
 async fn a_204_ends_the_stream_without_an_error() {
-    for language in LANGUAGES {
-        let server = Foreign::start(language);
+    with_each(async |server| {
         let mut source = listen(client(&server.uri("/once")));
-        assert_eq!(event(&mut source).await, "1", "{language:?}");
-        assert_eq!(end(&mut source).await, None, "{language:?}");
-    }
+        assert_eq!(event(&mut source).await, "1", "{server}");
+        assert_eq!(end(&mut source).await, None, "{server}");
+    })
+    .await;
 }
 
 #[tokio::test]
 async fn what_is_no_stream_is_an_error() {
-    for language in LANGUAGES {
-        let server = Foreign::start(language);
+    with_each(async |server| {
         for (path, reason) in [
             ("/broken", Closed::Status(StatusCode::INTERNAL_SERVER_ERROR)),
             ("/busy", Closed::Status(StatusCode::TOO_MANY_REQUESTS)),
             ("/page", Closed::ContentType(Some("text/html".parse().unwrap()))),
         ] {
             let mut source = listen(client(&server.uri(path)));
-            assert_eq!(end(&mut source).await, Some(reason), "{language:?}");
+            assert_eq!(end(&mut source).await, Some(reason), "{server}");
         }
-    }
+    })
+    .await;
 }
 
 #[tokio::test]
 async fn a_busy_server_is_left_alone_for_as_long_as_it_says() {
-    for language in LANGUAGES {
-        let server = Foreign::start(language);
+    with_each(async |server| {
         let mut source = listen(client(&server.uri("/busy")).with_retried_statuses());
         assert!(matches!(hear(&mut source).await, Heard::Connecting(_)));
         let Heard::Lost { why: Loss::Status(StatusCode::TOO_MANY_REQUESTS), wait } =
             hear(&mut source).await
         else {
-            panic!("{language:?} is not busy")
+            panic!("{server} is not busy")
         };
         assert!(wait > Duration::from_millis(900), "{wait:?}");
-        assert_eq!(event(&mut source).await, "1", "{language:?}");
-    }
+        assert_eq!(event(&mut source).await, "1", "{server}");
+    })
+    .await;
 }
 
 #[tokio::test]
 async fn method_headers_and_body_are_sent_each_time() {
-    for language in LANGUAGES {
-        let server = Foreign::start(language);
+    with_each(async |server| {
         let request = Request::post(server.uri("/echo")).header("x-key", "7");
         let mut source = listen(from(request.body(Bytes::from_static(b"tea")).unwrap()));
-        assert_eq!(events(&mut source).await, ["POST 7 tea", "POST 7 tea"], "{language:?}");
-    }
+        assert_eq!(events(&mut source).await, ["POST 7 tea", "POST 7 tea"], "{server}");
+    })
+    .await;
 }

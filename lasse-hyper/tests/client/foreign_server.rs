@@ -1,5 +1,6 @@
 //! Servers in other languages, each a process.
 
+use std::fmt;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -17,12 +18,16 @@ pub enum Language {
     Python,
 }
 
-pub const LANGUAGES: [Language; 2] = [Language::Node, Language::Python];
+/// Runs a check against a server in each language, all at once.
+pub async fn with_each(check: impl AsyncFn(Foreign)) {
+    let node = Foreign::spawn(Language::Node, 0);
+    let python = Foreign::spawn(Language::Python, 0);
+    tokio::join!(check(node.ready()), check(python.ready()));
+}
 
 impl Foreign {
     pub fn start(language: Language) -> Self {
-        let (process, port) = start(language, 0);
-        Self { language, port, process }
+        Self::spawn(language, 0).ready()
     }
 
     pub fn uri(&self, path: &str) -> String {
@@ -31,40 +36,48 @@ impl Foreign {
 
     /// Kills it, without a goodbye.
     pub fn kill(&mut self) {
-        self.process.kill().unwrap();
-        self.process.wait().unwrap();
+        let _ = self.process.kill();
+        let _ = self.process.wait();
     }
 
     /// Starts it again, where it was.
     pub fn restart(&mut self) {
-        (self.process, _) = start(self.language, self.port);
+        *self = Self::spawn(self.language, self.port).ready();
+    }
+
+    /// Starts a server that listens on `port`, or on any if that is 0.
+    fn spawn(language: Language, port: u16) -> Self {
+        let (program, script) = match language {
+            Language::Node => ("node", "server.mjs"),
+            Language::Python => ("python3", "server.py"),
+        };
+        let process = Command::new(program)
+            .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/foreign").join(script))
+            .arg(port.to_string())
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap_or_else(|error| panic!("these tests need {program}: {error}"));
+        Self { language, port, process }
+    }
+
+    /// Waits until it says where it listens.
+    fn ready(mut self) -> Self {
+        let mut line = String::new();
+        BufReader::new(self.process.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        self.port = line.trim().parse().unwrap_or_else(|_| panic!("{self} says {line:?}"));
+        self
+    }
+}
+
+impl fmt::Display for Foreign {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}", self.language)
     }
 }
 
 impl Drop for Foreign {
     fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
+        self.kill();
     }
-}
-
-/// Starts a server that listens on `port`, or on any if that is 0.
-fn start(language: Language, port: u16) -> (Child, u16) {
-    let (program, script) = match language {
-        Language::Node => ("node", "server.mjs"),
-        Language::Python => ("python3", "server.py"),
-    };
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/foreign").join(script);
-    let mut process = Command::new(program)
-        .arg(script)
-        .arg(port.to_string())
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap_or_else(|error| panic!("these tests need {program}: {error}"));
-    let mut line = String::new();
-    BufReader::new(process.stdout.take().unwrap()).read_line(&mut line).unwrap();
-    let port = line.trim().parse().unwrap_or_else(|_| panic!("{program} says {line:?}"));
-    (process, port)
 }

@@ -1,6 +1,6 @@
 //! The client against real servers: our own, and those of Node and Python.
 
-#![allow(unreachable_pub, reason = "a test is a crate that no one uses")]
+#![allow(dead_code, unreachable_pub, reason = "what is shared is not all of use here")]
 
 #[path = "../support/mod.rs"]
 mod support;

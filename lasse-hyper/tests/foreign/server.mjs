@@ -33,7 +33,7 @@ const pages = {
     open(response);
     for (let i = 0; i < 10; i++) {
       response.write(":\n");
-      await sleep(50);
+      await sleep(80);
     }
     response.write(event(1));
   },

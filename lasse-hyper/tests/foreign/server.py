@@ -46,7 +46,7 @@ class Handler(BaseHTTPRequestHandler):
         self.open()
         for _ in range(10):
             self.say(b":\n")
-            sleep(0.05)
+            sleep(0.08)
         self.say(event(1))
         self.wait()
 
