@@ -5,8 +5,6 @@ use alloc::string::{String, ToString};
 use core::error::Error;
 use core::fmt;
 
-use memchr::memchr3;
-
 /// An event's `id`: what a client sends back as `Last-Event-ID` when it
 /// reconnects.
 ///
@@ -242,7 +240,7 @@ impl fmt::Display for InvalidField {
 impl Error for InvalidField {}
 
 fn one_line(text: Cow<'static, str>) -> Result<Cow<'static, str>, InvalidField> {
-    match memchr3(b'\r', b'\n', 0, text.as_bytes()) {
+    match text.bytes().position(|byte| matches!(byte, b'\r' | b'\n' | 0)) {
         Some(at) => {
             let byte = text.as_bytes().get(at).copied().unwrap_or_default();
             Err(InvalidField(Problem::ForbiddenByte { byte, at }))

@@ -106,15 +106,26 @@ fn ends_in_word(word: u64) -> u64 {
     (zero_in(lf) | zero_in(cr)) & (ONES << 7)
 }
 
+/// The first line of `text`, and what comes after its ending; `None` if no line
+/// ends here. An empty line is told at a glance.
+#[inline]
+pub(crate) fn split_line(text: &[u8]) -> Option<(&[u8], &[u8])> {
+    if let [b'\n', rest @ ..] = text {
+        return Some((&[], rest));
+    }
+    let found = first_break(text)?;
+    Some((text.get(..found.end)?, text.get(found.next..)?))
+}
+
 /// The lines of `text`, of which there is always one: unlike [`str::lines`], a
 /// trailing line ending leaves an empty last line, so that no text is lost.
 pub(crate) fn lines(text: &[u8]) -> impl Iterator<Item = &[u8]> {
     let mut rest = Some(text);
     core::iter::from_fn(move || {
         let text = rest?;
-        let Some(found) = first_break(text) else { return rest.take() };
-        rest = text.get(found.next..);
-        text.get(..found.end)
+        let Some((line, after)) = split_line(text) else { return rest.take() };
+        rest = Some(after);
+        Some(line)
     })
 }
 

@@ -7,7 +7,7 @@ use bytes::BufMut;
 use memchr::{memchr, memchr_iter};
 
 use super::Frame;
-use crate::line::{first_break, lines};
+use crate::line::{lines, split_line};
 
 /// The fields of a frame, all optional, in the order in which they are written.
 #[derive(Clone, Copy, Debug, Default)]
@@ -19,54 +19,70 @@ pub(crate) struct Fields<'a> {
     pub(crate) id: Option<&'a str>,
 }
 
-impl Fields<'_> {
+impl<'a> Fields<'a> {
     pub(crate) fn encode(&self) -> Frame {
-        let mut out = Vec::with_capacity(self.encoded_len());
-        self.put(&mut out);
+        let texts = self.texts();
+        let mut out = Vec::with_capacity(self.len_of(texts));
+        self.put_with(texts, &mut out);
         Frame(out.into())
     }
 
     pub(crate) fn put(&self, out: &mut impl BufMut) {
-        if let Some(text) = self.comment {
-            put_lines(out, COMMENT, text);
-        }
-        if let Some(name) = self.name {
-            put_line(out, NAME, name.as_bytes());
-        }
-        if let Some(text) = self.data {
-            put_lines(out, DATA, text);
-        }
-        if let Some(delay) = self.retry {
-            put_line(out, RETRY, Digits::of_millis(delay).as_bytes());
-        }
-        if let Some(id) = self.id {
-            put_line(out, ID, id.as_bytes());
-        }
-        if self.ends_with_blank_line() {
-            out.put_slice(b"\n");
-        }
+        self.put_with(self.texts(), out);
     }
 
     pub(crate) fn encoded_len(&self) -> usize {
-        self.comment.map_or(0, |text| lines_len(COMMENT, text))
-            + self.name.map_or(0, |name| NAME.len() + name.len())
-            + self.data.map_or(0, |text| lines_len(DATA, text))
-            + self.retry.map_or(0, |delay| RETRY.len() + Digits::of_millis(delay).as_bytes().len())
-            + self.id.map_or(0, |id| ID.len() + id.len())
-            + usize::from(self.ends_with_blank_line())
+        self.len_of(self.texts())
     }
 
     /// At least what a frame of one-line fields takes, known without looking
     /// for line endings.
+    #[inline]
     pub(crate) fn len_hint(&self) -> usize {
-        let texts = [self.comment, self.name, self.data, self.id];
-        64 + texts.iter().flatten().map(|text| text.len()).sum::<usize>()
+        let len = |text: Option<&str>| text.map_or(0, str::len);
+        64 + len(self.comment) + len(self.name) + len(self.data) + len(self.id)
     }
 
     /// At most what a frame of these fields takes, known without looking for
     /// line endings: each byte may be one, and begin a line.
     pub(crate) fn len_bound(&self) -> usize {
         self.len_hint() * DATA.len()
+    }
+
+    #[inline]
+    fn texts(&self) -> Texts<'a> {
+        Texts { comment: self.comment.map(Text::new), data: self.data.map(Text::new) }
+    }
+
+    #[inline]
+    fn put_with(&self, texts: Texts<'a>, out: &mut impl BufMut) {
+        if let Some(text) = texts.comment {
+            COMMENT.put_text(text, out);
+        }
+        if let Some(name) = self.name {
+            NAME.put_line(name.as_bytes(), out);
+        }
+        if let Some(text) = texts.data {
+            DATA.put_text(text, out);
+        }
+        if let Some(delay) = self.retry {
+            RETRY.put_line(Digits::of_millis(delay).as_bytes(), out);
+        }
+        if let Some(id) = self.id {
+            ID.put_line(id.as_bytes(), out);
+        }
+        if self.ends_with_blank_line() {
+            out.put_slice(b"\n");
+        }
+    }
+
+    fn len_of(&self, texts: Texts<'a>) -> usize {
+        texts.comment.map_or(0, |text| COMMENT.len_of_text(text))
+            + self.name.map_or(0, |name| NAME.len() + name.len())
+            + texts.data.map_or(0, |text| DATA.len_of_text(text))
+            + self.retry.map_or(0, |delay| RETRY.len() + Digits::of_millis(delay).as_bytes().len())
+            + self.id.map_or(0, |id| ID.len() + id.len())
+            + usize::from(self.ends_with_blank_line())
     }
 
     /// A comment and a retry act at their own line; all else waits for a blank
@@ -76,50 +92,87 @@ impl Fields<'_> {
     }
 }
 
-fn put_lines(out: &mut impl BufMut, field: Field, text: &str) {
-    out.put_slice(field.first());
-    let mut rest = text.as_bytes();
-    while let Some(found) = first_break(rest) {
-        let (line, after) = (rest.get(..found.end), rest.get(found.next..));
-        out.put_slice(line.unwrap_or_default());
-        out.put_slice(field.0);
-        rest = after.unwrap_or_default();
-    }
-    out.put_slice(rest);
-    out.put_slice(b"\n");
+/// The fields that may have several lines, looked at once.
+#[derive(Clone, Copy)]
+struct Texts<'a> {
+    comment: Option<Text<'a>>,
+    data: Option<Text<'a>>,
 }
 
-fn put_line(out: &mut impl BufMut, field: Field, line: &[u8]) {
-    out.put_slice(field.first());
-    out.put_slice(line);
-    out.put_slice(b"\n");
+/// A text, cut at its first line ending. Most have none.
+#[derive(Clone, Copy)]
+struct Text<'a> {
+    line: &'a [u8],
+    rest: Option<&'a [u8]>,
 }
 
-fn lines_len(field: Field, text: &str) -> usize {
-    let text = text.as_bytes();
-    match memchr(b'\r', text) {
-        None => {
-            let line_feeds = memchr_iter(b'\n', text).count();
-            text.len() - line_feeds + (line_feeds + 1) * field.len()
+impl<'a> Text<'a> {
+    #[inline]
+    fn new(text: &'a str) -> Self {
+        match split_line(text.as_bytes()) {
+            Some((line, rest)) => Self { line, rest: Some(rest) },
+            None => Self { line: text.as_bytes(), rest: None },
         }
-        Some(_) => lines(text).map(|line| line.len() + field.len()).sum(),
     }
 }
 
 /// A field's name and what separates it from its value, after the line feed
-/// that ends the line before.
+/// that ends the line before. The compiler knows how long it is: to write it is
+/// a move or two, not a call.
 #[derive(Clone, Copy)]
-struct Field(&'static [u8]);
+struct Field<const N: usize>([u8; N]);
 
-impl Field {
-    /// The field's beginning where no line goes before it.
-    fn first(self) -> &'static [u8] {
-        self.0.get(1..).unwrap_or_default()
-    }
-
+impl<const N: usize> Field<N> {
     /// What a line takes beyond its value: the beginning and one line feed.
     fn len(self) -> usize {
-        self.0.len()
+        N
+    }
+
+    #[inline]
+    fn put_line(self, line: &[u8], out: &mut impl BufMut) {
+        out.put_slice(self.first());
+        out.put_slice(line);
+        out.put_slice(b"\n");
+    }
+
+    #[inline]
+    fn put_text(self, text: Text<'_>, out: &mut impl BufMut) {
+        self.put_line(text.line, out);
+        if let Some(rest) = text.rest {
+            self.put_lines(rest, out);
+        }
+    }
+
+    fn put_lines(self, text: &[u8], out: &mut impl BufMut) {
+        out.put_slice(self.first());
+        let mut rest = text;
+        while let Some((line, after)) = split_line(rest) {
+            out.put_slice(line);
+            out.put_slice(&self.0);
+            rest = after;
+        }
+        out.put_slice(rest);
+        out.put_slice(b"\n");
+    }
+
+    fn len_of_text(self, text: Text<'_>) -> usize {
+        N + text.line.len() + text.rest.map_or(0, |rest| self.len_of_lines(rest))
+    }
+
+    fn len_of_lines(self, text: &[u8]) -> usize {
+        match memchr(b'\r', text) {
+            None => {
+                let line_feeds = memchr_iter(b'\n', text).count();
+                text.len() - line_feeds + (line_feeds + 1) * N
+            }
+            Some(_) => lines(text).map(|line| line.len() + N).sum(),
+        }
+    }
+
+    /// The field's beginning where no line goes before it.
+    #[inline]
+    fn first(&self) -> &[u8] {
+        self.0.get(1..).unwrap_or_default()
     }
 }
 
@@ -152,11 +205,11 @@ impl Digits {
     }
 }
 
-const COMMENT: Field = Field(b"\n: ");
-const NAME: Field = Field(b"\nevent: ");
-const DATA: Field = Field(b"\ndata: ");
-const RETRY: Field = Field(b"\nretry: ");
-const ID: Field = Field(b"\nid: ");
+const COMMENT: Field<3> = Field(*b"\n: ");
+const NAME: Field<8> = Field(*b"\nevent: ");
+const DATA: Field<7> = Field(*b"\ndata: ");
+const RETRY: Field<8> = Field(*b"\nretry: ");
+const ID: Field<5> = Field(*b"\nid: ");
 
 #[cfg(test)]
 mod tests {
