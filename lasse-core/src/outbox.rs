@@ -73,6 +73,10 @@ impl Outbox {
         if self.offered.is_empty() {
             self.offered = Bytes::new();
         }
+        if self.queue.is_empty() {
+            // Most streams are idle: room for a few frames is soon made again.
+            self.queue = VecDeque::new();
+        }
     }
 
     /// Empties the outbox, and tells which of the handler's frames were not

@@ -76,6 +76,8 @@ pub(crate) fn is_framing(name: &HeaderName) -> bool {
 fn bare<T>(status: StatusCode, headers: &[(HeaderName, &'static str)], body: T) -> Response<T> {
     let mut response = Response::new(body);
     *response.status_mut() = status;
+    // No more than it takes: hyper keeps the map for as long as the connection.
+    *response.headers_mut() = HeaderMap::with_capacity(headers.len());
     for (name, value) in headers {
         response.headers_mut().insert(name, HeaderValue::from_static(value));
     }

@@ -58,24 +58,33 @@ where
     B: Body<Data: Send, Error: Into<BoxError>> + Send + 'static,
 {
     /// Serves the connection that `open` brings about, until the client, the
-    /// server or time ends it.
-    pub(super) async fn serve<Io: Transport>(
-        mut self,
-        open: impl Future<Output = io::Result<Opened<Io>>>,
-    ) {
-        let mut late = Some(Box::pin(sleep_until(Instant::now() + self.config.head_timeout())));
-        let opened = tokio::select! {
-            opened = open => opened,
-            () = elapsed(&mut late) => return,
-            _ = self.phase.changed() => return,
-        };
-        if let Ok(opened) = opened {
-            self.speak(opened, late).await;
+    /// server or time ends it. What leads up to it is in a box of its own, which
+    /// then goes: a stream may last for hours.
+    pub(super) fn serve<Io: Transport>(
+        self,
+        open: impl Future<Output = io::Result<Opened<Io>>> + Send + 'static,
+    ) -> impl Future<Output = ()> + Send + 'static {
+        let receiving = Box::pin(self.receive(open));
+        async move {
+            if let Some(course) = receiving.await {
+                course.await;
+            }
         }
     }
 
-    /// Not async, and in boxes, lest all that leads up to a stream be kept for as
-    /// long as the stream.
+    async fn receive<Io: Transport>(
+        mut self,
+        open: impl Future<Output = io::Result<Opened<Io>>>,
+    ) -> Option<BoxFuture> {
+        let mut late = Some(Box::pin(sleep_until(Instant::now() + self.config.head_timeout())));
+        let opened = tokio::select! {
+            opened = open => opened.ok()?,
+            () = elapsed(&mut late) => return None,
+            _ = self.phase.changed() => return None,
+        };
+        Some(self.speak(opened, late))
+    }
+
     fn speak<Io: Transport>(self, opened: Opened<Io>, late: Option<Pin<Box<Sleep>>>) -> BoxFuture {
         let Self { service, config, peer, gate, phase } = self;
         let Opened { io, protocol, read_ahead } = opened;
@@ -111,29 +120,33 @@ struct Course {
 }
 
 impl Course {
-    async fn run(mut self, mut connection: Pin<Box<impl GracefulConnection>>) {
-        // Dropped before the connection, and so decides first.
-        let _unless_decided = DecideOnDrop(&self.caller.fate);
-        loop {
-            tokio::select! {
-                biased;
-                _ = connection.as_mut() => {
-                    self.caller.fate.decide(Reason::PeerClosed);
-                    return;
-                }
-                () = elapsed(&mut self.late) => {
-                    if !self.caller.has_spoken.load(Ordering::Relaxed) {
+    /// Not an async function: that would keep what it is given twice.
+    fn run(self, mut connection: Pin<Box<impl GracefulConnection>>) -> impl Future<Output = ()> {
+        let Self { caller, mut phase, mut late } = self;
+        async move {
+            // Dropped before the connection, and so decides first.
+            let _unless_decided = DecideOnDrop(&caller.fate);
+            loop {
+                tokio::select! {
+                    biased;
+                    _ = connection.as_mut() => {
+                        caller.fate.decide(Reason::PeerClosed);
                         return;
                     }
-                }
-                phase = next(&mut self.phase) => match phase {
-                    Phase::Serving => {}
-                    Phase::Closing => connection.as_mut().graceful_shutdown(),
-                    Phase::Over => {
-                        self.caller.fate.decide(Reason::Drained);
-                        return;
+                    () = elapsed(&mut late) => {
+                        if !caller.has_spoken.load(Ordering::Relaxed) {
+                            return;
+                        }
                     }
-                },
+                    phase = next(&mut phase) => match phase {
+                        Phase::Serving => {}
+                        Phase::Closing => connection.as_mut().graceful_shutdown(),
+                        Phase::Over => {
+                            caller.fate.decide(Reason::Drained);
+                            return;
+                        }
+                    },
+                }
             }
         }
     }

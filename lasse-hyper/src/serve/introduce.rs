@@ -62,18 +62,16 @@ where
         extensions.insert(fate.clone());
         let pace = self.streams.as_ref().map(|streams| streams.expect(fate));
         let is_head = request.method() == Method::HEAD;
-        Introduced { answer: self.service.call(request), is_head, pace }
+        Introduced { answer: Box::pin(self.service.call(request)), is_head, pace }
     }
 }
 
-pin_project! {
-    /// The answer to a request, on its way.
-    pub(super) struct Introduced<F> {
-        #[pin]
-        answer: F,
-        is_head: bool,
-        pace: Option<Arc<Pace>>,
-    }
+/// The answer to a request, on its way. Hyper keeps the room for it as long as the
+/// connection, so what it takes to make the answer is in a box.
+pub(super) struct Introduced<F> {
+    answer: Pin<Box<F>>,
+    is_head: bool,
+    pace: Option<Arc<Pace>>,
 }
 
 impl<F, B, E> Future for Introduced<F>
@@ -83,15 +81,14 @@ where
 {
     type Output = Result<Response<PacedBody<B>>, E>;
 
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let introduced = self.project();
-        let response = ready!(introduced.answer.poll(cx))?;
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let response = ready!(self.answer.as_mut().poll(cx))?;
         let (mut head, body) = response.into_parts();
-        if *introduced.is_head {
+        if self.is_head {
             tell_length(&mut head.headers, &body);
         }
-        let body = Some(body).filter(|_| !*introduced.is_head);
-        let pace = introduced.pace.take();
+        let body = Some(body).filter(|_| !self.is_head);
+        let pace = self.pace.take();
         Poll::Ready(Ok(Response::from_parts(head, PacedBody { body, pace })))
     }
 }
