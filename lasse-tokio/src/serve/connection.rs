@@ -10,7 +10,7 @@ use lasse_core::http1::{BadRequest, Head, Persistence, Terms};
 use lasse_core::{Close, Handler, Reason};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::sync::watch;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 use super::PeerAddr;
 use super::config::ServeConfig;
@@ -119,13 +119,15 @@ where
     Ok(Some(Box::new(Outgoing::new(terms, response))))
 }
 
-/// Returns when the server is closing.
+/// Returns when the server is closing, and no request can be on its way that was
+/// sent before: a client that is cut off instead of told may not come back.
 async fn closed(closing: Option<&mut watch::Receiver<bool>>) {
     match closing {
         // Without its sender, there is no server to close.
         Some(closing) => drop(closing.wait_for(|closing| *closing).await),
         None => std::future::pending().await,
     }
+    sleep(TIME_TO_ARRIVE).await;
 }
 
 /// Answers what is not a request.
@@ -154,3 +156,6 @@ async fn linger(io: &mut (impl AsyncRead + AsyncWrite + Unpin)) -> Close {
 /// how long.
 const MOST_IGNORED: u64 = 256 * 1024;
 const TIME_TO_LINGER: Duration = Duration::from_secs(2);
+
+/// How long a request may be on its way to a server that is closing.
+const TIME_TO_ARRIVE: Duration = Duration::from_millis(500);
