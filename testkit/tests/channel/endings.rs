@@ -1,0 +1,61 @@
+//! A channel that ends because of a panic.
+
+use std::thread;
+
+use lasse_core::{Channel, ChannelConfig, Epoch, Event, Reason};
+use lasse_testkit::Heard;
+
+use crate::reader::{End, Reader};
+use crate::server::{STACKS, Server, settle};
+
+#[test]
+fn when_a_publisher_panics_each_reader_is_cut_off_and_told_when_it_comes_back() {
+    for stack in STACKS {
+        let answer = Channel::with_epoch(&ChannelConfig::new(), Epoch::new("k").unwrap());
+        let server = Server::of(stack, &answer);
+        let readers = [(); 10].map(|()| Reader::resume(&server, None));
+        let publisher = answer.publisher().with_farewell(Event::new("the model failed"));
+        let task = thread::spawn(move || {
+            publisher.publish(&Event::new("to be")).unwrap();
+            panic!("of the test");
+        });
+        assert!(task.join().is_err());
+        for reader in readers {
+            let mut all = cut(reader);
+            loop {
+                let last = all.iter().rev().find_map(id);
+                let again = Reader::resume(&server, last);
+                if again.status == 204 {
+                    break;
+                }
+                let rest = cut(again);
+                assert!(!rest.is_empty(), "{stack:?}: it would come back for ever");
+                all.extend(rest);
+            }
+            assert_eq!(all, told(), "{stack:?}");
+        }
+        settle("the gate counts them", || server.gate.figures().ended(Reason::Aborted) >= 10);
+    }
+}
+
+/// All that is heard before the cut.
+fn cut(reader: Reader) -> Vec<Heard> {
+    let (heard, end) = reader.hear_out();
+    assert_eq!(end, End::Cut, "after {heard:?}");
+    heard
+}
+
+fn id(heard: &Heard) -> Option<&str> {
+    match heard {
+        Heard::Message(_, _, id) | Heard::LastEventId(id) => Some(id),
+        _ => None,
+    }
+}
+
+fn told() -> [Heard; 3] {
+    [
+        Heard::LastEventId("k-0".into()),
+        Heard::message("message", "to be", "k-1"),
+        Heard::message("message", "the model failed", "k-2"),
+    ]
+}

@@ -1,0 +1,91 @@
+//! Two servers that are fed with the same ids, and clients that move between them.
+
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::thread;
+
+use lasse_core::{Channel, ChannelConfig, Epoch, Event, EventId};
+use lasse_testkit::Heard;
+
+use crate::client::{Client, text};
+use crate::reader::Reader;
+use crate::server::{STACKS, Server, Stack};
+
+/// The channels of two servers, which do not know of each other.
+struct Pair {
+    channels: [Channel; 2],
+    servers: [Server; 2],
+}
+
+impl Pair {
+    /// The first server is `stack`, the other by the other adapter.
+    fn new(stack: Stack) -> Self {
+        let other = if stack == Stack::Tokio { Stack::Hyper } else { Stack::Tokio };
+        let epoch = Epoch::new("store").unwrap();
+        let channels = [(); 2].map(|()| Channel::with_epoch(&ChannelConfig::new(), epoch));
+        let servers = [Server::of(stack, &channels[0]), Server::of(other, &channels[1])];
+        Self { channels, servers }
+    }
+
+    fn publish(&self, number: u64) {
+        let id = EventId::new(format!("store-{number}")).unwrap();
+        for channel in &self.channels {
+            channel.publish_as(&id, &Event::new(text(0, number))).unwrap();
+        }
+    }
+}
+
+#[test]
+fn a_client_that_moves_between_servers_misses_and_repeats_nothing() {
+    for stack in STACKS {
+        let pair = Pair::new(stack);
+        let mut client = Client::default();
+        client.hear(Heard::LastEventId("store-6".into()));
+        for number in 7..=100 {
+            pair.publish(number);
+            let server = &pair.servers[number as usize % 2];
+            let mut reader = Reader::resume(server, client.last.as_deref());
+            client.hear(reader.hear().unwrap());
+            assert_eq!((client.number, client.resets.len()), (number, 0), "{stack:?}");
+        }
+    }
+}
+
+#[test]
+fn a_client_that_moves_faster_than_the_feed_is_told() {
+    for stack in STACKS {
+        let (pair, moves) = (Pair::new(stack), AtomicU64::new(1));
+        let roam = |seed: u64| {
+            let mut client = Client::default();
+            for turn in seed.. {
+                let server = &pair.servers[turn as usize % 2];
+                let mut reader = Reader::resume(server, client.last.as_deref());
+                moves.fetch_add(1, Relaxed);
+                if reader.status == 204 {
+                    break;
+                }
+                (0..turn * 7 % 40)
+                    .map_while(|_| reader.hear().ok())
+                    .for_each(|heard| client.hear(heard));
+            }
+            client
+        };
+        thread::scope(|scope| {
+            let roam = &roam;
+            let clients = [0, 1, 2, 3].map(|seed| scope.spawn(move || roam(seed)));
+            for number in 1..=LAST {
+                while number > moves.load(Relaxed) * 20 {
+                    thread::yield_now();
+                }
+                pair.publish(number);
+            }
+            pair.channels.iter().for_each(Channel::finish);
+            for client in clients {
+                let client = client.join().unwrap();
+                assert_eq!(client.number, LAST, "{stack:?}: it has all of it");
+                assert!(client.resets.keys().all(|reason| reason == "ahead"));
+            }
+        });
+    }
+}
+
+const LAST: u64 = 2000;

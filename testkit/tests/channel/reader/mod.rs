@@ -1,0 +1,102 @@
+//! One connection of a client, which hears events as their bytes come in.
+
+mod http1;
+mod http2;
+
+use std::vec::IntoIter;
+
+use lasse_testkit::{Heard, Listener};
+
+use crate::server::{Server, Stack};
+use http1::Http1;
+use http2::Http2;
+
+/// An answer that is being read. It takes its time: what is not read stays in the
+/// socket.
+pub(crate) struct Reader {
+    pub(crate) status: u16,
+    body: Body,
+    listener: Listener,
+    heard: IntoIter<Heard>,
+}
+
+enum Body {
+    Http1(Http1),
+    Http2(Http2),
+}
+
+/// How an answer ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum End {
+    /// As the protocol has it.
+    Clean,
+    /// In the middle, or by a reset.
+    Cut,
+}
+
+impl Reader {
+    /// Connects, and asks for `target` with these last event ids. Reads at most
+    /// `piece` bytes at once, where that can be decided.
+    pub(crate) fn ask(server: &Server, target: &str, ids: &[&[u8]], piece: usize) -> Self {
+        let (status, body) = match server.stack {
+            Stack::Tokio | Stack::Hyper => {
+                let body = Http1::ask(server.address, target, ids, piece);
+                (body.status, Body::Http1(body))
+            }
+            Stack::HyperHttp2 => {
+                let body = Http2::ask(server.address, target, ids);
+                (body.status(), Body::Http2(body))
+            }
+        };
+        Self { status, body, listener: Listener::default(), heard: IntoIter::default() }
+    }
+
+    /// Comes back, if it ever heard an id.
+    pub(crate) fn resume(server: &Server, last: Option<&str>) -> Self {
+        let ids: Vec<_> = last.into_iter().map(str::as_bytes).collect();
+        Self::ask(server, "/", &ids, 16 * 1024)
+    }
+
+    /// The next that is heard, but for the first byte and keep-alives.
+    ///
+    /// # Errors
+    ///
+    /// At the end.
+    pub(crate) fn hear(&mut self) -> Result<Heard, End> {
+        loop {
+            let first_byte = Heard::Comment(String::new());
+            if let Some(heard) = self.heard.find(|heard| *heard != first_byte) {
+                return Ok(heard);
+            }
+            let chunk = match &mut self.body {
+                Body::Http1(body) => body.chunk(),
+                Body::Http2(body) => body.chunk(),
+            };
+            self.listener.hear(&chunk?);
+            self.heard = std::mem::take(&mut self.listener.heard).into_iter();
+        }
+    }
+
+    /// All that is heard before an event says `data`.
+    pub(crate) fn hear_until(&mut self, data: &str) -> Vec<Heard> {
+        let mut before = Vec::new();
+        loop {
+            match self.hear() {
+                Ok(Heard::Message(_, said, _)) if said == data => return before,
+                Ok(heard) => before.push(heard),
+                Err(end) => panic!("{end:?} end before {data:?}, after {before:?}"),
+            }
+        }
+    }
+
+    /// All that is heard to the end, and which end that is.
+    pub(crate) fn hear_out(mut self) -> (Vec<Heard>, End) {
+        let mut all = Vec::new();
+        loop {
+            match self.hear() {
+                Ok(heard) => all.push(heard),
+                Err(end) => return (all, end),
+            }
+        }
+    }
+}

@@ -1,0 +1,34 @@
+//! Races, short enough to run each time; the example `reconnects` runs long ones.
+
+use lasse_core::{ChannelConfig, Retention, Slow};
+
+use crate::race::Race;
+use crate::server::{STACKS, Stack};
+
+#[test]
+fn at_the_pace_of_clients_each_of_them_hears_each_event_once() {
+    let config = ChannelConfig::new().with_retention(Retention::new().with_bytes(16 << 20));
+    for stack in STACKS {
+        let outcome = Race::new(stack, &config, enough(stack)).with_pace(2).run();
+        assert_eq!((outcome.expired, outcome.lagged), (0, 0), "{stack:?}");
+        assert!(outcome.heard > 10 * outcome.published, "{stack:?}: {outcome:?}");
+        assert!(outcome.resumed > outcome.connects / 2, "{stack:?}: {outcome:?}");
+    }
+}
+
+#[test]
+fn in_a_flood_clients_hear_each_event_once_or_are_told_why_not() {
+    for stack in STACKS {
+        for slow in [Slow::Disconnect, Slow::Skip] {
+            let retention = Retention::new().with_events(500);
+            let config = ChannelConfig::new().with_retention(retention).with_slow(slow);
+            let outcome = Race::new(stack, &config, enough(stack)).run();
+            assert!(outcome.expired > 0, "{stack:?}: no one was too late: {outcome:?}");
+        }
+    }
+}
+
+/// HTTP/2 takes a client longer to begin with.
+fn enough(stack: Stack) -> u64 {
+    if stack == Stack::HyperHttp2 { 200 } else { 500 }
+}

@@ -1,0 +1,127 @@
+//! A server of a channel, by either adapter.
+
+use std::convert::Infallible;
+use std::future::ready;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
+
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use lasse_core::{Channel, Config, Init, RequestHead, Subscriber};
+use lasse_tokio::{Gate, GateConfig, Listener, Route, ServeConfig, Silence};
+use tokio::runtime::Runtime;
+
+/// An adapter, and the protocol that its clients speak.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Stack {
+    Tokio,
+    Hyper,
+    HyperHttp2,
+}
+
+pub(crate) const STACKS: [Stack; 3] = [Stack::Tokio, Stack::Hyper, Stack::HyperHttp2];
+
+/// A server, until it is dropped.
+pub(crate) struct Server {
+    pub(crate) stack: Stack,
+    pub(crate) address: SocketAddr,
+    pub(crate) gate: Gate,
+    runtime: Option<Runtime>,
+}
+
+/// What answers a request.
+#[derive(Clone)]
+enum Source {
+    Channel(Channel),
+    Init(Arc<Decide>),
+}
+
+type Decide = dyn Fn(&RequestHead<'_>) -> Init<Subscriber> + Send + Sync;
+
+impl Server {
+    /// Answers all requests by the events of `channel`.
+    pub(crate) fn of(stack: Stack, channel: &Channel) -> Self {
+        Self::start(stack, ANYWHERE, Source::Channel(channel.clone()), WRITE_TIMEOUT)
+    }
+
+    /// The same, but waits for a client that takes no byte only for `timeout`.
+    pub(crate) fn with_write_timeout(stack: Stack, channel: &Channel, timeout: Duration) -> Self {
+        Self::start(stack, ANYWHERE, Source::Channel(channel.clone()), timeout)
+    }
+
+    /// The same, at an address where there was a server before.
+    pub(crate) fn at(stack: Stack, address: SocketAddr, channel: &Channel) -> Self {
+        let source = Source::Channel(channel.clone());
+        Self::start(stack, &address.to_string(), source, WRITE_TIMEOUT)
+    }
+
+    /// Answers each request as `init` decides.
+    pub(crate) fn with_init(
+        stack: Stack,
+        init: impl Fn(&RequestHead<'_>) -> Init<Subscriber> + Send + Sync + 'static,
+    ) -> Self {
+        Self::start(stack, ANYWHERE, Source::Init(Arc::new(init)), WRITE_TIMEOUT)
+    }
+
+    fn start(stack: Stack, address: &str, source: Source, timeout: Duration) -> Self {
+        let runtime = Runtime::new().unwrap();
+        let listener = runtime.block_on(Listener::bind(address)).unwrap();
+        let address = listener.local_addr().unwrap();
+        let gate = Gate::new(GateConfig::new());
+        let route = Route::new(Config::new().with_write_timeout(timeout).unwrap()).with_gate(&gate);
+        let config = ServeConfig::new().with_write_timeout(timeout).unwrap();
+        match stack {
+            Stack::Tokio => runtime.spawn(serve_by_tokio(listener, config, route, source)),
+            Stack::Hyper | Stack::HyperHttp2 => {
+                runtime.spawn(serve_by_hyper(listener, config, route, source))
+            }
+        };
+        Self { stack, address, gate, runtime: Some(runtime) }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.runtime.take().into_iter().for_each(Runtime::shutdown_background);
+    }
+}
+
+async fn serve_by_tokio(listener: Listener, config: ServeConfig, route: Route, source: Source) {
+    lasse_tokio::serve(listener, config, move |request| {
+        ready(match &source {
+            Source::Channel(channel) => lasse_tokio::subscribe(&request, &route, channel),
+            Source::Init(init) => {
+                lasse_tokio::respond_with(&request, &route, |head| (init(head), Silence::new()))
+            }
+        })
+    })
+    .await;
+}
+
+async fn serve_by_hyper(listener: Listener, config: ServeConfig, route: Route, source: Source) {
+    let service = service_fn(move |request: http::Request<Incoming>| {
+        ready(Ok::<_, Infallible>(match &source {
+            Source::Channel(channel) => lasse_hyper::subscribe(&request, &route, channel),
+            Source::Init(init) => {
+                lasse_hyper::respond_with(&request, &route, |head| (init(head), Silence::new()))
+            }
+        }))
+    });
+    lasse_hyper::serve(listener, config, service).await;
+}
+
+/// Waits for what the server does when it learns that a client is gone.
+pub(crate) fn settle(what: &str, is_so: impl Fn() -> bool) {
+    for _ in 0..1000 {
+        if is_so() {
+            return;
+        }
+        thread::sleep(Duration::from_millis(10));
+    }
+    panic!("not so after ten seconds: {what}");
+}
+
+const ANYWHERE: &str = "127.0.0.1:0";
+const WRITE_TIMEOUT: Duration = Duration::from_secs(30);

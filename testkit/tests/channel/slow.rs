@@ -1,0 +1,84 @@
+//! Readers that do not read: what becomes of them, and that the others do not care.
+
+use std::ops::Range;
+use std::time::Duration;
+
+use lasse_core::{Channel, ChannelConfig, Event, Gap, Reason, Retention, Slow};
+
+use crate::client::Client;
+use crate::reader::{End, Reader};
+use crate::server::{STACKS, Server};
+
+#[test]
+fn who_reads_nothing_is_dropped_and_the_others_hear_everything() {
+    for stack in STACKS {
+        let channel = channel(Slow::Disconnect);
+        let server = Server::with_write_timeout(stack, &channel, Duration::from_secs(1));
+        let stuck = Reader::resume(&server, None);
+        let mut readers = [(); 20].map(|()| (Reader::resume(&server, None), Client::default()));
+        let mut count = 0;
+        let ended = |reason| server.gate.figures().ended(reason);
+        while ended(Reason::Stalled) + ended(Reason::Lagged) == 0 {
+            publish(&channel, count..count + 2);
+            count += 2;
+            for (reader, client) in &mut readers {
+                while client.number < count {
+                    client.hear(reader.hear().unwrap());
+                }
+            }
+            assert!(channel.stats().bytes < 3 * KEPT / 2, "{stack:?}: {:?}", channel.stats());
+            assert!(count < 10_000, "{stack:?}: nobody is dropped");
+        }
+        assert!(readers.iter().all(|(_, client)| client.heard == count));
+        assert_eq!(server.gate.figures().open, readers.len(), "{stack:?}");
+        assert_eq!(channel.stats().subscribers, readers.len(), "{stack:?}");
+        if ended(Reason::Stalled) > 0 {
+            assert_eq!(stuck.hear_out().1, End::Cut, "{stack:?}");
+        }
+    }
+}
+
+#[test]
+fn who_reads_again_is_told_what_it_missed() {
+    for stack in STACKS {
+        for slow in [Slow::Disconnect, Slow::Skip] {
+            let channel = channel(slow);
+            let server = Server::of(stack, &channel);
+            let mut reader = Reader::resume(&server, None);
+            let mut client = Client::default();
+            publish(&channel, 0..2000);
+            channel.finish();
+            if slow == Slow::Disconnect {
+                while let Ok(heard) = reader.hear() {
+                    client.hear(heard);
+                }
+                assert!(client.number < 2000 && client.resets.is_empty(), "{stack:?}");
+                reader = Reader::resume(&server, client.last.as_deref());
+            }
+            let (heard, end) = reader.hear_out();
+            heard.into_iter().for_each(|heard| client.hear(heard));
+            assert_eq!((client.number, end), (2000, End::Clean), "{stack:?}: {slow:?}");
+            let (reason, lagged) = match slow {
+                Slow::Skip => ("lagged", channel.stats().resets(Gap::Lagged)),
+                _ => ("expired", 1),
+            };
+            assert_eq!(client.resets.get(reason), Some(&lagged), "{stack:?}: {:?}", client.resets);
+        }
+    }
+}
+
+fn channel(slow: Slow) -> Channel {
+    let retention = Retention::new().with_bytes(KEPT);
+    Channel::new(&ChannelConfig::new().with_retention(retention).with_slow(slow))
+}
+
+/// Publishes events of 8 KiB.
+fn publish(channel: &Channel, counts: Range<u64>) {
+    let filler = "x".repeat(8 * 1024);
+    for count in counts {
+        channel.publish(&Event::new(format!("0 {count} {filler}"))).unwrap();
+    }
+}
+
+/// How many bytes a channel keeps.
+const KEPT: usize = 256 * 1024;
