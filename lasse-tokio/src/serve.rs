@@ -135,25 +135,29 @@ struct Host<F> {
 }
 
 impl<F> Host<F> {
-    async fn entertain<A, H, M>(
+    /// Not an async function: that would keep what it is given twice.
+    fn entertain<A, H, M>(
         self: Arc<Self>,
         mut socket: WriteDeadline<TcpStream>,
         peer: PeerAddr,
-        closing: watch::Receiver<bool>,
-    ) where
+        mut closing: watch::Receiver<bool>,
+    ) -> impl Future<Output = ()>
+    where
         F: Fn(Request<()>) -> A,
         A: Future<Output = Response<Answer<H, M>>>,
         H: Handler,
         M: Stream<Item = Mail<H>> + Unpin,
     {
-        let factory = |mut request: Request<()>| {
-            request.extensions_mut().insert(self.gate.clone());
-            (self.factory)(request)
-        };
-        let closing = Some(closing);
-        let close = converse(&mut socket, peer, &self.config, closing, &factory).await;
-        if close == Close::Abort {
-            socket.reset();
+        async move {
+            let factory = |mut request: Request<()>| {
+                request.extensions_mut().insert(peer);
+                request.extensions_mut().insert(self.gate.clone());
+                (self.factory)(request)
+            };
+            let closing = Some(&mut closing);
+            if converse(&mut socket, &self.config, closing, &factory).await == Close::Abort {
+                socket.reset_on_drop();
+            }
         }
     }
 }

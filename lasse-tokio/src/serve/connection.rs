@@ -37,16 +37,21 @@ where
     H: Handler,
     M: Stream<Item = Mail<H>> + Unpin,
 {
-    converse(io, peer, config, None, factory)
+    async move {
+        let factory = |mut request: Request<()>| {
+            request.extensions_mut().insert(peer);
+            factory(request)
+        };
+        converse(io, config, None, &factory).await
+    }
 }
 
 /// The same, until the server is closing, too: then no request follows the one
-/// at hand.
+/// at hand. Who asks is for `factory` to know.
 pub(super) fn converse<T, F, A, H, M>(
     io: &mut T,
-    peer: PeerAddr,
     config: &ServeConfig,
-    mut closing: Option<watch::Receiver<bool>>,
+    mut closing: Option<&mut watch::Receiver<bool>>,
     factory: &F,
 ) -> impl Future<Output = Close>
 where
@@ -61,12 +66,8 @@ where
         loop {
             // All but the stream is in boxes of its own, which soon go: what a
             // stream needs for as long as it lives is much less.
-            let hearing = hear(io, &mut read_ahead, peer, config, closing.as_mut(), factory);
-            let mut outgoing = match Box::pin(hearing).await {
-                Ok(Some(outgoing)) => outgoing,
-                Ok(None) => return Close::Clean,
-                Err(error) => return Box::pin(refuse(io, error, config)).await,
-            };
+            let hearing = hear(io, &mut read_ahead, config, closing.as_deref_mut(), factory);
+            let Some(mut outgoing) = Box::pin(hearing).await else { return Close::Clean };
             let may_go_on = match &mut outgoing.body {
                 Body::Events(session) => {
                     let (session, framer) = (session.as_mut(), &mut outgoing.framer);
@@ -83,40 +84,45 @@ where
                 Body::Bytes(_) => Box::pin(outgoing.write(io, config.write_timeout)).await.is_ok(),
             };
             if !may_go_on || outgoing.terms.persistence == Persistence::Close {
-                return Box::pin(linger(io)).await;
+                Box::pin(linger(io)).await;
+                return Close::Clean;
             }
         }
     }
 }
 
 /// Reads a request, and has it answered. `None` if there is none, and will be
-/// none.
+/// none; what is no request is refused.
 async fn hear<T, F, A, H, M>(
     io: &mut T,
     read_ahead: &mut BytesMut,
-    peer: PeerAddr,
     config: &ServeConfig,
     mut closing: Option<&mut watch::Receiver<bool>>,
     factory: &F,
-) -> Result<Option<Box<Outgoing<H, M>>>, BadRequest>
+) -> Option<Box<Outgoing<H, M>>>
 where
-    T: AsyncRead + Unpin,
+    T: AsyncRead + AsyncWrite + Unpin,
     F: Fn(Request<()>) -> A,
     A: Future<Output = Response<Answer<H, M>>>,
     H: Handler,
 {
     let head = tokio::select! {
         biased;
-        head = read_head(io, read_ahead, config) => head?,
-        () = closed(closing.as_deref_mut()) => None,
+        head = read_head(io, read_ahead, config) => head,
+        () = closed(closing.as_deref_mut()) => Ok(None),
     };
-    let Some(Head { mut request, mut terms, .. }) = head else { return Ok(None) };
-    request.extensions_mut().insert(peer);
+    let Head { request, mut terms, .. } = match head {
+        Ok(head) => head?,
+        Err(error) => {
+            refuse(io, error, config).await;
+            return None;
+        }
+    };
     let response = factory(request).await;
     if closing.is_some_and(|closing| *closing.borrow()) {
         terms.persistence = Persistence::Close;
     }
-    Ok(Some(Box::new(Outgoing::new(terms, response))))
+    Some(Box::new(Outgoing::new(terms, response)))
 }
 
 /// Returns when the server is closing, and no request can be on its way that was
@@ -131,25 +137,24 @@ async fn closed(closing: Option<&mut watch::Receiver<bool>>) {
 }
 
 /// Answers what is not a request.
-async fn refuse<T>(io: &mut T, error: BadRequest, config: &ServeConfig) -> Close
+async fn refuse<T>(io: &mut T, error: BadRequest, config: &ServeConfig)
 where
     T: AsyncRead + AsyncWrite + Unpin,
 {
     let response = error.response().map(Answer::<Relay, Silence<Relay>>::Full);
     let mut refusal = Outgoing::new(Terms::BAD_REQUEST, response);
     let _ = refusal.write(io, config.write_timeout).await;
-    linger(io).await
+    linger(io).await;
 }
 
 /// Closes our half, and lets the client have what was sent: to close with bytes
 /// of its unread would be a reset, which may overtake the answer (RFC 9112 9.6).
-async fn linger(io: &mut (impl AsyncRead + AsyncWrite + Unpin)) -> Close {
+async fn linger(io: &mut (impl AsyncRead + AsyncWrite + Unpin)) {
     let farewell = async {
         io.shutdown().await?;
         tokio::io::copy(&mut io.take(MOST_IGNORED), &mut tokio::io::sink()).await
     };
     let _ = timeout(TIME_TO_LINGER, farewell).await;
-    Close::Clean
 }
 
 /// How much of what the client goes on to say is read and thrown away, and for
