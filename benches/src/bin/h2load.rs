@@ -121,7 +121,8 @@ async fn read(mut body: RecvStream, last: u64) -> Result<(), BoxError> {
         text.extend_from_slice(&bytes);
         let whole = text.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
         let lines: Vec<u8> = text.drain(..whole).collect();
-        for id in std::str::from_utf8(&lines)?.lines().filter_map(|line| line.strip_prefix("id: ")) {
+        for id in std::str::from_utf8(&lines)?.lines().filter_map(|line| line.strip_prefix("id: "))
+        {
             let number: u64 = id.rsplit('-').next().unwrap_or(id).parse()?;
             if number != next {
                 return Err(format!("event {number} came where {next} was due").into());
