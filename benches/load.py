@@ -19,7 +19,7 @@ MARK = ("<!-- load: begin -->\n", "<!-- load: end -->\n")
 TESTS = {
     "idle": "--mode idle --conns 10000 --duration 1",
     "fixed1k": "--conns 1000 --events 120 --rate 40",
-    "fixed10k": "--conns 10000 --events 16 --rate 4",
+    "fixed10k": "--conns 10000 --events 24 --rate 6",
     "fixed19k": "--conns 19000 --events 10 --rate 2",
     "burst10k": "--conns 10000 --events 60",
     "storm": "--conns 5000 --events 100 --rate 50 --mode storm --drops 2",

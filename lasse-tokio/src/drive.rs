@@ -149,7 +149,7 @@ impl<H: Handler, M, T: AsyncRead + AsyncWrite + Unpin> Drive<'_, H, M, T> {
 
     /// Ready when the client has left. What it says meanwhile is kept.
     fn poll_peer(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let mut space = [0; 1024];
+        let mut space = [0; 256];
         while self.read_ahead.len() < self.read_ahead_limit {
             let room = space.len().min(self.read_ahead_limit - self.read_ahead.len());
             let mut buffer = ReadBuf::new(space.get_mut(..room).unwrap_or_default());
@@ -226,7 +226,7 @@ fn gather<'a>(wire: Wire<'_>, space: &'a mut [u8; SMALL]) -> Option<&'a [u8]> {
 }
 
 /// Up to how many bytes a copy is cheaper than a vectored write.
-const SMALL: usize = 2048;
+const SMALL: usize = 1024;
 
 /// How long the few bytes of a head or an end may take.
 const PATIENCE: Duration = Duration::from_secs(10);

@@ -136,6 +136,10 @@ struct Host<F> {
 
 impl<F> Host<F> {
     /// Not an async function: that would keep what it is given twice.
+    #[expect(
+        clippy::manual_async_fn,
+        reason = "an async fn keeps its arguments twice, for as long as a stream lives"
+    )]
     fn entertain<A, H, M>(
         self: Arc<Self>,
         mut socket: WriteDeadline<TcpStream>,

@@ -24,12 +24,12 @@ use crate::mailbox::{Mail, Silence};
 /// Serves the requests that come over `io`, one after the other, until the
 /// client or the last answer ends the connection. If the result is
 /// [`Close::Abort`], reset the connection; else it is shut down already.
-pub fn serve_connection<T, F, A, H, M>(
+pub async fn serve_connection<T, F, A, H, M>(
     io: &mut T,
     peer: PeerAddr,
     config: &ServeConfig,
     factory: &F,
-) -> impl Future<Output = Close>
+) -> Close
 where
     T: AsyncRead + AsyncWrite + Unpin,
     F: Fn(Request<()>) -> A,
@@ -37,13 +37,11 @@ where
     H: Handler,
     M: Stream<Item = Mail<H>> + Unpin,
 {
-    async move {
-        let factory = |mut request: Request<()>| {
-            request.extensions_mut().insert(peer);
-            factory(request)
-        };
-        converse(io, config, None, &factory).await
-    }
+    let factory = |mut request: Request<()>| {
+        request.extensions_mut().insert(peer);
+        factory(request)
+    };
+    converse(io, config, None, &factory).await
 }
 
 /// The same, until the server is closing, too: then no request follows the one
