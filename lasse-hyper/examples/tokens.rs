@@ -7,26 +7,35 @@
 //! curl -N -d 'tea' http://127.0.0.1:4000/
 //! ```
 //!
-//! Whoever leaves cancels the model's work. A browser that comes back after the
-//! end is answered 204, which tells it to stay away.
+//! There is one answer to a prompt, kept in a channel of its own. Reload in the
+//! middle of it, or lose the connection, and it goes on where it was; come back
+//! after the end, and a 204 tells the browser to stay away. When no one has listened
+//! for ten seconds, the model is stopped.
 
 use std::error::Error;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use http::{Request, Response};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
-use lasse_hyper::lasse_core::{Config, Event, EventId, EventName, Init};
-use lasse_hyper::{
-    EventBody, Events, Listener, Relay, Route, Said, ServeConfig, respond_with, serve,
+use lasse_hyper::lasse_core::{
+    Channel, ChannelConfig, Channels, Config, Event, EventName, Publisher, Refused, Start,
+    Subscriber,
 };
-use tokio::sync::mpsc;
-use tokio::time::sleep;
-use tokio_stream::wrappers::ReceiverStream;
+use lasse_hyper::{EventBody, Listener, Route, ServeConfig, Silence, respond_with, serve};
+use lasse_tokio::{deserted, now};
+use tokio::time::{interval, sleep};
 
 const DONE: EventName = EventName::from_static("done");
-const END: EventId = EventId::from_static("end");
+
+/// The answers that have been begun, by prompt.
+struct Answers {
+    channels: Channels<String>,
+    beginning: Mutex<()>,
+    route: Route,
+}
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
@@ -34,8 +43,13 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let listener = Listener::bind(("127.0.0.1", port)).await?;
     println!("http://{}/?prompt=tea", listener.local_addr()?);
 
-    let route = Route::new(Config::new().with_post(true).with_finite(true));
-    let service = service_fn(move |request| answer(route.clone(), request));
+    let answers = Arc::new(Answers {
+        channels: Channels::new(&ChannelConfig::new().with_start(Start::Oldest)),
+        beginning: Mutex::default(),
+        route: Route::new(Config::new().with_post(true).with_finite(true)),
+    });
+    tokio::spawn(forget_old(answers.clone()));
+    let service = service_fn(move |request| answer(answers.clone(), request));
     serve(listener, ServeConfig::new(), service)
         .with_graceful_shutdown(async { drop(tokio::signal::ctrl_c().await) })
         .await;
@@ -43,36 +57,60 @@ async fn main() -> Result<(), Box<dyn Error>> {
 }
 
 async fn answer(
-    route: Route,
+    answers: Arc<Answers>,
     request: Request<Incoming>,
-) -> Result<Response<EventBody<Relay, Events<Tokens>>>, hyper::Error> {
+) -> Result<Response<EventBody<Subscriber, Silence<Subscriber>>>, hyper::Error> {
     let (head, body) = request.into_parts();
     let posted = body.collect().await?.to_bytes();
     let asked = head.uri.query().and_then(|query| query.strip_prefix("prompt="));
     let prompt = asked.map_or_else(|| String::from_utf8_lossy(&posted).into(), str::to_owned);
 
-    Ok(respond_with(&head, &route, |request| {
-        let (model, tokens) = mpsc::channel(8);
-        let events = Events::new(ReceiverStream::new(tokens));
-        if request.last_event_id().id() == Some(&END) {
-            return (Init::NoContent, events);
-        }
-        tokio::spawn(generate(prompt, model));
-        (Init::Stream(Relay, vec![]), events)
+    Ok(respond_with(&head, &answers.route, |request| {
+        let subscription = answers.to(prompt).subscribe(request.last_event_id());
+        (subscription.into_init(|subscriber| subscriber), Silence::new())
     }))
 }
 
-/// The model. It stops when no one listens any more.
-async fn generate(prompt: String, client: mpsc::Sender<Said>) {
+impl Answers {
+    /// The answer to a prompt, begun if it was not.
+    fn to(self: &Arc<Self>, prompt: String) -> Channel {
+        let _once = self.beginning.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(begun) = self.channels.get(&prompt) {
+            return begun;
+        }
+        let channel = self.channels.open(prompt.clone());
+        tokio::spawn(self.clone().give(prompt, channel.publisher()));
+        channel
+    }
+
+    /// Has the model answer, unless all who listened are gone.
+    async fn give(self: Arc<Self>, prompt: String, publisher: Publisher) {
+        let abandoned = deserted(publisher.channel(), Duration::from_secs(10));
+        tokio::select! {
+            given = generate(&prompt, publisher) => given.unwrap_or_else(|error| eprintln!("{error}")),
+            () = abandoned => {
+                eprintln!("no one listens any more to {prompt:?}");
+                self.channels.remove(&prompt);
+            }
+        }
+    }
+}
+
+/// The model.
+async fn generate(prompt: &str, publisher: Publisher) -> Result<(), Refused> {
     let text = format!("You said {prompt:?}. I have nothing to add, but I shall say it slowly.");
     for token in text.split_inclusive(' ') {
         sleep(Duration::from_millis(150)).await;
-        if client.send(Event::new(token).into()).await.is_err() {
-            return eprintln!("cancelled before {token:?}");
-        }
+        publisher.publish(&Event::new(token))?;
     }
-    let done = Event::new("").with_name(DONE).with_id(END);
-    let _ = client.send(Said::last(done)).await;
+    publisher.finish_with(&Event::new("").with_name(DONE)).map(drop)
 }
 
-type Tokens = ReceiverStream<Said>;
+/// Lets go of answers that no one has asked for in a while.
+async fn forget_old(answers: Arc<Answers>) {
+    let mut minutes = interval(Duration::from_secs(60));
+    loop {
+        minutes.tick().await;
+        answers.channels.advance(now());
+    }
+}
