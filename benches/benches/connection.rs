@@ -1,0 +1,82 @@
+//! What the state machine takes for an event that is sent.
+
+use std::hint::black_box;
+
+use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use lasse_core::{
+    Channel, ChannelConfig, Config, Connection, Event, Frame, Handler, Instant, LastEventId, Next,
+    Output, Subscription,
+};
+
+struct Relay;
+
+impl Handler for Relay {
+    type Notify = Frame;
+    type Info = ();
+
+    fn handle_notify(&mut self, frame: Frame) -> Next {
+        Next::Send(frame)
+    }
+}
+
+/// A frame in, its bytes out, and their acknowledgement.
+fn notify(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("connection");
+    let now = Instant::from_nanos(0);
+    let frame = Event::new("x".repeat(100)).encode();
+    for burst in [1, 16] {
+        let mut connection = Connection::open(Relay, [], &Config::new(), now);
+        drain(&mut connection, now);
+        group.throughput(Throughput::Elements(burst));
+        group.bench_function(format!("notify {burst}"), |bencher| {
+            bencher.iter(|| {
+                for _ in 0..burst {
+                    connection.handle_notify(black_box(&frame).clone());
+                }
+                drain(&mut connection, now)
+            });
+        });
+    }
+    group.throughput(Throughput::Elements(1));
+    group.bench_function("clone and drop a frame", |bencher| {
+        bencher.iter(|| black_box(&frame).clone());
+    });
+}
+
+/// An event of a channel, from its publication to the acknowledgement.
+fn channel(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("connection");
+    let now = Instant::from_nanos(0);
+    let event = Event::new("x".repeat(100));
+    for burst in [1, 16] {
+        let channel = Channel::new(&ChannelConfig::new());
+        let Subscription::Stream(subscriber) = channel.subscribe(&LastEventId::Absent) else {
+            panic!("there is a stream for everyone");
+        };
+        let mut connection = Connection::open(subscriber, [], &Config::new(), now);
+        drain(&mut connection, now);
+        group.throughput(Throughput::Elements(burst));
+        group.bench_function(format!("publish {burst} to a channel"), |bencher| {
+            bencher.iter(|| {
+                for _ in 0..burst {
+                    channel.publish(black_box(&event)).expect("the channel goes on");
+                }
+                connection.handle_wake();
+                drain(&mut connection, now)
+            });
+        });
+    }
+}
+
+/// Writes all there is.
+fn drain<H: Handler>(connection: &mut Connection<H>, now: Instant) -> usize {
+    let mut written = 0;
+    while let Output::Write(bytes) = connection.poll_output(now) {
+        connection.handle_written(bytes.len(), now);
+        written += bytes.len();
+    }
+    written
+}
+
+criterion_group!(benches, notify, channel);
+criterion_main!(benches);

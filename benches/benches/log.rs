@@ -1,0 +1,120 @@
+//! Events into a log and out of it, and to those who wait for them.
+
+use std::hint::black_box;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Wake, Waker};
+
+use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
+use lasse_core::{
+    Channel, ChannelConfig, Cursor, Epoch, Event, Handler, LastEventId, Log, Read, Retention,
+    Start, Subscriber, Subscription,
+};
+
+/// What an event costs to keep, and what to read beside a copy of its bytes.
+fn log(criterion: &mut Criterion) {
+    let event = Event::new("x".repeat(100));
+    let mut group = criterion.benchmark_group("log");
+    group.throughput(Throughput::Elements(1));
+    let mut full = new_log();
+    for _ in 0..20_000 {
+        append(&mut full, &event);
+    }
+    group.bench_function("append", |bencher| {
+        bencher.iter(|| append(black_box(&mut full), black_box(&event)));
+    });
+    group.bench_function("encode alone", |bencher| {
+        bencher.iter(|| black_box(&event).encode());
+    });
+    let mut cursor = full.cursor(Start::Now);
+    group.bench_function("append and read", |bencher| {
+        bencher.iter(|| {
+            append(black_box(&mut full), black_box(&event));
+            read(&mut full, &mut cursor)
+        });
+    });
+
+    let oldest = full.cursor(Start::Last(100));
+    group.bench_function("read 100", |bencher| {
+        bencher.iter(|| read(black_box(&mut full), &mut oldest.clone()));
+    });
+    let frame = { read_frame(&mut full, &mut oldest.clone()) };
+    group.bench_function("copy 100", |bencher| {
+        bencher.iter(|| black_box(frame.as_slice()).to_vec());
+    });
+}
+
+/// What `publish` itself takes, however many wait: with a pump another task wakes
+/// them, without one it does.
+fn publish(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("publish");
+    let event = Event::new("x".repeat(100));
+    for waiting in [0, 100, 10_000] {
+        for has_pump in [true, false] {
+            let channel = Channel::new(&ChannelConfig::new());
+            let mut readers: Vec<_> = (0..waiting).map(|_| subscribe(&channel)).collect();
+            let pump = channel.pump().filter(|_| has_pump);
+            let woken = Arc::new(Woken::default());
+            let waker = Waker::from(woken.clone());
+            let all_wait = |readers: &mut Vec<Subscriber>| {
+                let mut cx = Context::from_waker(&waker);
+                for reader in readers {
+                    while reader.poll_wake(&mut cx).is_ready() {
+                        let _ = reader.handle_drained();
+                    }
+                }
+            };
+            let name = format!("{waiting} wait, {}", if has_pump { "pump" } else { "no pump" });
+            group.bench_function(name, |bencher| {
+                bencher.iter_batched(
+                    || all_wait(&mut readers),
+                    |()| channel.publish(black_box(&event)),
+                    BatchSize::PerIteration,
+                );
+            });
+            drop(pump);
+        }
+    }
+}
+
+#[derive(Default)]
+struct Woken(AtomicUsize);
+
+impl Wake for Woken {
+    fn wake(self: Arc<Self>) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+fn subscribe(channel: &Channel) -> Subscriber {
+    match channel.subscribe(&LastEventId::Absent) {
+        Subscription::Stream(subscriber) => subscriber,
+        other => panic!("there is a stream for everyone: {other:?}"),
+    }
+}
+
+fn new_log() -> Log {
+    let epoch = Epoch::new("k3x7Ah2z").expect("an epoch of letters and digits");
+    Log::new(epoch, Retention::new())
+}
+
+fn append(log: &mut Log, event: &Event<'_>) {
+    black_box(log.append(event).expect("the log goes on"));
+}
+
+fn read(log: &mut Log, cursor: &mut Cursor) -> usize {
+    match log.read(cursor, 16 * 1024) {
+        Read::Events(frame) => frame.len(),
+        other => panic!("there is something to read: {other:?}"),
+    }
+}
+
+fn read_frame(log: &mut Log, cursor: &mut Cursor) -> Vec<u8> {
+    match log.read(cursor, 16 * 1024) {
+        Read::Events(frame) => frame.as_bytes().to_vec(),
+        other => panic!("there is something to read: {other:?}"),
+    }
+}
+
+criterion_group!(benches, log, publish);
+criterion_main!(benches);

@@ -1,0 +1,75 @@
+//! How often memory is allocated for an event.
+
+use std::alloc::System;
+
+use bytes::BytesMut;
+use lasse_benches::cases::Case;
+use lasse_core::{Decoded, Decoder, Event, EventId, EventName};
+use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
+
+#[global_allocator]
+static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
+
+/// All of it is one test, since all allocate from the same.
+#[test]
+fn an_event_costs_no_more_allocations_than_it_must() {
+    for case in Case::all() {
+        an_own_frame_is_one_allocation_of_its_size(&case);
+        to_append_to_a_buffer_with_room_allocates_nothing(&case);
+    }
+    for case in Case::all().iter().filter(|case| case.wire().len() < 1400) {
+        for size in [1400, 16 * 1024] {
+            to_decode_allocates_nothing_an_event(case, size);
+        }
+    }
+}
+
+fn an_own_frame_is_one_allocation_of_its_size(case: &Case) {
+    let event = event(case);
+    let region = Region::new(ALLOCATOR);
+    let frame = event.encode();
+    let change = region.change();
+    assert_eq!((change.allocations, change.reallocations), (1, 0), "case {}", case.name);
+    assert_eq!(change.bytes_allocated, frame.len(), "case {}", case.name);
+}
+
+fn to_append_to_a_buffer_with_room_allocates_nothing(case: &Case) {
+    let event = event(case);
+    let mut out = BytesMut::with_capacity(case.wire().len() + 1024);
+    let region = Region::new(ALLOCATOR);
+    event.encode_into(&mut out);
+    let change = region.change();
+    assert_eq!(change.allocations + change.reallocations, 0, "case {}", case.name);
+    assert_eq!(out, case.wire(), "case {}", case.name);
+}
+
+fn to_decode_allocates_nothing_an_event(case: &Case, size: usize) {
+    let bytes = case.wire().repeat(1000).into_bytes();
+    let mut decoder = Decoder::new();
+    assert_eq!(decode(&mut decoder, &bytes, size), 1000);
+    let region = Region::new(ALLOCATOR);
+    assert_eq!(decode(&mut decoder, &bytes, size), 1000);
+    let change = region.change();
+    assert_eq!(change.allocations + change.reallocations, 0, "case {}, {size} bytes", case.name);
+}
+
+fn decode(decoder: &mut Decoder, bytes: &[u8], size: usize) -> usize {
+    let mut count = 0;
+    for mut piece in bytes.chunks(size) {
+        while let Some(decoded) = decoder.decode(&mut piece).unwrap() {
+            count += usize::from(matches!(decoded, Decoded::Message(_)));
+        }
+    }
+    count
+}
+
+fn event(case: &Case) -> Event<'_> {
+    let mut event = Event::new(&case.data);
+    if let Some(name) = case.event {
+        event = event.with_name(EventName::new(name).unwrap());
+    }
+    if let Some(id) = case.id {
+        event = event.with_id(EventId::new(id).unwrap());
+    }
+    event
+}
