@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::fmt::{self, Write};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use http::Request;
 use lasse_core::{Reason, RequestHead};
@@ -53,8 +53,13 @@ impl Recorder for Figures {
     }
 }
 
+/// Whether anyone wants to hear of an event is asked once for all threads, by the
+/// first to tell of it, so the tests go one after the other.
+static ALONE: Mutex<()> = Mutex::new(());
+
 #[test]
 fn metrics_count_streams_by_reason_and_refusals_by_cause() {
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     let recorder = Figures::default();
     let _open = metrics::with_local_recorder(&recorder, play);
     let figures = recorder.0.lock().unwrap();
@@ -104,6 +109,7 @@ impl Visit for Line {
 
 #[test]
 fn traces_tell_what_happens_at_the_gate() {
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     let diary = Diary::default();
     let _open = tracing::subscriber::with_default(diary.clone(), play);
     assert_eq!(
