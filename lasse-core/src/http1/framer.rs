@@ -1,18 +1,19 @@
 //! From what a connection wants written to bytes on the wire, and back.
 
-use std::io::Write;
+use std::boxed::Box;
+use std::vec::Vec;
 
 use bytes::{Buf, Bytes, BytesMut};
 use http::Response;
 
-use super::request::Terms;
+use super::request::{Persistence, Terms};
 use super::response::{Framing, put_head};
 
 /// Puts a response on the wire: its head, its body in chunks or otherwise, its
 /// end.
 ///
 /// It keeps what the wire has beyond the payload, and how far each was written;
-/// the payload itself stays the connection's. Ask [`wire`](Self::wire) what to
+/// the payload itself stays the connection's. The default adds nothing. Ask [`wire`](Self::wire) what to
 /// write, write it or a part of it, and tell [`handle_written`](Self::handle_written)
 /// how much.
 ///
@@ -34,14 +35,17 @@ use super::response::{Framing, put_head};
 /// );
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Framer {
-    is_chunked: bool,
-    /// The head, as far as it is not written.
-    head: Bytes,
+    /// The head, as far as it is not written. In a box, since it is soon gone,
+    /// while a stream lasts.
+    head: Option<Box<Bytes>>,
     chunk: Chunk,
-    /// What is left of the end.
-    end: Option<&'static [u8]>,
+    is_chunked: bool,
+    persistence: Persistence,
+    is_ending: bool,
+    /// How many bytes of the end are written.
+    end_written: u8,
 }
 
 impl Framer {
@@ -66,7 +70,18 @@ impl Framer {
     fn new(terms: Terms, head: &Response<()>, framing: Framing, is_chunked: bool) -> Self {
         let mut out = BytesMut::new();
         put_head(&mut out, head, framing, terms.persistence);
-        Self { is_chunked, head: out.freeze(), chunk: Chunk::default(), end: None }
+        let head = Some(Box::new(out.freeze()));
+        Self { head, is_chunked, persistence: terms.persistence, ..Self::default() }
+    }
+
+    /// Whether the end of the body can be told from an end of the connection.
+    pub fn has_chunks(&self) -> bool {
+        self.is_chunked
+    }
+
+    /// Whether another request may follow on the connection.
+    pub fn persistence(&self) -> Persistence {
+        self.persistence
     }
 
     /// What to write so that `payload` gets to the client: the head, if it is
@@ -74,106 +89,170 @@ impl Framer {
     /// offers: what was not acknowledged of it is offered again.
     pub fn wire<'a>(&'a mut self, payload: &'a [u8]) -> Wire<'a> {
         if !self.is_chunked {
-            return Wire([&self.head, &[], payload, &[]]);
+            return Wire { head: self.head(), size: Size::default(), payload, tail: &[] };
         }
         if self.chunk.is_done() && !payload.is_empty() {
-            self.chunk = Chunk::of(payload.len());
+            self.chunk = Chunk { payload: payload.len(), written: 0 };
         }
-        let payload = payload.get(..self.chunk.payload).unwrap_or(payload);
-        Wire([&self.head, self.chunk.size.as_slice(), payload, self.chunk.tail])
+        self.chunk.wire(self.head(), payload)
     }
 
     /// What to write so that the body ends cleanly.
     pub fn end(&mut self) -> Wire<'_> {
+        self.is_ending = true;
         let last = if self.is_chunked { LAST_CHUNK } else { &[] };
-        let end = *self.end.get_or_insert(last);
-        Wire([&self.head, self.chunk.tail, end, &[]])
+        Wire {
+            head: self.head(),
+            size: Size::default(),
+            payload: self.chunk.wire(&[], &[]).tail,
+            tail: last.get(usize::from(self.end_written)..).unwrap_or_default(),
+        }
     }
 
     /// Takes note that `n` bytes of the wire were written, and tells how many of
     /// them were the payload's.
     pub fn handle_written(&mut self, n: usize) -> usize {
         let mut n = n;
-        let head = take(&mut n, self.head.len());
-        self.head.advance(head);
-        if self.head.is_empty() {
-            self.head = Bytes::new();
+        if let Some(head) = &mut self.head {
+            head.advance(take(&mut n, head.len()));
+            if head.is_empty() {
+                self.head = None;
+            }
         }
         if !self.is_chunked {
             return n;
         }
-        let size = take(&mut n, self.chunk.size.as_slice().len());
-        self.chunk.size.start += size as u8;
-        let payload = take(&mut n, self.chunk.payload);
-        self.chunk.payload -= payload;
-        advance(&mut self.chunk.tail, &mut n);
-        if let Some(end) = &mut self.end {
-            advance(end, &mut n);
+        let payload = self.chunk.handle_written(&mut n);
+        if self.is_ending {
+            self.end_written += n as u8;
+        }
+        payload
+    }
+
+    fn head(&self) -> &[u8] {
+        self.head.as_deref().map_or(&[], |head| head)
+    }
+}
+
+/// What is to be written, in this order; some of the pieces may be empty.
+#[derive(Clone, Copy, Debug)]
+pub struct Wire<'a> {
+    head: &'a [u8],
+    size: Size,
+    payload: &'a [u8],
+    tail: &'static [u8],
+}
+
+impl Wire<'_> {
+    /// The pieces.
+    pub fn slices(&self) -> [&[u8]; 4] {
+        [self.head, self.size.as_slice(), self.payload, self.tail]
+    }
+
+    /// How many bytes there are.
+    pub fn len(&self) -> usize {
+        self.slices().iter().map(|slice| slice.len()).sum()
+    }
+
+    /// Whether there is nothing to write.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The bytes in one piece.
+    pub fn concat(&self) -> Vec<u8> {
+        self.slices().concat()
+    }
+}
+
+/// A chunk on its way (RFC 9112 7.1): its size, its payload, a line ending.
+#[derive(Debug, Default)]
+struct Chunk {
+    /// How many bytes its payload has; without any, there is no chunk.
+    payload: usize,
+    /// How many bytes of it all are written.
+    written: usize,
+}
+
+impl Chunk {
+    fn is_done(&self) -> bool {
+        self.payload == 0
+    }
+
+    /// What is left to write, if `payload` begins with what is left of its
+    /// payload.
+    fn wire<'a>(&self, head: &'a [u8], payload: &'a [u8]) -> Wire<'a> {
+        let mut written = self.written;
+        let size = Size::of(self.payload).after(take(&mut written, Size::len_of(self.payload)));
+        let left = self.payload - take(&mut written, self.payload);
+        let tail = if self.is_done() { &[] } else { TAIL };
+        Wire {
+            head,
+            size,
+            payload: payload.get(..left).unwrap_or(payload),
+            tail: tail.get(written..).unwrap_or_default(),
+        }
+    }
+
+    /// Takes from `n` what was written of the chunk, and tells how much of that
+    /// was its payload.
+    fn handle_written(&mut self, n: &mut usize) -> usize {
+        let size = Size::len_of(self.payload);
+        let payload_written = |written: usize| written.saturating_sub(size).min(self.payload);
+        let before = payload_written(self.written);
+        let len = if self.is_done() { 0 } else { size + self.payload + TAIL.len() };
+        self.written += take(n, len - self.written);
+        let payload = payload_written(self.written) - before;
+        if self.written == len {
+            *self = Self::default();
         }
         payload
     }
 }
 
-/// What is to be written, in this order; some of the slices may be empty.
-#[derive(Clone, Copy, Debug)]
-pub struct Wire<'a>([&'a [u8]; 4]);
-
-impl<'a> Wire<'a> {
-    /// The slices.
-    pub fn slices(self) -> [&'a [u8]; 4] {
-        self.0
-    }
-
-    /// How many bytes there are.
-    pub fn len(self) -> usize {
-        self.0.iter().map(|slice| slice.len()).sum()
-    }
-
-    /// Whether there is nothing to write.
-    pub fn is_empty(self) -> bool {
-        self.len() == 0
-    }
-
-    /// The bytes in one piece.
-    pub fn concat(self) -> Vec<u8> {
-        self.0.concat()
-    }
-}
-
-/// A chunk on its way (RFC 9112 7.1), as far as it is not written.
-#[derive(Debug, Default)]
-struct Chunk {
-    size: Size,
-    payload: usize,
-    tail: &'static [u8],
-}
-
-impl Chunk {
-    fn of(payload: usize) -> Self {
-        Self { size: Size::of(payload), payload, tail: b"\r\n" }
-    }
-
-    fn is_done(&self) -> bool {
-        self.tail.is_empty()
-    }
-}
-
-/// A chunk's first line.
-#[derive(Debug, Default)]
+/// A chunk's first line, as far as it is not written.
+#[derive(Clone, Copy, Debug, Default)]
 struct Size {
-    text: [u8; 18],
+    text: [u8; Self::MOST],
     start: u8,
     end: u8,
 }
 
 impl Size {
+    /// Sixteen digits and a line ending.
+    const MOST: usize = 18;
+
+    /// How many bytes the line has of a chunk of so many bytes. An empty one has
+    /// none.
+    fn len_of(payload: usize) -> usize {
+        if payload == 0 { 0 } else { Self::digits(payload) as usize + TAIL.len() }
+    }
+
     fn of(payload: usize) -> Self {
-        let mut text = [0; 18];
-        let mut room = text.as_mut_slice();
-        // Sixteen digits and the line ending always fit.
-        let _ = write!(room, "{payload:x}\r\n");
-        let end = 18 - room.len() as u8;
-        Self { text, start: 0, end }
+        let mut line = Self::default();
+        let (digits, len) = (Self::digits(payload), Self::len_of(payload));
+        let places = line.text.iter_mut().take(len);
+        for (place, nth) in places.zip(1..) {
+            *place = match digits.checked_sub(nth) {
+                Some(left) => Self::digit((payload >> (4 * left)) as u8 & 15),
+                None if nth == digits + 1 => b'\r',
+                None => b'\n',
+            };
+        }
+        line.end = len as u8;
+        line
+    }
+
+    fn digits(payload: usize) -> u32 {
+        (usize::BITS - payload.leading_zeros()).div_ceil(4)
+    }
+
+    fn digit(value: u8) -> u8 {
+        if value < 10 { b'0' + value } else { b'a' + value - 10 }
+    }
+
+    fn after(self, written: usize) -> Self {
+        Self { start: written as u8, ..self }
     }
 
     fn as_slice(&self) -> &[u8] {
@@ -188,9 +267,5 @@ fn take(n: &mut usize, most: usize) -> usize {
     taken
 }
 
-fn advance(slice: &mut &'static [u8], n: &mut usize) {
-    let taken = take(n, slice.len());
-    *slice = slice.get(taken..).unwrap_or_default();
-}
-
+const TAIL: &[u8] = b"\r\n";
 const LAST_CHUNK: &[u8] = b"0\r\n\r\n";

@@ -45,11 +45,12 @@ impl Terms {
 }
 
 /// Whether a connection serves another request after this one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Persistence {
     /// It does.
     KeepAlive,
     /// It is closed.
+    #[default]
     Close,
 }
 
