@@ -260,17 +260,20 @@ impl<H: Handler> Connection<H> {
     /// happens before.
     pub fn deadline(&self) -> Option<Instant> {
         let Deadlines { keep_alive, write, age, tick } = self.deadlines;
+        let mut next = Deadline::NEVER;
+        let mut consider = |applies: bool, deadline| {
+            if applies && deadline < next {
+                next = deadline;
+            }
+        };
         let is_open = self.state == State::Open;
-        let applicable = [
-            (!self.is_closed(), self.abort_deadline()),
-            (self.outbox.is_in_flight(), write),
-            (is_open, age),
-            (is_open, self.drain_deadline()),
-            (self.wants_input(), tick),
-            (is_open && self.outbox.is_empty(), keep_alive),
-        ];
-        let due = applicable.into_iter().filter(|(applies, _)| *applies);
-        due.map(|(_, deadline)| deadline).min().and_then(Deadline::time)
+        consider(!self.is_closed(), self.abort_deadline());
+        consider(self.outbox.is_in_flight(), write);
+        consider(is_open, age);
+        consider(is_open, self.drain_deadline());
+        consider(self.wants_input(), tick);
+        consider(is_open && self.outbox.is_empty(), keep_alive);
+        next.time()
     }
 
     /// Whether there is room for what messages may bring: true while the stream
