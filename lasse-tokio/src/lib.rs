@@ -22,6 +22,7 @@ mod serve;
 mod session;
 mod sockets;
 mod spread;
+mod transport;
 
 pub use answer::{Answer, respond, respond_with, stream, subscribe};
 pub use clock::now;
@@ -37,3 +38,4 @@ pub use serve::{InvalidServeConfig, PeerAddr, Serve, ServeConfig, serve, serve_c
 pub use session::Session;
 pub use sockets::{Listener, WriteDeadline};
 pub use spread::chance;
+pub use transport::Transport;

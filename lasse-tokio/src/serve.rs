@@ -3,6 +3,7 @@
 mod config;
 mod connection;
 mod date;
+mod exchange;
 mod head;
 mod outgoing;
 
@@ -14,18 +15,19 @@ use std::sync::Arc;
 
 use futures_core::Stream;
 use http::{Request, Response};
-use lasse_core::{Close, Handler};
+use lasse_core::Handler;
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 
 use crate::answer::Answer;
 use crate::gate::Gate;
 use crate::mailbox::Mail;
-use crate::sockets::{Listener, WriteDeadline};
+use crate::sockets::{Listener, reset_on_drop};
 
 pub use config::{InvalidServeConfig, ServeConfig};
 use connection::converse;
 pub use connection::serve_connection;
+use exchange::Host;
 
 /// Serves HTTP/1.1 (and 1.0) to everyone who connects to `listener`. `factory`
 /// answers each request, by a stream ([`respond`](crate::respond),
@@ -107,61 +109,33 @@ where
     async fn run(self) {
         let Self { mut listener, config, factory, gate, signal } = self;
         let (closing, is_closing) = watch::channel(false);
-        let host = Arc::new(Host { config, factory, gate: gate.clone() });
+        let admitting = gate.clone();
+        let answer = move |mut request: Request<()>, socket: &TcpStream| {
+            let extensions = request.extensions_mut();
+            extensions.insert(admitting.clone());
+            // A client that is gone has none, and is not there to be answered.
+            if let Ok(peer) = socket.peer_addr() {
+                extensions.insert(PeerAddr(peer));
+            }
+            factory(request)
+        };
+        let host = Host { config, closing: Some(is_closing), answer, abort: reset_on_drop };
+        let host = Arc::new(host);
         let mut shut = pin!(gate.shut_on(signal));
         loop {
             tokio::select! {
-                (socket, peer) = listener.accept() => {
-                    let guest = host.clone().entertain(socket, PeerAddr(peer), is_closing.clone());
-                    drop(tokio::spawn(guest));
+                (socket, _) = listener.accept() => {
+                    // Streams and answers have write timeouts of their own.
+                    drop(tokio::spawn(converse(socket.into_inner(), host.clone())));
                 }
                 () = shut.as_mut() => break,
             }
         }
-        drop((listener, is_closing));
+        drop((listener, host));
         closing.send_replace(true);
         tokio::select! {
             () = closing.closed() => {}
             () = gate.over() => {}
-        }
-    }
-}
-
-/// What all connections of a server share.
-struct Host<F> {
-    config: ServeConfig,
-    factory: F,
-    gate: Gate,
-}
-
-impl<F> Host<F> {
-    /// Not an async function: that would keep what it is given twice.
-    #[expect(
-        clippy::manual_async_fn,
-        reason = "an async fn keeps its arguments twice, for as long as a stream lives"
-    )]
-    fn entertain<A, H, M>(
-        self: Arc<Self>,
-        mut socket: WriteDeadline<TcpStream>,
-        peer: PeerAddr,
-        mut closing: watch::Receiver<bool>,
-    ) -> impl Future<Output = ()>
-    where
-        F: Fn(Request<()>) -> A,
-        A: Future<Output = Response<Answer<H, M>>>,
-        H: Handler,
-        M: Stream<Item = Mail<H>> + Unpin,
-    {
-        async move {
-            let factory = |mut request: Request<()>| {
-                request.extensions_mut().insert(peer);
-                request.extensions_mut().insert(self.gate.clone());
-                (self.factory)(request)
-            };
-            let closing = Some(&mut closing);
-            if converse(&mut socket, &self.config, closing, &factory).await == Close::Abort {
-                socket.reset_on_drop();
-            }
         }
     }
 }

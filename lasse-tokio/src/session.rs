@@ -23,6 +23,8 @@ pin_project! {
         connection: Connection<H>,
         mail: Option<M>,
         permit: Option<Permit>,
+        // When the output was last asked for.
+        asked_at: Instant,
         #[pin]
         timer: Option<Sleep>,
     }
@@ -53,12 +55,21 @@ impl<H: Handler, M: Stream<Item = Mail<H>> + Unpin> Session<H, M> {
     /// What to do next, after everything that has come is taken in: write, or
     /// close. Pending while there is nothing to do. Bytes that are not
     /// acknowledged by [`handle_written`](Self::handle_written) are given again.
-    pub fn poll_output(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Output> {
+    pub fn poll_output(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Output> {
+        self.poll_output_at(now(), cx)
+    }
+
+    /// The same, for who has asked what time it is.
+    pub(crate) fn poll_output_at(
+        mut self: Pin<&mut Self>,
+        now: Instant,
+        cx: &mut Context<'_>,
+    ) -> Poll<Output> {
+        *self.as_mut().project().asked_at = now;
         self.as_mut().take_drain(cx);
         for _ in 0..TURNS {
             let is_all_taken = self.as_mut().take_mail(cx);
             let session = self.as_mut().project();
-            let now = now();
             // A stream that never waits would not learn of it otherwise.
             if session.connection.deadline().is_some_and(|deadline| deadline <= now) {
                 session.connection.handle_timeout(now);
@@ -104,7 +115,7 @@ impl<H: Handler, M> Session<H, M> {
         mail: Option<M>,
         permit: Option<Permit>,
     ) -> Self {
-        Self { connection, mail, permit, timer: None }
+        Self { connection, mail, permit, asked_at: now(), timer: None }
     }
 
     /// Ready when a deadline has come: poll the output again. For while a write
@@ -118,7 +129,8 @@ impl<H: Handler, M> Session<H, M> {
 
     /// Tells that `n` more bytes of the last output are written.
     pub fn handle_written(self: Pin<&mut Self>, n: usize) {
-        self.project().connection.handle_written(n, now());
+        let session = self.project();
+        session.connection.handle_written(n, *session.asked_at);
     }
 
     /// Tells that the client is gone.

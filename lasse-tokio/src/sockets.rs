@@ -108,8 +108,12 @@ impl WriteDeadline<TcpStream> {
 
     /// Sees to it that the connection ends like that when this is dropped.
     pub fn reset_on_drop(&self) {
-        let _ = SockRef::from(self.get_ref()).set_linger(Some(Duration::ZERO));
+        reset_on_drop(self.get_ref());
     }
+}
+
+pub(crate) fn reset_on_drop(socket: &TcpStream) {
+    let _ = SockRef::from(socket).set_linger(Some(Duration::ZERO));
 }
 
 /// Sets what can be set. A socket on which something cannot still serves.

@@ -5,14 +5,13 @@ use std::sync::mpsc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use bytes::BytesMut;
 use futures_core::Stream;
 use http::Response;
 use lasse_core::http1::{Framer, Limits, Terms, parse_request};
 use lasse_core::{
     Close, Config, Connection, Event, Frame, Handler, Instant, Next, Reason, SendError,
 };
-use lasse_tokio::{Ended, Events, Mail, Notifier, Relay, Session, drive, mailbox, now};
+use lasse_tokio::{Ended, Events, Mail, Notifier, Relay, Session, Transport, drive, mailbox, now};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 use tokio::task::JoinHandle;
 use tokio::time::sleep;
@@ -42,21 +41,21 @@ struct Stage {
     notifier: Notifier<Echo>,
     client: DuplexStream,
     diary: mpsc::Receiver<String>,
-    driver: JoinHandle<(Ended, BytesMut)>,
+    driver: JoinHandle<(Ended, Vec<u8>)>,
 }
 
 /// A stream over a pipe that holds `room` bytes.
 fn stage(room: usize, config: &Config) -> Stage {
     let (diary_writer, diary) = mpsc::channel();
     let (notifier, mailbox) = mailbox(8);
-    let (client, mut server) = duplex(room);
+    let (client, server) = duplex(room);
     let connection = Connection::open(Echo(diary_writer), [], config, now());
     let mut session = Box::pin(Session::new(connection, mailbox));
     let driver = tokio::spawn(async move {
-        let mut read_ahead = BytesMut::new();
-        let mut framer = Framer::of_stream(terms(), &Response::new(()));
-        let ended = drive(session.as_mut(), &mut server, &mut framer, &mut read_ahead, 64).await;
-        (ended, read_ahead)
+        let framer = Framer::of_stream(terms(), &Response::new(()));
+        let mut transport = Transport::new(server, framer).with_read_ahead(64);
+        let ended = drive(session.as_mut(), &mut transport).await;
+        (ended, transport.into_parts().1)
     });
     Stage { notifier, client, diary, driver }
 }
@@ -196,13 +195,12 @@ async fn drive_events<S>(events: S) -> (Ended, String)
 where
     Events<S>: Stream<Item = Mail<Relay>> + Unpin,
 {
-    let (mut client, mut server) = duplex(4096);
+    let (mut client, server) = duplex(4096);
     let connection = Connection::open(Relay, [], &Config::new().with_first_byte(false), now());
     let mut session = Box::pin(Session::new(connection, Events::new(events)));
-    let mut framer = Framer::of_stream(terms(), &Response::new(()));
-    let mut read_ahead = BytesMut::new();
-    let ended = drive(session.as_mut(), &mut server, &mut framer, &mut read_ahead, 0).await;
-    drop(server);
+    let mut transport = Transport::new(server, Framer::of_stream(terms(), &Response::new(())));
+    let ended = drive(session.as_mut(), &mut transport).await;
+    drop(transport);
     (ended, read(&mut client).await)
 }
 
