@@ -103,7 +103,7 @@ impl<H: Handler, M, T: AsyncWrite + Unpin> Drive<'_, H, M, T> {
     /// Writes what there is beyond the payload, and has the socket let go of what
     /// it may hold back. Ready when that cannot be done.
     fn poll_rest(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        while self.transport.has_rest() {
+        while self.transport.framer().has_rest() {
             match self.transport.poll_write(&[], cx) {
                 Poll::Ready(Ok(_)) => self.give_up_at = NEVER,
                 Poll::Ready(Err(error)) => {
@@ -125,10 +125,11 @@ impl<H: Handler, M, T: AsyncWrite + Unpin> Drive<'_, H, M, T> {
     /// Ready when the client has been given time enough for the few bytes that
     /// are not the stream's.
     fn poll_patience(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let now = now();
         if self.give_up_at == NEVER {
-            self.give_up_at = now() + PATIENCE;
+            self.give_up_at = now + PATIENCE;
         }
-        self.session.as_mut().poll_timer(self.give_up_at, cx)
+        self.session.as_mut().poll_until(self.give_up_at, now, cx)
     }
 
     /// Ready when the end of the body is written, or will not be.

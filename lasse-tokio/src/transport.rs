@@ -85,12 +85,6 @@ impl<T: AsyncWrite + Unpin> Transport<T> {
         Poll::Ready(Ok(self.framer.handle_written(written)))
     }
 
-    /// Whether something is left to write beyond the payload: a head, or the end
-    /// of a chunk.
-    pub(crate) fn has_rest(&mut self) -> bool {
-        !self.framer.wire(&[]).is_empty()
-    }
-
     /// Ready when the socket has let go of what it may hold back.
     pub(crate) fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         if !self.is_flushed {

@@ -97,6 +97,12 @@ impl Framer {
         self.chunk.wire(self.head(), payload)
     }
 
+    /// Whether there is something to write without a payload: the head, or what
+    /// is left of a chunk.
+    pub fn has_rest(&self) -> bool {
+        self.head.is_some() || !self.chunk.is_done()
+    }
+
     /// What to write so that the body ends cleanly.
     pub fn end(&mut self) -> Wire<'_> {
         self.is_ending = true;
@@ -182,25 +188,30 @@ impl Chunk {
     /// What is left to write, if `payload` begins with what is left of its
     /// payload.
     fn wire<'a>(&self, head: &'a [u8], payload: &'a [u8]) -> Wire<'a> {
+        if self.is_done() {
+            return Wire { head, size: Size::default(), payload: &[], tail: &[] };
+        }
         let mut written = self.written;
         let size = Size::of(self.payload).after(take(&mut written, Size::len_of(self.payload)));
         let left = self.payload - take(&mut written, self.payload);
-        let tail = if self.is_done() { &[] } else { TAIL };
         Wire {
             head,
             size,
             payload: payload.get(..left).unwrap_or(payload),
-            tail: tail.get(written..).unwrap_or_default(),
+            tail: TAIL.get(written..).unwrap_or_default(),
         }
     }
 
     /// Takes from `n` what was written of the chunk, and tells how much of that
     /// was its payload.
     fn handle_written(&mut self, n: &mut usize) -> usize {
+        if self.is_done() {
+            return 0;
+        }
         let size = Size::len_of(self.payload);
         let payload_written = |written: usize| written.saturating_sub(size).min(self.payload);
         let before = payload_written(self.written);
-        let len = if self.is_done() { 0 } else { size + self.payload + TAIL.len() };
+        let len = size + self.payload + TAIL.len();
         self.written += take(n, len - self.written);
         let payload = payload_written(self.written) - before;
         if self.written == len {
@@ -222,29 +233,27 @@ impl Size {
     /// Sixteen digits and a line ending.
     const MOST: usize = 18;
 
-    /// How many bytes the line has of a chunk of so many bytes. An empty one has
-    /// none.
-    fn len_of(payload: usize) -> usize {
-        if payload == 0 { 0 } else { Self::digits(payload) as usize + TAIL.len() }
-    }
-
+    /// The line of a chunk of so many bytes.
     fn of(payload: usize) -> Self {
         let mut line = Self::default();
-        let (digits, len) = (Self::digits(payload), Self::len_of(payload));
-        let places = line.text.iter_mut().take(len);
-        for (place, nth) in places.zip(1..) {
-            *place = match digits.checked_sub(nth) {
-                Some(left) => Self::digit((payload >> (4 * left)) as u8 & 15),
-                None if nth == digits + 1 => b'\r',
-                None => b'\n',
-            };
+        let mut left = payload;
+        let (digits, end) = line.text.split_at_mut(Self::digits(payload));
+        for place in digits.iter_mut().rev() {
+            *place = Self::digit(left as u8 & 15);
+            left >>= 4;
         }
-        line.end = len as u8;
+        end.iter_mut().zip(TAIL).for_each(|(place, byte)| *place = *byte);
+        line.end = Self::len_of(payload) as u8;
         line
     }
 
-    fn digits(payload: usize) -> u32 {
-        (usize::BITS - payload.leading_zeros()).div_ceil(4)
+    /// How many bytes that line has.
+    fn len_of(payload: usize) -> usize {
+        Self::digits(payload) + TAIL.len()
+    }
+
+    fn digits(payload: usize) -> usize {
+        (usize::BITS - payload.leading_zeros()).div_ceil(4) as usize
     }
 
     fn digit(value: u8) -> u8 {

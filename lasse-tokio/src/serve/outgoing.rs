@@ -47,7 +47,7 @@ pub(super) async fn write(
     mut body: Bytes,
     patience: Duration,
 ) -> io::Result<()> {
-    while !body.is_empty() || transport.has_rest() {
+    while !body.is_empty() || transport.framer().has_rest() {
         let writing = poll_fn(|cx| transport.poll_write(&body, cx));
         let written = timeout(patience, writing).await??;
         body.advance(written);
