@@ -74,6 +74,10 @@ impl Frame {
         &self.0
     }
 
+    pub(crate) fn bytes(&self) -> &Bytes {
+        &self.0
+    }
+
     /// The bytes to write, shared.
     pub fn into_bytes(self) -> Bytes {
         self.0

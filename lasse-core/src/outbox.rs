@@ -1,5 +1,6 @@
 //! Frames on their way: queued, in flight, and what of them is acknowledged.
 
+use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 
@@ -8,25 +9,37 @@ use bytes::{Buf, Bytes};
 use crate::frame::Frame;
 
 /// What a client has yet to be sent, in order.
+///
+/// Mostly that is nothing or one frame, for which there is room here.
 #[derive(Debug, Default)]
 pub(crate) struct Outbox {
-    /// All that is not wholly acknowledged, oldest first.
-    queue: VecDeque<Item>,
-    /// What the driver was offered and has not acknowledged: the front of the
-    /// queue, less what is acknowledged of it.
-    offered: Bytes,
-    /// How many bytes of the front frame are acknowledged.
+    /// The oldest frame that is not wholly acknowledged.
+    front: Option<Item>,
+    /// How many bytes of it are acknowledged.
     acknowledged: usize,
-    /// How many bytes are not acknowledged.
-    len: usize,
-    /// How many frames of the handler's are in the queue.
-    frames: usize,
+    /// Whether the driver was offered it, or more, and has not acknowledged all
+    /// of that.
+    is_in_flight: bool,
+    more: Option<Box<More>>,
 }
 
 #[derive(Debug)]
 struct Item {
     frame: Frame,
     sender: Sender,
+}
+
+/// What comes after the front.
+#[derive(Debug, Default)]
+struct More {
+    queue: VecDeque<Item>,
+    /// What the driver was offered in one piece, from the front on, and has not
+    /// acknowledged.
+    offered: Bytes,
+    /// How many bytes the queue has.
+    len: usize,
+    /// How many frames of the handler's are in the queue.
+    frames: usize,
 }
 
 /// Who wants a frame sent.
@@ -40,85 +53,133 @@ pub(crate) enum Sender {
 
 impl Outbox {
     pub(crate) fn push(&mut self, frame: Frame, sender: Sender) {
-        if !frame.is_empty() {
-            self.len += frame.len();
-            self.frames += usize::from(sender == Sender::Handler);
-            self.queue.push_back(Item { frame, sender });
+        if frame.is_empty() {
+            return;
+        }
+        let item = Item { frame, sender };
+        if self.front.is_none() {
+            self.front = Some(item);
+        } else {
+            self.more.get_or_insert_default().push(item);
         }
     }
 
     /// What to write next: the bytes offered before, as far as they are not
     /// acknowledged, else all frames from the front that fit one write.
     pub(crate) fn offer(&mut self) -> Option<Bytes> {
-        if self.offered.is_empty() {
-            self.offered = self.gather()?;
+        let front = self.front.as_ref()?;
+        match &mut self.more {
+            Some(more) if !self.is_in_flight => more.offered = more.gather(front),
+            _ => {}
         }
-        Some(self.offered.clone())
+        self.is_in_flight = true;
+        match &self.more {
+            Some(more) if !more.offered.is_empty() => Some(more.offered.clone()),
+            _ => Some(front.bytes().slice(self.acknowledged..)),
+        }
     }
 
     /// Takes note that `n` bytes of the offer are written.
     pub(crate) fn acknowledge(&mut self, n: usize) {
-        let n = n.min(self.offered.len());
-        self.offered.advance(n);
-        self.len -= n;
-        self.acknowledged += n;
-        while let Some(front) = self.queue.front() {
-            if self.acknowledged < front.frame.len() {
-                break;
+        let Some(front) = self.front.as_ref().filter(|_| self.is_in_flight) else { return };
+        let in_front = front.len() - self.acknowledged;
+        let gathered = self.more.as_mut().map(|more| &mut more.offered);
+        match gathered.filter(|offered| !offered.is_empty()) {
+            Some(offered) => {
+                let n = n.min(offered.len());
+                offered.advance(n);
+                self.is_in_flight = !offered.is_empty();
+                self.acknowledged += n;
             }
-            self.acknowledged -= front.frame.len();
-            self.frames -= usize::from(front.sender == Sender::Handler);
-            self.queue.pop_front();
+            None => {
+                self.is_in_flight = n < in_front;
+                self.acknowledged += n.min(in_front);
+            }
         }
-        if self.offered.is_empty() {
-            self.offered = Bytes::new();
-        }
-        if self.queue.is_empty() {
-            // Most streams are idle: room for a few frames is soon made again.
-            self.queue = VecDeque::new();
-        }
+        self.let_go();
     }
 
     /// Empties the outbox, and tells which of the handler's frames were not
     /// wholly acknowledged.
     pub(crate) fn take_unsent(&mut self) -> Vec<Frame> {
-        let Self { queue, .. } = core::mem::take(self);
-        let of_handler = queue.into_iter().filter(|item| item.sender == Sender::Handler);
+        let Self { front, more, .. } = core::mem::take(self);
+        let queue = more.map(|more| more.queue).unwrap_or_default();
+        let of_handler = front.into_iter().chain(queue).filter(Item::is_of_handler);
         of_handler.map(|item| item.frame).collect()
     }
 
     /// How many bytes are not acknowledged.
     pub(crate) fn len(&self) -> usize {
-        self.len
+        let front = self.front.as_ref().map_or(0, Item::len);
+        front - self.acknowledged + self.more.as_ref().map_or(0, |more| more.len)
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.len == 0
+        self.front.is_none()
     }
 
     pub(crate) fn is_in_flight(&self) -> bool {
-        !self.offered.is_empty()
+        self.is_in_flight
     }
 
     /// Whether a frame of the handler's is not wholly acknowledged.
     pub(crate) fn holds_frames(&self) -> bool {
-        self.frames > 0
+        self.front.as_ref().is_some_and(Item::is_of_handler)
+            || self.more.as_ref().is_some_and(|more| more.frames > 0)
     }
 
-    fn gather(&self) -> Option<Bytes> {
-        let front = self.queue.front()?;
-        let mut len = 0;
-        let batch = || self.queue.iter().map(|item| item.frame.as_bytes());
-        let count = batch()
-            .take_while(|bytes| {
-                len += bytes.len();
-                len <= BATCH
-            })
-            .count();
-        if count <= 1 {
-            return Some(front.frame.clone().into_bytes());
+    /// Lets go of what is wholly acknowledged.
+    fn let_go(&mut self) {
+        while let Some(front) = self.front.take_if(|front| front.len() <= self.acknowledged) {
+            self.acknowledged -= front.len();
+            self.front = self.more.as_mut().and_then(|more| more.pop());
         }
-        Some(batch().take(count).collect::<Vec<_>>().concat().into())
+        // Most streams are idle: room for a few frames is soon made again.
+        if self.more.as_ref().is_some_and(|more| more.queue.is_empty() && !self.is_in_flight) {
+            self.more = None;
+        }
+    }
+}
+
+impl Item {
+    fn bytes(&self) -> &Bytes {
+        self.frame.bytes()
+    }
+
+    fn len(&self) -> usize {
+        self.frame.len()
+    }
+
+    fn is_of_handler(&self) -> bool {
+        self.sender == Sender::Handler
+    }
+}
+
+impl More {
+    fn push(&mut self, item: Item) {
+        self.len += item.len();
+        self.frames += usize::from(item.is_of_handler());
+        self.queue.push_back(item);
+    }
+
+    fn pop(&mut self) -> Option<Item> {
+        let item = self.queue.pop_front()?;
+        self.len -= item.len();
+        self.frames -= usize::from(item.is_of_handler());
+        Some(item)
+    }
+
+    /// The front and what fits one write with it, in one piece; nothing, if that
+    /// is the front alone.
+    fn gather(&self, front: &Item) -> Bytes {
+        let mut len = front.len();
+        let fits = |item: &&Item| {
+            len += item.len();
+            len <= BATCH
+        };
+        let mut batch: Vec<&[u8]> = alloc::vec![front.bytes()];
+        batch.extend(self.queue.iter().take_while(fits).map(|item| &**item.bytes()));
+        if batch.len() == 1 { Bytes::new() } else { batch.concat().into() }
     }
 }
 

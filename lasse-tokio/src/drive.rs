@@ -125,10 +125,11 @@ impl<H: Handler, M, T: AsyncWrite + Unpin> Drive<'_, H, M, T> {
     /// Ready when the client has been given time enough for the few bytes that
     /// are not the stream's.
     fn poll_patience(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let now = now();
         if self.give_up_at == NEVER {
-            self.give_up_at = now() + PATIENCE;
+            self.give_up_at = now + PATIENCE;
         }
-        self.session.as_mut().poll_timer(self.give_up_at, cx)
+        self.session.as_mut().poll_until(self.give_up_at, now, cx)
     }
 
     /// Ready when the end of the body is written, or will not be.

@@ -65,8 +65,8 @@ struct Shared {
     /// How often a drain has begun.
     drains: AtomicU32,
     timetable: Timetable,
-    /// Wakes the streams when a drain begins.
-    bell: Bell,
+    /// Wakes the streams when a drain begins, and in time.
+    bell: Arc<Bell>,
     /// Tells those who wait that a drain has begun, or the last stream is gone.
     changed: Notify,
 }

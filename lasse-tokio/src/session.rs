@@ -25,8 +25,8 @@ pin_project! {
         permit: Option<Permit>,
         // When the output was last asked for.
         asked_at: Instant,
-        #[pin]
-        timer: Option<Sleep>,
+        // Of who has no gate to be woken by.
+        timer: Option<Pin<Box<Sleep>>>,
     }
 
     impl<H: Handler, M> PinnedDrop for Session<H, M> {
@@ -80,7 +80,7 @@ impl<H: Handler, M: Stream<Item = Mail<H>> + Unpin> Session<H, M> {
                 output => return Poll::Ready(output),
             }
             if session.connection.poll_wake(cx).is_pending() {
-                ready!(self.as_mut().poll_timeout(cx));
+                ready!(self.as_mut().poll_timeout_at(now, cx));
             }
         }
         cx.waker().wake_by_ref();
@@ -120,10 +120,14 @@ impl<H: Handler, M> Session<H, M> {
 
     /// Ready when a deadline has come: poll the output again. For while a write
     /// is out; [`poll_output`](Self::poll_output) looks to the time by itself.
-    pub fn poll_timeout(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+    pub fn poll_timeout(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        self.poll_timeout_at(now(), cx)
+    }
+
+    fn poll_timeout_at(mut self: Pin<&mut Self>, now: Instant, cx: &mut Context<'_>) -> Poll<()> {
         let Some(deadline) = self.connection.deadline() else { return Poll::Pending };
-        ready!(self.as_mut().poll_timer(deadline, cx));
-        self.project().connection.handle_timeout(now());
+        ready!(self.as_mut().poll_until(deadline, now, cx));
+        self.project().connection.handle_timeout(now);
         Poll::Ready(())
     }
 
@@ -168,31 +172,36 @@ impl<H: Handler, M> Session<H, M> {
         }
     }
 
-    /// Waits for a deadline. Deadlines mostly move on, with every event that is
-    /// sent; then the timer is left to fire early, which is cheaper than to set
-    /// it each time.
-    pub(crate) fn poll_timer(
+    /// Waits for a time. Deadlines mostly move on, with every event that is sent;
+    /// then the stream is woken too early once, which is cheaper than to set a
+    /// timer each time.
+    pub(crate) fn poll_until(
         self: Pin<&mut Self>,
-        deadline: Instant,
+        time: Instant,
+        now: Instant,
         cx: &mut Context<'_>,
     ) -> Poll<()> {
-        let deadline = at(deadline);
-        let mut timer = self.project().timer;
-        if timer.is_none() {
-            timer.set(Some(sleep_until(deadline)));
+        if time <= now {
+            return Poll::Ready(());
         }
-        while let Some(mut sleep) = timer.as_mut().as_pin_mut() {
-            if deadline < sleep.deadline() {
-                sleep.as_mut().reset(deadline);
-            }
-            ready!(sleep.as_mut().poll(cx));
-            if sleep.deadline() == deadline {
-                timer.set(None);
-                break;
-            }
-            sleep.as_mut().reset(deadline);
+        let session = self.project();
+        if let Some(permit) = session.permit {
+            permit.wake_at(time, now, cx);
+            return Poll::Pending;
         }
-        Poll::Ready(())
+        let time = at(time);
+        let timer = session.timer.get_or_insert_with(|| Box::pin(sleep_until(time)));
+        loop {
+            if time < timer.deadline() {
+                timer.as_mut().reset(time);
+            }
+            ready!(timer.as_mut().poll(cx));
+            if timer.deadline() == time {
+                *session.timer = None;
+                return Poll::Ready(());
+            }
+            timer.as_mut().reset(time);
+        }
     }
 }
 

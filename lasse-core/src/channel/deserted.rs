@@ -5,6 +5,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use super::state::Shared;
+use super::waiters::Ticket;
 use crate::time::Instant;
 
 /// Watches for a channel having had no readers for some time.
@@ -13,7 +14,7 @@ use crate::time::Instant;
 #[derive(Debug)]
 pub struct Deserted {
     shared: Arc<Shared>,
-    slot: u32,
+    ticket: Ticket,
     grace: Duration,
     /// Since when there has been no reader, and how many had come by then.
     since: Option<(Instant, u64)>,
@@ -21,8 +22,8 @@ pub struct Deserted {
 
 impl Deserted {
     pub(super) fn new(shared: Arc<Shared>, grace: Duration) -> Self {
-        let slot = shared.lock().watchers.get_or_insert_default().join();
-        Self { shared, slot, grace, since: None }
+        let ticket = shared.lock().watchers.get_or_insert_default().join();
+        Self { shared, ticket, grace, since: None }
     }
 
     /// Ready when there has been no reader for the time of grace, counted from
@@ -39,7 +40,7 @@ impl Deserted {
             return Poll::Ready(());
         }
         let watchers = state.watchers.as_mut();
-        let unneeded = watchers.and_then(|watchers| watchers.wait(self.slot, waker));
+        let unneeded = watchers.and_then(|watchers| watchers.wait(self.ticket, waker));
         drop(state);
         drop(unneeded);
         Poll::Pending
@@ -54,7 +55,7 @@ impl Deserted {
 impl Drop for Deserted {
     fn drop(&mut self) {
         let mut state = self.shared.lock();
-        let waker = state.watchers.as_mut().and_then(|watchers| watchers.leave(self.slot));
+        let waker = state.watchers.as_mut().and_then(|watchers| watchers.leave(self.ticket));
         drop(state);
         drop(waker);
     }

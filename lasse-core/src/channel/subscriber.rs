@@ -11,6 +11,7 @@ use std::vec::Vec;
 use super::config::Slow;
 use super::opening::{Opening, reset};
 use super::state::Shared;
+use super::waiters::Ticket;
 use crate::field::{EventId, LastEventId};
 use crate::frame::Frame;
 use crate::handler::{Handler, Next, Reason};
@@ -28,8 +29,8 @@ use crate::log::{Cursor, Ending, Gap, Read, Start};
 pub struct Subscriber {
     shared: Arc<Shared>,
     cursor: Cursor,
-    /// Where it waits; none, once it has left.
-    slot: Option<u32>,
+    /// For where it waits; none, once it has left.
+    ticket: Option<Ticket>,
     outcome: Outcome,
     has_lagged: bool,
     opening: Option<Box<Opening>>,
@@ -49,13 +50,13 @@ pub enum Outcome {
 impl Subscriber {
     pub(super) fn new(
         shared: Arc<Shared>,
-        slot: u32,
+        ticket: Ticket,
         cursor: Cursor,
         outcome: Outcome,
         opening: Option<Opening>,
     ) -> Self {
         let opening = opening.map(Box::new);
-        Self { shared, cursor, slot: Some(slot), outcome, has_lagged: false, opening }
+        Self { shared, cursor, ticket: Some(ticket), outcome, has_lagged: false, opening }
     }
 
     /// Where it starts, which is decided before a head is sent.
@@ -180,8 +181,8 @@ impl Subscriber {
         if self.opening.is_some() || state.log.is_ready(self.cursor) {
             return Poll::Ready(());
         }
-        let unneeded = match self.slot {
-            Some(slot) => state.readers.wait(slot, waker),
+        let unneeded = match self.ticket {
+            Some(ticket) => state.readers.wait(ticket, waker),
             None => Some(waker),
         };
         drop(state);
@@ -196,9 +197,9 @@ impl Subscriber {
 
     /// Leaves the channel, if it has not.
     fn leave(&mut self) {
-        let Some(slot) = self.slot.take() else { return };
+        let Some(ticket) = self.ticket.take() else { return };
         let mut state = self.shared.lock();
-        let waker = state.readers.leave(slot);
+        let waker = state.readers.leave(ticket);
         if state.readers.taken() == 0 {
             state.watchers.iter_mut().for_each(|watchers| watchers.call());
         }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::opening::{Opening, moves_who_is_reset};
 use super::state::{Shared, State};
 use super::subscriber::{Outcome, Subscriber};
+use super::waiters::Ticket;
 use crate::field::LastEventId;
 use crate::log::{Cursor, Gap, Resume, Start};
 
@@ -42,10 +43,10 @@ impl Subscription {
         if state.readers.taken() >= settings.max_subscribers {
             return Self::Full(state.come_back(settings.come_back));
         }
-        let slot = state.admit(outcome);
+        let ticket = state.admit(outcome);
         let opening = state.opening(last, outcome, cursor);
         drop(state);
-        Self::Stream(Subscriber::new(Arc::clone(shared), slot, cursor, outcome, opening))
+        Self::Stream(Subscriber::new(Arc::clone(shared), ticket, cursor, outcome, opening))
     }
 }
 
@@ -64,7 +65,7 @@ impl State {
         delay + delay.mul_f64(turn as f64 / f64::from(u32::MAX))
     }
 
-    fn admit(&mut self, outcome: Outcome) -> u32 {
+    fn admit(&mut self, outcome: Outcome) -> Ticket {
         let stats = self.stats.get_or_insert_default();
         match outcome {
             Outcome::Fresh => stats.fresh += 1,

@@ -2,6 +2,7 @@
 //! allocation each, and never under the lock.
 
 use std::collections::VecDeque;
+use std::num::NonZeroU32;
 use std::task::Waker;
 use std::vec::Vec;
 
@@ -20,6 +21,20 @@ pub(super) struct Waiters {
     free: u32,
 }
 
+/// What a slot is known by to who has taken it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Ticket(NonZeroU32);
+
+impl Ticket {
+    fn of(slot: u32) -> Self {
+        Self(NonZeroU32::MIN.saturating_add(slot))
+    }
+
+    fn slot(self) -> u32 {
+        self.0.get() - 1
+    }
+}
+
 #[derive(Debug)]
 struct Slot {
     waker: Option<Waker>,
@@ -30,7 +45,7 @@ struct Slot {
 
 impl Waiters {
     /// Takes a slot.
-    pub(super) fn join(&mut self) -> u32 {
+    pub(super) fn join(&mut self) -> Ticket {
         self.taken += 1;
         let slot = self.free;
         match self.slot(slot) {
@@ -40,11 +55,12 @@ impl Waiters {
                 self.free += 1;
             }
         }
-        slot
+        Ticket::of(slot)
     }
 
     /// Gives a slot back. The waker is for the caller to drop, once unlocked.
-    pub(super) fn leave(&mut self, slot: u32) -> Option<Waker> {
+    pub(super) fn leave(&mut self, ticket: Ticket) -> Option<Waker> {
+        let slot = ticket.slot();
         let next_free = self.free;
         let left = self.slot(slot)?;
         left.next_free = next_free;
@@ -59,7 +75,8 @@ impl Waiters {
 
     /// Has a slot wait. What it waited with is for the caller to drop, once
     /// unlocked.
-    pub(super) fn wait(&mut self, slot: u32, waker: Waker) -> Option<Waker> {
+    pub(super) fn wait(&mut self, ticket: Ticket, waker: Waker) -> Option<Waker> {
+        let slot = ticket.slot();
         let waiting = self.slot(slot)?;
         let before = waiting.waker.replace(waker);
         if !waiting.is_listed {

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::hash::{BuildHasher, Hash, RandomState};
+use std::num::NonZeroU64;
 use std::ops::RangeInclusive;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -116,7 +117,7 @@ impl fmt::Debug for GateConfig {
 }
 
 /// A user's key, by its hash: two keys in 2^64 are taken for one.
-pub(super) type Key = u64;
+pub(super) type Key = NonZeroU64;
 
 struct PerKey {
     limit: usize,
@@ -132,7 +133,8 @@ impl PerKey {
         key: impl Fn(&RequestHead<'_>) -> Option<K> + Send + Sync + 'static,
     ) -> Self {
         let hasher = RandomState::new();
-        let key = move |request: &RequestHead<'_>| key(request).map(|key| hasher.hash_one(key));
+        let hash = move |key| NonZeroU64::new(hasher.hash_one(key)).unwrap_or(NonZeroU64::MIN);
+        let key = move |request: &RequestHead<'_>| key(request).map(&hash);
         Self { limit, key: Box::new(key), streams: Mutex::default() }
     }
 

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::atomic::Ordering;
 use std::task::{Context, Poll};
 
-use lasse_core::{Drain, Reason};
+use lasse_core::{Drain, Instant, Reason};
 
 use super::bell::Place;
 use super::config::Key;
@@ -51,6 +51,13 @@ impl Permit {
         }
         self.heard = drains;
         Poll::Ready(drain)
+    }
+
+    /// Sees to it that the stream's task is woken at a time, or earlier.
+    pub(crate) fn wake_at(&mut self, time: Instant, now: Instant, cx: &mut Context<'_>) {
+        let bell = &self.gate.0.bell;
+        let place = bell.wait(&mut self.place, cx.waker());
+        bell.wake_at(place, time, now);
     }
 
     /// Takes note of why the stream ended. Of one that is dropped without, the
