@@ -3,6 +3,7 @@
 
 mod client;
 mod endings;
+mod feed;
 mod moves;
 mod race;
 mod reader;
