@@ -72,7 +72,7 @@ impl<K: Clone + Eq + Hash + Send + Sync + 'static> Channels<K> {
         }))
     }
 
-    /// The channel of `key`, which is made if there is none.
+    /// The channel of `key`, over or not, which is made if there is none.
     pub fn open(&self, key: impl Into<K>) -> Channel {
         let key = key.into();
         let mut map = self.0.lock();
@@ -96,7 +96,9 @@ impl<K: Clone + Eq + Hash + Send + Sync + 'static> Channels<K> {
         self.0.lock().entries.get(key).map(|entry| entry.channel.clone())
     }
 
-    /// Lets go of the channel of `key`. It goes on for who has a handle to it.
+    /// Lets go of the channel of `key`. It goes on for who has a handle to it, and
+    /// the next to [`open`](Self::open) that key has another: this is how to begin
+    /// anew after a channel that is over.
     pub fn remove<Q>(&self, key: &Q) -> Option<Channel>
     where
         K: Borrow<Q>,
