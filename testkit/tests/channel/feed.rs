@@ -1,5 +1,6 @@
 //! The example `feed`, run as a process of its own.
 
+use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::net::SocketAddr;
 use std::process::{Child, ChildStdout, Command, Stdio};
@@ -33,6 +34,21 @@ impl Feed {
     pub(crate) fn publish(&mut self, id: &str, data: &str) {
         writeln!(self.process.stdin.as_ref().unwrap(), "{id} {data}").unwrap();
         assert_eq!(line(&mut self.answers), id);
+    }
+
+    /// How many streams are open, and how many readers were too slow.
+    pub(crate) fn figures(&mut self) -> (usize, u64) {
+        writeln!(self.process.stdin.as_ref().unwrap()).unwrap();
+        let figures = line(&mut self.answers);
+        let (open, too_slow) = figures.split_once(' ').unwrap();
+        (open.parse().unwrap(), too_slow.parse().unwrap())
+    }
+
+    /// How many bytes the process takes.
+    pub(crate) fn resident(&self) -> usize {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.process.id())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+        line.trim().strip_suffix(" kB").unwrap().parse::<usize>().unwrap() * 1024
     }
 }
 
