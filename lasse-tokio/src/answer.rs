@@ -153,6 +153,7 @@ pub fn subscribe<'a>(
     channel: &Channel,
 ) -> Response<Answer<Subscriber, Silence<Subscriber>>> {
     respond_with(request, route, |request| {
+        channel.advance(now());
         let subscription = channel.subscribe(request.last_event_id());
         (subscription.into_init(|subscriber| subscriber), Silence::new())
     })
