@@ -167,7 +167,7 @@ impl Channel {
         Pump::new(Arc::clone(&self.0))
     }
 
-    /// Tells the time, by which events grow too old.
+    /// Tells the time, by which events grow too old. A [`Pump`] does so by itself.
     pub fn advance(&self, now: Instant) {
         self.0.advance(now).into_iter().for_each(Counted::note);
     }

@@ -71,7 +71,7 @@ pub struct Log {
     gone: u64,
     /// The number of the newest event.
     number: u64,
-    /// When events were appended, once that is to be known.
+    /// When events came, once that is to be known.
     ages: Option<Box<Ages>>,
     ending: Option<Ending>,
     /// What was read last, since others will read the same.
@@ -134,8 +134,8 @@ impl Log {
         }
     }
 
-    /// Tells the time, and lets go what is too old. An event is as old as the time
-    /// that was told last when it was appended.
+    /// Tells the time, and lets go what is too old. An event is as old as the first
+    /// time that is told after it was appended.
     pub fn advance(&mut self, now: Instant) {
         if self.retention.has_age() {
             let ages = self.ages.get_or_insert_default();
@@ -144,12 +144,15 @@ impl Log {
         }
     }
 
-    /// When [`advance`](Self::advance) will have something to do, as things are.
+    /// When [`advance`](Self::advance) will have something to do, as things are: a
+    /// time long past, if there are events of which it does not know when they
+    /// came.
     pub fn deadline(&self) -> Option<Instant> {
         let end = self.newest.index.end();
         match &self.ages {
             Some(ages) => ages.deadline(end, &self.retention),
-            None => Some(Instant::from_nanos(0)).filter(|_| end > 0 && self.retention.has_age()),
+            None if self.retention.has_age() => Ages::default().deadline(end, &self.retention),
+            None => None,
         }
     }
 

@@ -76,15 +76,16 @@ mod std_clock {
         }
     }
 
-    /// Of no use but to wait for: a point so far away that std cannot tell it
-    /// comes back as the anchor's own time, a year on.
+    /// Of no use but to wait for: a point so far ahead that std cannot tell it
+    /// comes back as a year after the anchor, and one so far back as the anchor.
     impl From<Instant> for std::time::Instant {
         fn from(time: Instant) -> Self {
             let anchor = *ANCHOR.get_or_init(clock);
-            let point = match time.0.checked_sub(OFFSET) {
-                Some(after) => anchor.checked_add(Duration::from_nanos(after)),
-                None => anchor.checked_sub(Duration::from_nanos(OFFSET - time.0)),
-            };
+            let (ahead, back) = (time.0.saturating_sub(OFFSET), OFFSET.saturating_sub(time.0));
+            if back > 0 {
+                return anchor.checked_sub(Duration::from_nanos(back)).unwrap_or(anchor);
+            }
+            let point = anchor.checked_add(Duration::from_nanos(ahead));
             point.unwrap_or_else(|| anchor + Duration::from_secs(365 * 24 * 60 * 60))
         }
     }
@@ -112,6 +113,7 @@ mod tests {
         assert_eq!(Instant::from(earlier) + Duration::from_secs(1), here);
         assert_eq!(std::time::Instant::from(Instant::from(earlier)), earlier);
         assert_eq!(std::time::Instant::from(here + hour), anchor + hour);
+        assert!(std::time::Instant::from(Instant::from_nanos(0)) <= anchor);
     }
 
     #[test]

@@ -132,7 +132,8 @@ pub fn stream<'a, S: Stream<Item: Into<Said>>>(
 }
 
 /// Answers a request by the events of a channel, from where the client left off:
-/// what it missed and what comes, without a gap and without a repeat.
+/// what it missed and what comes, without a gap and without a repeat. Tells the
+/// channel the time, too, by which its events grow old.
 ///
 /// # Examples
 ///
@@ -153,6 +154,7 @@ pub fn subscribe<'a>(
     channel: &Channel,
 ) -> Response<Answer<Subscriber, Silence<Subscriber>>> {
     respond_with(request, route, |request| {
+        channel.advance(now());
         let subscription = channel.subscribe(request.last_event_id());
         (subscription.into_init(|subscriber| subscriber), Silence::new())
     })

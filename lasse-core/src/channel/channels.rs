@@ -15,11 +15,12 @@ use crate::time::Instant;
 
 /// Channels by key, made when they are first asked for.
 ///
-/// One that no one uses is let go after a while: no reader, and no handle but the
-/// one kept here; or no reader, and finished. So are the least used, when all of
-/// them take too many bytes; those in use lose what they keep of the past. A
-/// channel that was let go and is opened again has a new epoch, so clients that
-/// come back are told of the gap.
+/// Call [`advance`](Self::advance) now and then, every few seconds. A channel that
+/// no one uses is then let go after a while: no reader, and no handle but the one
+/// kept here, or no reader, and over; and nothing was published to it. So are the
+/// least used, whenever all of them take too many bytes; those in use lose what
+/// they keep of the past. A channel that was let go and is opened again has a new
+/// epoch, so clients that come back are told of the gap.
 ///
 /// # Examples
 ///
@@ -53,8 +54,9 @@ struct Map<K> {
 struct Entry {
     channel: Channel,
     stamp: u64,
-    /// Since when it is not used, as far as that was looked at.
-    unused_since: Option<Instant>,
+    /// Since when it is not used, as far as that was looked at, and what had
+    /// happened on it by then.
+    unused_since: Option<(Instant, u64)>,
     /// What had happened on it when it was last looked at for its bytes.
     activity: u64,
 }
@@ -72,7 +74,7 @@ impl<K: Clone + Eq + Hash + Send + Sync + 'static> Channels<K> {
         }))
     }
 
-    /// The channel of `key`, which is made if there is none.
+    /// The channel of `key`, over or not, which is made if there is none.
     pub fn open(&self, key: impl Into<K>) -> Channel {
         let key = key.into();
         let mut map = self.0.lock();
@@ -96,7 +98,9 @@ impl<K: Clone + Eq + Hash + Send + Sync + 'static> Channels<K> {
         self.0.lock().entries.get(key).map(|entry| entry.channel.clone())
     }
 
-    /// Lets go of the channel of `key`. It goes on for who has a handle to it.
+    /// Lets go of the channel of `key`. It goes on for who has a handle to it, and
+    /// the next to [`open`](Self::open) that key has another: this is how to begin
+    /// anew after a channel that is over.
     pub fn remove<Q>(&self, key: &Q) -> Option<Channel>
     where
         K: Borrow<Q>,
@@ -152,10 +156,10 @@ impl<K: Clone + Eq + Hash> Pool<K> {
             if let Some(counted) = entry.channel.0.advance(now) {
                 self.adjust(counted.change);
             }
-            let is_used = entry.channel.0.is_used();
-            let since = *entry.unused_since.get_or_insert(now);
-            entry.unused_since = Some(since).filter(|_| !is_used);
-            if entry.unused_since.is_some_and(|since| since + keep <= now) {
+            let (is_used, (activity, _)) = (entry.channel.0.is_used(), entry.channel.0.activity());
+            let before = entry.unused_since.filter(|(_, before)| *before == activity);
+            entry.unused_since = (!is_used).then(|| before.unwrap_or((now, activity)));
+            if entry.unused_since.is_some_and(|(since, _)| since + keep <= now) {
                 unused.extend(self.take(&mut map, &key));
             } else {
                 map.put_back(key);

@@ -49,8 +49,15 @@ impl Retention {
         Self { bytes, ..self }
     }
 
-    /// Keeps events at most for so long, and a sixteenth of that, by the time
-    /// that the log is told.
+    /// Keeps events for so long, and up to a sixteenth of that longer.
+    ///
+    /// A log has no clock: an event is as old as the first time that is told after
+    /// it came, and goes when a time is told at which it is too old. A channel's
+    /// `Pump` tells both in time. Without one, the time is told only where you
+    /// [`advance`](crate::Log::advance) it, and by the adapters' `subscribe`
+    /// whenever a client comes: then an event may be old before the log first hears
+    /// what time it is, and stays until the log hears it again. A log that is told
+    /// no time keeps its events, whatever their age.
     #[must_use]
     pub fn with_age(self, age: Duration) -> Self {
         Self { age: u64::try_from(age.as_nanos()).unwrap_or(u64::MAX), ..self }
@@ -86,17 +93,16 @@ impl Default for Retention {
     }
 }
 
-/// When events were appended, by the time that the log was told: a few marks, each
-/// for a stretch of a sixteenth of the age at which events go.
+/// When events came, by the time that the log was told: a few marks, each for a
+/// stretch of a sixteenth of the age at which events go.
 #[derive(Debug, Default)]
 pub(super) struct Ages {
-    now: Option<Instant>,
     /// The position up to which events are marked, or were.
     seen: u64,
     marks: VecDeque<Mark>,
 }
 
-/// Up to which position events were appended no later than `by`.
+/// Up to which position events were seen no later than `by`.
 #[derive(Clone, Copy, Debug)]
 struct Mark {
     end: u64,
@@ -104,16 +110,14 @@ struct Mark {
 }
 
 impl Ages {
-    /// Notes the time, and tells the position up to which events are too old.
-    /// `end` is the position after all that was appended before.
+    /// Notes when the events came that are new, before `end`, and tells the
+    /// position up to which events are too old.
     pub(super) fn advance(&mut self, now: Instant, end: u64, retention: &Retention) -> u64 {
-        let appended_at = *self.now.get_or_insert(now);
-        self.now = Some(now.max(appended_at));
         let Some(age) = retention.age() else { return 0 };
         match self.marks.back_mut() {
             _ if end == self.seen => {}
-            Some(mark) if appended_at <= mark.by => mark.end = end,
-            _ => self.marks.push_back(Mark { end, by: appended_at + age / STRETCHES }),
+            Some(mark) if now <= mark.by => mark.end = end,
+            _ => self.marks.push_back(Mark { end, by: now + age / STRETCHES }),
         }
         self.seen = end;
         let mut too_old = 0;
@@ -124,14 +128,13 @@ impl Ages {
         too_old
     }
 
-    /// When the oldest events will be too old.
+    /// When the time is to be told next: at once, if there are new events before
+    /// `end`; else when the oldest will be too old.
     pub(super) fn deadline(&self, end: u64, retention: &Retention) -> Option<Instant> {
-        let age = retention.age()?;
-        match self.marks.front() {
-            Some(mark) => Some(mark.by + age),
-            None if end == self.seen => None,
-            None => self.now.map(|now| now + age),
+        if end > self.seen {
+            return Some(Instant::from_nanos(0));
         }
+        Some(self.marks.front()?.by + retention.age()?)
     }
 
     /// How many bytes it takes.

@@ -357,12 +357,28 @@ fn what_is_too_old_goes_and_what_is_not_stays() {
     log.advance(at(170));
     assert_eq!(log.deadline(), Some(at(1 + 10 + 160)));
     log.advance(at(171));
-    assert_eq!(log.len(), 161 - 12, "those of the first stretch, the seconds 1 to 11");
+    assert_eq!(log.len(), 161 - 11, "those of the first stretch, seen at the seconds 1 to 11");
     log.advance(at(1000));
     assert_eq!((log.len(), log.deadline()), (0, None));
     assert_eq!(log.id_before(log.cursor(Start::Now)), id("k-161"));
     assert_eq!(heard(&mut log, &said("k-161"), Start::Now).0, "resumed");
     assert_eq!(heard(&mut log, &said("k-160"), Start::Now).0, "expired");
+}
+
+#[test]
+fn what_comes_after_a_long_silence_is_new() {
+    let mut log = log(Retention::new().with_age(Duration::from_secs(160)));
+    log.advance(at(0));
+    append(&mut log, 1..=1);
+    log.advance(at(1));
+    append(&mut log, 2..=2);
+    assert_eq!(log.deadline(), Some(at(0)), "it is to be told when that was");
+    log.advance(at(150));
+    assert_eq!(log.deadline(), Some(at(1 + 10 + 160)));
+    log.advance(at(310));
+    assert_eq!((log.len(), log.deadline()), (1, Some(at(150 + 10 + 160))));
+    log.advance(at(320));
+    assert_eq!(log.len(), 0);
 }
 
 #[test]

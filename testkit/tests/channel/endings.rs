@@ -2,7 +2,7 @@
 
 use std::thread;
 
-use lasse_core::{Channel, ChannelConfig, Epoch, Event, Reason};
+use lasse_core::{Channel, ChannelConfig, Channels, Epoch, Event, Reason, Start};
 use lasse_testkit::Heard;
 
 use crate::reader::{End, Reader};
@@ -35,6 +35,41 @@ fn when_a_publisher_panics_each_reader_is_cut_off_and_told_when_it_comes_back() 
             assert_eq!(all, told(), "{stack:?}");
         }
         settle("the gate counts them", || server.gate.figures().ended(Reason::Aborted) >= 10);
+    }
+}
+
+#[test]
+fn who_comes_back_to_the_channel_that_took_its_place_is_told_so() {
+    for stack in STACKS {
+        let answers = Channels::<&str>::new(&ChannelConfig::new().with_start(Start::Oldest));
+        let server = Server::with_init(stack, {
+            let answers = answers.clone();
+            move |request| {
+                let subscription = answers.open("tea").subscribe(request.last_event_id());
+                subscription.into_init(|subscriber| subscriber)
+            }
+        });
+        let readers = [(); 10].map(|()| Reader::resume(&server, None));
+        let publisher = answers.open("tea").publisher();
+        let task = thread::spawn(move || {
+            publisher.publish(&Event::new("to be")).unwrap();
+            panic!("of the test");
+        });
+        assert!(task.join().is_err());
+        let lasts = readers.map(|reader| cut(reader).iter().rev().find_map(id).unwrap().to_owned());
+
+        answers.remove("tea");
+        let again = answers.open("tea");
+        let whole = again.finish_with(&Event::new("milk first")).unwrap();
+        for last in lasts {
+            let (heard, end) = Reader::resume(&server, Some(&last)).hear_out();
+            let at = format!("{}-0", again.epoch());
+            let data =
+                format!(r#"{{"reason":"foreign","requested":"{last}","resumed_at":"{at}"}}"#);
+            let told = Heard::message("reset", &data, &at);
+            let event = Heard::message("message", "milk first", whole.as_str());
+            assert_eq!((heard, end), (vec![told, event], End::Clean), "{stack:?}");
+        }
     }
 }
 

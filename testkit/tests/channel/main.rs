@@ -3,6 +3,8 @@
 
 mod client;
 mod endings;
+#[expect(dead_code, reason = "what a process takes is asked elsewhere")]
+mod feed;
 mod moves;
 mod race;
 mod reader;

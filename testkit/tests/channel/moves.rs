@@ -7,7 +7,8 @@ use lasse_core::{Channel, ChannelConfig, Epoch, Event, EventId};
 use lasse_testkit::Heard;
 
 use crate::client::{Client, text};
-use crate::reader::Reader;
+use crate::feed::Feed;
+use crate::reader::{Door, Reader};
 use crate::server::{STACKS, Server, Stack};
 
 /// The channels of two servers, which do not know of each other.
@@ -27,7 +28,7 @@ impl Pair {
     }
 
     fn publish(&self, number: u64) {
-        let id = EventId::new(format!("store-{number}")).unwrap();
+        let id = EventId::new(id(number)).unwrap();
         for channel in &self.channels {
             channel.publish_as(&id, &Event::new(text(0, number))).unwrap();
         }
@@ -35,19 +36,46 @@ impl Pair {
 }
 
 #[test]
-fn a_client_that_moves_between_servers_misses_and_repeats_nothing() {
-    for stack in STACKS {
-        let pair = Pair::new(stack);
+fn a_client_that_moves_between_processes_misses_and_repeats_nothing() {
+    let mut feeds = ["tokio", "hyper"].map(Feed::start);
+    let [tokio, hyper] = [&feeds[0], &feeds[1]].map(|feed| feed.address);
+    let doors = [
+        Door { stack: Stack::Tokio, address: tokio },
+        Door { stack: Stack::Hyper, address: hyper },
+        Door { stack: Stack::Tokio, address: tokio },
+        Door { stack: Stack::HyperHttp2, address: hyper },
+    ];
+    let fed = AtomicU64::new(0);
+    let roam = |seed: usize| {
         let mut client = Client::default();
-        client.hear(Heard::LastEventId("store-6".into()));
-        for number in 7..=100 {
-            pair.publish(number);
-            let server = &pair.servers[number as usize % 2];
-            let mut reader = Reader::resume(server, client.last.as_deref());
-            client.hear(reader.hear().unwrap());
-            assert_eq!((client.number, client.resets.len()), (number, 0), "{stack:?}");
+        client.hear(Heard::LastEventId("store-0".into()));
+        for turn in seed.. {
+            // Both processes must know the id that it comes with.
+            while fed.load(Relaxed) < client.number {
+                thread::yield_now();
+            }
+            let mut reader = Reader::resume(doors[turn % 4], client.last.as_deref());
+            for _ in 0..=turn * 7 % 40 {
+                if client.number == LAST {
+                    return client;
+                }
+                client.hear(reader.hear().unwrap());
+            }
         }
-    }
+        client
+    };
+    thread::scope(|scope| {
+        let roam = &roam;
+        let clients = [0, 1, 2, 3].map(|seed| scope.spawn(move || roam(seed)));
+        for number in 1..=LAST {
+            feeds.iter_mut().for_each(|feed| feed.publish(&id(number), &text(0, number)));
+            fed.store(number, Relaxed);
+        }
+        for client in clients {
+            let client = client.join().unwrap();
+            assert_eq!((client.heard, client.resets.len()), (LAST, 0));
+        }
+    });
 }
 
 #[test]
@@ -86,6 +114,10 @@ fn a_client_that_moves_faster_than_the_feed_is_told() {
             }
         });
     }
+}
+
+fn id(number: u64) -> String {
+    format!("store-{number}")
 }
 
 const LAST: u64 = 2000;

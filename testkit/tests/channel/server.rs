@@ -113,7 +113,7 @@ async fn serve_by_hyper(listener: Listener, config: ServeConfig, route: Route, s
 }
 
 /// Waits for what the server does when it learns that a client is gone.
-pub(crate) fn settle(what: &str, is_so: impl Fn() -> bool) {
+pub(crate) fn settle(what: &str, mut is_so: impl FnMut() -> bool) {
     for _ in 0..1000 {
         if is_so() {
             return;

@@ -1,6 +1,7 @@
 //! Readers that do not read: what becomes of them, and that the others do not care.
 
 use std::ops::Range;
+use std::thread;
 use std::time::Duration;
 
 use lasse_core::{Channel, ChannelConfig, Event, Gap, Reason, Retention, Slow};
@@ -64,6 +65,24 @@ fn who_reads_again_is_told_what_it_missed() {
             };
             assert_eq!(client.resets.get(reason), Some(&lagged), "{stack:?}: {:?}", client.resets);
         }
+    }
+}
+
+#[test]
+fn who_reads_later_hears_events_that_were_sent_one_by_one() {
+    for stack in STACKS {
+        let channel = Channel::new(&ChannelConfig::new());
+        let server = Server::of(stack, &channel);
+        let reader = Reader::resume(&server, None);
+        let mut client = Client::default();
+        for count in 0..500 {
+            channel.publish(&Event::new(format!("0 {count}"))).unwrap();
+            thread::sleep(Duration::from_micros(300));
+        }
+        channel.finish();
+        let (heard, end) = reader.hear_out();
+        heard.into_iter().for_each(|heard| client.hear(heard));
+        assert_eq!((client.heard, end), (500, End::Clean), "{stack:?}");
     }
 }
 

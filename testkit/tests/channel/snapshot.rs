@@ -9,7 +9,7 @@ use lasse_core::{
 };
 use lasse_testkit::Heard;
 
-use crate::reader::Reader;
+use crate::reader::{End, Reader};
 use crate::server::{STACKS, Server};
 
 /// A number that is counted up, of which all are told.
@@ -106,7 +106,15 @@ fn follow(server: &Server, length: usize) -> u64 {
                 },
                 Ok(Heard::LastEventId(id)) => last = Some(id),
                 Ok(other) => panic!("{other:?}"),
-                Err(_) => break,
+                Err(end) => {
+                    assert_eq!(
+                        end,
+                        End::Clean,
+                        "{:?} at {value}, {snapshots} snapshots",
+                        server.stack
+                    );
+                    break;
+                }
             }
         }
     }

@@ -43,6 +43,21 @@ fn a_channel_that_no_one_uses_goes_and_comes_back_another() {
 }
 
 #[test]
+fn to_publish_or_to_read_for_a_moment_is_to_use_a_channel() {
+    let chats = Channels::<String>::new(&keeping(10).with_keep(Duration::from_secs(60)));
+    let epoch = chats.open("tea").epoch();
+    chats.advance(at(0));
+    chats.open("tea").publish(&Event::new("1")).unwrap();
+    chats.advance(at(59));
+    drop(join(&chats.open("tea"), &LastEventId::Absent));
+    chats.advance(at(118));
+    chats.advance(at(177));
+    assert_eq!(chats.open("tea").epoch(), epoch);
+    chats.advance(at(178));
+    assert!(chats.is_empty());
+}
+
+#[test]
 fn a_finished_channel_is_kept_for_a_while_whoever_has_a_handle() {
     let chats = Channels::<u32>::new(&keeping(10).with_keep(Duration::from_secs(60)));
     let (done, open) = (chats.open(1_u32), chats.open(2_u32));

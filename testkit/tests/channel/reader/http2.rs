@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use h2::RecvStream;
-use h2::client::{SendRequest, handshake};
+use h2::client::{Builder, SendRequest};
 use http::{Request, Response};
 use tokio::net::TcpStream;
 use tokio::runtime::{self, Runtime};
@@ -30,7 +30,10 @@ impl Http2 {
         let runtime = runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let asking = async move {
             let socket = TcpStream::connect(address).await.unwrap();
-            let (client, connection) = handshake(socket).await.unwrap();
+            // It may be slow: by default h2 hangs up on a server, with ENHANCE_YOUR_CALM,
+            // when some 140 small frames wait to be read.
+            let (client, connection) =
+                Builder::new().data_frame_budget(usize::MAX).handshake(socket).await.unwrap();
             tokio::spawn(async { drop(connection.await) });
             let mut client: SendRequest<Bytes> = client.ready().await.unwrap();
             let (answer, _) = client.send_request(request, true).unwrap();

@@ -3,6 +3,7 @@
 mod http1;
 mod http2;
 
+use std::net::SocketAddr;
 use std::vec::IntoIter;
 
 use lasse_testkit::{Heard, Listener};
@@ -25,6 +26,19 @@ enum Body {
     Http2(Http2),
 }
 
+/// Where a reader connects, and what it speaks.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Door {
+    pub(crate) stack: Stack,
+    pub(crate) address: SocketAddr,
+}
+
+impl From<&Server> for Door {
+    fn from(server: &Server) -> Self {
+        Self { stack: server.stack, address: server.address }
+    }
+}
+
 /// How an answer ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum End {
@@ -37,14 +51,15 @@ pub(crate) enum End {
 impl Reader {
     /// Connects, and asks for `target` with these last event ids. Reads at most
     /// `piece` bytes at once, where that can be decided.
-    pub(crate) fn ask(server: &Server, target: &str, ids: &[&[u8]], piece: usize) -> Self {
-        let (status, body) = match server.stack {
+    pub(crate) fn ask(door: impl Into<Door>, target: &str, ids: &[&[u8]], piece: usize) -> Self {
+        let Door { stack, address } = door.into();
+        let (status, body) = match stack {
             Stack::Tokio | Stack::Hyper => {
-                let body = Http1::ask(server.address, target, ids, piece);
+                let body = Http1::ask(address, target, ids, piece);
                 (body.status, Body::Http1(body))
             }
             Stack::HyperHttp2 => {
-                let body = Http2::ask(server.address, target, ids);
+                let body = Http2::ask(address, target, ids);
                 (body.status(), Body::Http2(body))
             }
         };
@@ -52,9 +67,9 @@ impl Reader {
     }
 
     /// Comes back, if it ever heard an id.
-    pub(crate) fn resume(server: &Server, last: Option<&str>) -> Self {
+    pub(crate) fn resume(door: impl Into<Door>, last: Option<&str>) -> Self {
         let ids: Vec<_> = last.into_iter().map(str::as_bytes).collect();
-        Self::ask(server, "/", &ids, 16 * 1024)
+        Self::ask(door, "/", &ids, 16 * 1024)
     }
 
     /// The next that is heard, but for the first byte and keep-alives.

@@ -1,0 +1,85 @@
+//! Channels, and tokio's clock.
+
+use std::time::Duration;
+
+use http::Request;
+use lasse_core::{Channel, ChannelConfig, Event, EventId, Gap, LastEventId, Retention};
+use lasse_core::{Read, Subscription};
+use lasse_tokio::{Route, deserted, pump, subscribe};
+use tokio::time::{Instant, sleep};
+
+#[tokio::test(start_paused = true)]
+async fn a_pump_lets_go_of_events_that_grow_too_old() {
+    let channel = of_an_hour();
+    tokio::spawn(pump(&channel));
+    sleep(minutes(50)).await;
+    channel.publish(&Event::new("after a long silence")).unwrap();
+    sleep(minutes(59)).await;
+    assert_eq!(channel.stats().events, 1);
+    sleep(minutes(6)).await;
+    assert_eq!(channel.stats().events, 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_a_pump_who_comes_brings_the_time() {
+    let channel = of_an_hour();
+    let [first, _second] = ["1", "2"].map(|text| channel.publish(&Event::new(text)).unwrap());
+    come_back(&channel, &first);
+    assert_eq!(channel.stats().resumed, 1);
+    sleep(minutes(59)).await;
+    come_back(&channel, &first);
+    assert_eq!(channel.stats().resumed, 2);
+    sleep(minutes(6)).await;
+    come_back(&channel, &first);
+    assert_eq!((channel.stats().events, channel.stats().resets(Gap::Expired)), (0, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn events_gather_for_as_long_as_a_channel_lingers() {
+    let linger = Duration::from_millis(20);
+    let channel = Channel::new(&ChannelConfig::new().with_linger(linger));
+    tokio::spawn(pump(&channel));
+    let Subscription::Stream(mut reader) = channel.subscribe(&LastEventId::Absent) else {
+        panic!("there is room");
+    };
+    reader.first_frames();
+    let publisher = channel.clone();
+    tokio::spawn(async move {
+        for text in ["one", "two", "three"] {
+            publisher.publish(&Event::new(text)).unwrap();
+            sleep(Duration::from_millis(5)).await;
+        }
+    });
+    let begin = Instant::now();
+    let read = std::future::poll_fn(|cx| reader.poll_read(cx)).await;
+    assert_eq!(begin.elapsed(), linger);
+    assert!(matches!(read, Read::Events(frame) if frame.as_bytes().ends_with(b"-3\n\n")));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_channel_is_deserted_once_its_last_reader_is_gone_for_the_grace() {
+    let channel = Channel::new(&ChannelConfig::new());
+    let reader = channel.subscribe(&LastEventId::Absent);
+    let begin = Instant::now();
+    tokio::spawn(async move {
+        sleep(minutes(7)).await;
+        drop(reader);
+    });
+    deserted(&channel, minutes(1)).await;
+    assert_eq!(begin.elapsed(), minutes(8));
+}
+
+fn of_an_hour() -> Channel {
+    let retention = Retention::new().with_age(minutes(60));
+    Channel::new(&ChannelConfig::new().with_retention(retention))
+}
+
+/// Comes back for a moment, having heard the event `last`.
+fn come_back(channel: &Channel, last: &EventId) {
+    let request = Request::get("/").header("last-event-id", last.as_str()).body(()).unwrap();
+    drop(subscribe(&request, &Route::default(), channel));
+}
+
+fn minutes(minutes: u64) -> Duration {
+    Duration::from_secs(60 * minutes)
+}

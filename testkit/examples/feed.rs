@@ -1,0 +1,42 @@
+//! A server of a channel that is filled from standard input, under the ids given
+//! there: each line is an id, a blank, and data. Several of these, fed the same,
+//! are what clients can move between: `cargo run -p lasse-testkit --example feed --
+//! tokio`, or `hyper`.
+//!
+//! Prints its address, and then the id of each event once it has it; for an empty
+//! line, how many streams are open and how many readers were too slow. Who takes
+//! nothing for three seconds is dropped. Ends with its input.
+
+#[path = "../tests/channel/server.rs"]
+#[expect(dead_code, reason = "this is one server of one kind")]
+mod server;
+
+use std::error::Error;
+use std::time::Duration;
+use std::{env, io};
+
+use lasse_core::{Channel, ChannelConfig, Epoch, Event, EventId, Reason};
+use server::{Server, Stack};
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let stack = match env::args().nth(1).as_deref() {
+        Some("tokio") => Stack::Tokio,
+        Some("hyper") => Stack::Hyper,
+        _ => return Err("say which adapter serves: tokio or hyper".into()),
+    };
+    let channel = Channel::with_epoch(&ChannelConfig::new(), Epoch::new("store")?);
+    let server = Server::with_write_timeout(stack, &channel, Duration::from_secs(3));
+    println!("{}", server.address);
+    for line in io::stdin().lines() {
+        let line = line?;
+        if line.is_empty() {
+            let figures = server.gate.figures();
+            let too_slow = figures.ended(Reason::Stalled) + figures.ended(Reason::Lagged);
+            println!("{} {too_slow}", figures.open);
+            continue;
+        }
+        let (id, data) = line.split_once(' ').ok_or("a line is an id, a blank, and data")?;
+        println!("{}", channel.publish_as(&EventId::new(id.to_owned())?, &Event::new(data))?);
+    }
+    Ok(())
+}
