@@ -1,7 +1,7 @@
 //! What the channel's lock guards, and the one way in.
 
 use std::boxed::Box;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::Waker;
 
@@ -9,7 +9,7 @@ use super::budget::Budget;
 use super::config::{ChannelConfig, Settings};
 use super::stats::Stats;
 use super::waiters::Waiters;
-use crate::log::Log;
+use crate::log::{Cursor, Log};
 use crate::time::Instant;
 
 /// A channel, as its handles and its readers share it.
@@ -18,6 +18,9 @@ pub(super) struct Shared {
     config: ChannelConfig,
     /// How many can publish.
     handles: AtomicUsize,
+    /// The log's end and whether it is over, for who looks without locking.
+    end: AtomicUsize,
+    is_over: AtomicBool,
     state: Mutex<State>,
 }
 
@@ -64,8 +67,15 @@ impl Shared {
             budget,
             counted: 0,
         };
-        let (config, handles) = (config.clone(), AtomicUsize::new(1));
-        Arc::new(Self { config, handles, state: Mutex::new(state) })
+        let shared = Self {
+            config: config.clone(),
+            handles: AtomicUsize::new(1),
+            end: AtomicUsize::new(0),
+            is_over: AtomicBool::new(false),
+            state: Mutex::new(state),
+        };
+        shared.show_end(&shared.lock().log);
+        Arc::new(shared)
     }
 
     pub(super) fn settings(&self) -> &Settings {
@@ -86,10 +96,22 @@ impl Shared {
         if before == (state.log.appended(), state.log.ending()) {
             drop(state);
         } else {
+            self.show_end(&state.log);
             self.announce(state);
         }
         counted.into_iter().for_each(Counted::note);
         result
+    }
+
+    /// Whether a reader may find anything. Costs less than to lock and read.
+    pub(super) fn may_have_news(&self, cursor: Cursor) -> bool {
+        self.is_over.load(Ordering::Acquire)
+            || self.end.load(Ordering::Acquire) != cursor.position() as usize
+    }
+
+    fn show_end(&self, log: &Log) {
+        self.end.store(log.appended() as usize, Ordering::Release);
+        self.is_over.store(log.ending().is_some(), Ordering::Release);
     }
 
     /// Tells the time, for which no reader waits.

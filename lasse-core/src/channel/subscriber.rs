@@ -138,6 +138,9 @@ impl Subscriber {
                 return Read::Events(Frame::concat(&frames));
             }
         }
+        if !self.shared.may_have_news(self.cursor) {
+            return Read::Wait;
+        }
         let settings = self.shared.settings();
         let mut state = self.shared.lock();
         let read = state.log.read(&mut self.cursor, settings.slice);

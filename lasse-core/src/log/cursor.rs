@@ -6,6 +6,14 @@
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Cursor(pub(super) u64);
 
+impl Cursor {
+    /// How many events there were before it.
+    #[cfg(feature = "std")]
+    pub(crate) fn position(self) -> u64 {
+        self.0
+    }
+}
+
 /// How a log came to its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Ending {
