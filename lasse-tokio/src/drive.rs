@@ -60,9 +60,9 @@ where
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Ended> {
         let drive = self.get_mut();
-        let now = now();
+        drive.session.as_mut().begin(now(), cx);
         loop {
-            match drive.session.as_mut().poll_output_at(now, cx) {
+            match drive.session.as_mut().poll_more(cx) {
                 Poll::Ready(Output::Write(payload)) => {
                     if drive.poll_payload(&payload, cx).is_ready() {
                         continue;

@@ -55,25 +55,29 @@ impl<H: Handler, M: Stream<Item = Mail<H>> + Unpin> Session<H, M> {
     /// What to do next, after everything that has come is taken in: write, or
     /// close. Pending while there is nothing to do. Bytes that are not
     /// acknowledged by [`handle_written`](Self::handle_written) are given again.
-    pub fn poll_output(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Output> {
-        self.poll_output_at(now(), cx)
+    pub fn poll_output(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Output> {
+        self.as_mut().begin(now(), cx);
+        self.poll_more(cx)
     }
 
-    /// The same, for who has asked what time it is.
-    pub(crate) fn poll_output_at(
-        mut self: Pin<&mut Self>,
-        now: Instant,
-        cx: &mut Context<'_>,
-    ) -> Poll<Output> {
-        *self.as_mut().project().asked_at = now;
+    /// Tells what time it is, and takes in what has come with it. What there is to
+    /// do is then for [`poll_more`](Self::poll_more) to say, for as long as that is
+    /// the time.
+    pub(crate) fn begin(mut self: Pin<&mut Self>, now: Instant, cx: &mut Context<'_>) {
         self.as_mut().take_drain(cx);
+        let session = self.project();
+        *session.asked_at = now;
+        // A stream that never waits would not learn of it otherwise.
+        if session.connection.deadline().is_some_and(|deadline| deadline <= now) {
+            session.connection.handle_timeout(now);
+        }
+    }
+
+    pub(crate) fn poll_more(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Output> {
         for _ in 0..TURNS {
             let is_all_taken = self.as_mut().take_mail(cx);
             let session = self.as_mut().project();
-            // A stream that never waits would not learn of it otherwise.
-            if session.connection.deadline().is_some_and(|deadline| deadline <= now) {
-                session.connection.handle_timeout(now);
-            }
+            let now = *session.asked_at;
             match session.connection.poll_output(now) {
                 Output::Wait if !is_all_taken => continue,
                 Output::Wait => {}
