@@ -4,7 +4,6 @@
 use std::io::{self, ErrorKind, IoSlice};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
@@ -44,8 +43,7 @@ pub(super) struct Socket<Io: Transport> {
 
 impl<Io: Transport> Drop for Socket<Io> {
     fn drop(&mut self) {
-        let Caller { fate, ends_bodies_by_closing, .. } = &*self.caller;
-        if ends_bodies_by_closing.load(Ordering::Relaxed) && fate.decided().is_some() {
+        if self.caller.must_reset() {
             self.io.reset_on_drop();
         }
     }
