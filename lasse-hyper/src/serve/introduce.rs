@@ -8,8 +8,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, ready};
 
 use bytes::Buf;
-use http::header::CONTENT_LENGTH;
-use http::{HeaderMap, HeaderValue, Method, Request, Response, Version};
+use http::header::{CONNECTION, CONTENT_LENGTH};
+use http::response::Parts;
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Version};
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 use hyper::service::Service;
@@ -143,6 +144,9 @@ where
             tell_length(&mut head.headers, &body);
         }
         let lane = self.lane.take();
+        if let Some(Lane::Own(caller)) = &lane {
+            tell_end(&mut head, &caller.gate);
+        }
         let body = Some(body).filter(|_| !self.is_head);
         Poll::Ready(Ok(Response::from_parts(head, PacedBody { body, lane })))
     }
@@ -197,6 +201,13 @@ impl<B: Body> Body for PacedBody<B> {
 
     fn size_hint(&self) -> SizeHint {
         self.body.as_ref().map_or_else(|| SizeHint::with_exact(0), Body::size_hint)
+    }
+}
+
+/// Tells the client of a server that shuts down to ask elsewhere next.
+fn tell_end(head: &mut Parts, gate: &Gate) {
+    if gate.is_draining() && head.status != StatusCode::SWITCHING_PROTOCOLS {
+        head.headers.insert(CONNECTION, HeaderValue::from_static("close"));
     }
 }
 
