@@ -13,6 +13,7 @@ mod streams;
 use std::fmt;
 use std::future::{Future, IntoFuture, Pending, pending};
 use std::pin::{Pin, pin};
+use std::sync::Arc;
 use std::time::Duration;
 
 use http::{Request, Response};
@@ -23,7 +24,7 @@ use lasse_tokio::lasse_core::Reason;
 use lasse_tokio::{Gate, Listener, PeerAddr, ServeConfig};
 use tokio::time::sleep;
 
-use connection::{BoxError, Guest};
+use connection::{BoxError, Guest, Manners};
 use house::{House, Phase};
 use open::Door;
 
@@ -114,13 +115,14 @@ where
 {
     async fn run(self) {
         let Self { mut listener, config, service, door, gate, signal } = self;
-        let house = House::new();
+        let (house, manners) = (House::new(), Arc::new(Manners::new(config)));
         let mut shut = pin!(gate.shut_on(signal));
         loop {
             tokio::select! {
                 (io, peer) = listener.accept() => {
-                    let (service, gate, stay) = (service.clone(), gate.clone(), house.enter());
-                    door.let_in(io, Guest { service, config, peer: PeerAddr(peer), gate, stay });
+                    let (service, manners, gate) = (service.clone(), manners.clone(), gate.clone());
+                    let (peer, stay) = (PeerAddr(peer), house.enter());
+                    door.let_in(io, Guest { service, manners, peer, gate, stay });
                 }
                 () = shut.as_mut() => break,
             }

@@ -29,11 +29,24 @@ use super::streams::Streams;
 /// What hyper takes for an error.
 pub(super) type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
+/// How the server speaks with everyone.
+#[derive(Debug)]
+pub(super) struct Manners {
+    config: ServeConfig,
+    http1: http1::Builder,
+}
+
+impl Manners {
+    pub(super) fn new(config: ServeConfig) -> Self {
+        Self { config, http1: http1(&config) }
+    }
+}
+
 /// Who has connected, and what for.
 #[derive(Debug)]
 pub(super) struct Guest<S> {
     pub(super) service: S,
-    pub(super) config: ServeConfig,
+    pub(super) manners: Arc<Manners>,
     pub(super) peer: PeerAddr,
     pub(super) gate: Gate,
     pub(super) stay: Stay,
@@ -52,11 +65,11 @@ where
         self,
         open: impl Future<Output = io::Result<Opened<Io>>> + Send + 'static,
     ) -> impl Future<Output = ()> + Send + 'static {
-        let Self { service, config, peer, gate, stay } = self;
+        let Self { service, manners, peer, gate, stay } = self;
         let caller = Arc::new(Caller::new(peer, gate));
-        let late = sleep(config.head_timeout());
+        let late = sleep(manners.config.head_timeout());
         let known = caller.clone();
-        let opening = async move { Ok(speak(open.await?, service, config, known)) };
+        let opening = async move { Ok(speak(open.await?, service, &manners, known)) };
         Course::new(caller, stay, late, opening)
     }
 }
@@ -65,9 +78,9 @@ where
 fn speak<Io, S, B>(
     opened: Opened<Io>,
     service: S,
-    config: ServeConfig,
+    manners: &Manners,
     caller: Arc<Caller>,
-) -> Spoken<impl GracefulConnection, impl GracefulConnection>
+) -> Spoken<impl GracefulConnection + use<Io, S, B>, impl GracefulConnection + use<Io, S, B>>
 where
     Io: Transport,
     S: Service<Request<Incoming>, Response = Response<B>> + Send + 'static,
@@ -80,12 +93,12 @@ where
     match protocol {
         Protocol::Http1 => {
             let service = Introduce { service, caller, streams: None };
-            Spoken::Http1 { connection: http1(&config).serve_connection(socket, service) }
+            Spoken::Http1 { connection: manners.http1.serve_connection(socket, service) }
         }
         Protocol::Http2 => {
-            let streams = Streams::new(config.write_timeout());
+            let streams = Streams::new(manners.config.write_timeout());
             let service = Introduce { service, caller, streams: Some(streams.clone()) };
-            let connection = http2(&config, streams).serve_connection(socket, service);
+            let connection = http2(&manners.config, streams).serve_connection(socket, service);
             Spoken::Http2 { connection: Box::pin(connection) }
         }
     }
