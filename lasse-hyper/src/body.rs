@@ -50,7 +50,9 @@ impl<H: Handler, M: Stream<Item = Mail<H>> + Unpin> Body for EventBody<H, M> {
             Answer::Events(session) => {
                 let handed_out = mem::take(&mut body.handed_out);
                 let polled = contain(session.as_mut(), |mut session| {
-                    session.as_mut().handle_written(handed_out);
+                    if handed_out > 0 {
+                        session.as_mut().handle_written(handed_out);
+                    }
                     session.poll_output(cx)
                 });
                 if handed_out > 0 && polled == Poll::Ready(Output::Close(Close::Abort)) {

@@ -2,6 +2,8 @@
 //! hyper leaves to its users.
 
 mod connection;
+mod course;
+mod house;
 mod introduce;
 mod open;
 mod preface;
@@ -11,16 +13,19 @@ mod streams;
 use std::fmt;
 use std::future::{Future, IntoFuture, Pending, pending};
 use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::time::Duration;
 
 use http::{Request, Response};
 use http_body::Body;
 use hyper::body::Incoming;
 use hyper::service::Service;
+use lasse_tokio::lasse_core::Reason;
 use lasse_tokio::{Gate, Listener, PeerAddr, ServeConfig};
-use tokio::sync::watch;
-use tokio::task::JoinSet;
+use tokio::time::sleep;
 
-use connection::{BoxError, Guest, Phase};
+use connection::{BoxError, Guest, Manners};
+use house::{House, Phase};
 use open::Door;
 
 /// Serves `service` over HTTP/1.1 and HTTP/2 to everyone who connects to
@@ -110,28 +115,25 @@ where
 {
     async fn run(self) {
         let Self { mut listener, config, service, door, gate, signal } = self;
-        let (phases, phase) = watch::channel(Phase::Serving);
-        let mut connections = JoinSet::new();
+        let (house, manners) = (House::new(), Arc::new(Manners::new(config)));
         let mut shut = pin!(gate.shut_on(signal));
         loop {
             tokio::select! {
                 (io, peer) = listener.accept() => {
-                    let (service, gate, phase) = (service.clone(), gate.clone(), phase.clone());
-                    let guest = Guest { service, config, peer: PeerAddr(peer), gate, phase };
-                    door.let_in(io, guest, &mut connections);
+                    let (service, manners, gate) = (service.clone(), manners.clone(), gate.clone());
+                    let (peer, stay) = (PeerAddr(peer), house.enter());
+                    door.let_in(io, Guest { service, manners, peer, gate, stay });
                 }
-                Some(_) = connections.join_next() => {}
                 () = shut.as_mut() => break,
             }
         }
         drop(listener);
-        phases.send_replace(Phase::Closing);
         tokio::select! {
-            () = all_gone(&mut connections) => return,
+            () = close(&house) => return,
             () = gate.over() => {}
         }
-        phases.send_replace(Phase::Over);
-        all_gone(&mut connections).await;
+        house.announce(Phase::Over(Reason::Drained));
+        house.deserted().await;
     }
 }
 
@@ -157,6 +159,16 @@ impl<S, G> fmt::Debug for Serve<S, G> {
     }
 }
 
-async fn all_gone(connections: &mut JoinSet<()>) {
-    while connections.join_next().await.is_some() {}
+/// Returns when all connections have ended by themselves.
+async fn close(house: &House) {
+    house.announce(Phase::Closing);
+    tokio::select! {
+        () = house.deserted() => return,
+        () = sleep(TIME_TO_ARRIVE) => {}
+    }
+    house.announce(Phase::Closed);
+    house.deserted().await;
 }
+
+/// How long a request may be on its way to a server that is closing.
+const TIME_TO_ARRIVE: Duration = Duration::from_millis(500);

@@ -12,7 +12,7 @@ use lasse_hyper::lasse_core::{Config, Reason};
 use lasse_hyper::{DrainPlan, Gate, Route, ServeConfig};
 use support::h2_client::{ask, connect, data};
 use support::*;
-use tokio::io::AsyncReadExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::{Instant, timeout};
 
 /// A plan that is over before the tester is bored.
@@ -104,6 +104,32 @@ async fn connections_without_a_stream_do_not_hold_the_server() {
     for socket in [&mut silent, &mut slow, &mut idle] {
         assert!(matches!(socket.read(&mut [0; 1]).await, Ok(0) | Err(_)));
     }
+}
+
+#[tokio::test]
+async fn a_request_that_is_on_its_way_when_the_gate_shuts_is_answered() {
+    let mut server = Server::start(ServeConfig::new()).await;
+    let mut silent = send(&server, "").await;
+    let mut idle = get(&server, "/none").await;
+    read_until(&mut idle, "\r\n\r\n").await;
+    server.gate.drain(&plan());
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    for socket in [&mut silent, &mut idle] {
+        socket.write_all(request("GET", "/").as_bytes()).await.unwrap();
+        let answer = read_to_end(socket).await;
+        assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer:?}");
+        assert!(answer.contains("\nretry: "), "{answer:?}");
+    }
+    server.stopped().await;
+}
+
+#[tokio::test]
+async fn an_answer_during_the_notice_is_the_last_of_its_connection() {
+    let server = Server::start(ServeConfig::new()).await;
+    server.gate.drain(&plan().with_notice(Duration::from_secs(60)));
+    let answer = read_to_end(&mut get(&server, "/wrong").await).await;
+    assert!(answer.starts_with("HTTP/1.1 404 Not Found\r\n"), "{answer:?}");
+    assert!(answer.contains("\r\nconnection: close\r\n"), "{answer:?}");
 }
 
 #[tokio::test]

@@ -9,7 +9,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use socket2::SockRef;
-use tokio::net::{TcpListener, TcpStream, ToSocketAddrs};
+use tokio::net::{TcpListener, TcpSocket, TcpStream, ToSocketAddrs, lookup_host};
 use tokio::time::sleep;
 
 pub use deadline::WriteDeadline;
@@ -46,6 +46,8 @@ pub use deadline::WriteDeadline;
 pub struct Listener {
     listener: TcpListener,
     write_timeout: Option<Duration>,
+    /// Whether sockets have from the listener what would else be set on each.
+    is_inherited: bool,
 }
 
 impl Listener {
@@ -55,7 +57,17 @@ impl Listener {
     ///
     /// When the address is taken, or not this machine's.
     pub async fn bind(address: impl ToSocketAddrs) -> io::Result<Self> {
-        TcpListener::bind(address).await.map(Self::from)
+        let mut error = io::Error::new(io::ErrorKind::InvalidInput, "no address to listen at");
+        for address in lookup_host(address).await? {
+            match listen(address) {
+                Ok(listener) => {
+                    let write_timeout = Some(WRITE_TIMEOUT);
+                    return Ok(Self { listener, write_timeout, is_inherited: CAN_INHERIT });
+                }
+                Err(failed) => error = failed,
+            }
+        }
+        Err(error)
     }
 
     /// Sets how long a client may take nothing, though there is something for it:
@@ -63,6 +75,9 @@ impl Listener {
     /// have a write timeout of their own, the shorter one counts.
     #[must_use]
     pub fn with_write_timeout(self, timeout: Option<Duration>) -> Self {
+        if self.is_inherited {
+            prepare(SockRef::from(&self.listener), timeout);
+        }
         Self { write_timeout: timeout, ..self }
     }
 
@@ -72,7 +87,9 @@ impl Listener {
         loop {
             match self.listener.accept().await {
                 Ok((socket, peer)) => {
-                    prepare(&socket, self.write_timeout);
+                    if !self.is_inherited {
+                        prepare(SockRef::from(&socket), self.write_timeout);
+                    }
                     return (WriteDeadline::new(socket, self.write_timeout), peer);
                 }
                 Err(error) if is_of_one_client(&error) => {}
@@ -94,8 +111,9 @@ impl Listener {
 impl From<TcpListener> for Listener {
     /// To listen again is to have the backlog changed, where that can be done.
     fn from(listener: TcpListener) -> Self {
-        let _ = SockRef::from(&listener).listen(BACKLOG);
-        Self { listener, write_timeout: Some(WRITE_TIMEOUT) }
+        let _ = SockRef::from(&listener).listen(BACKLOG as i32);
+        // Clients that came before now could not inherit anything.
+        Self { listener, write_timeout: Some(WRITE_TIMEOUT), is_inherited: false }
     }
 }
 
@@ -116,16 +134,24 @@ pub(crate) fn reset_on_drop(socket: &TcpStream) {
     let _ = SockRef::from(socket).set_linger(Some(Duration::ZERO));
 }
 
+/// Listens, with all set before the first client can come.
+fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+    // On Windows, this would let others take the address.
+    #[cfg(not(windows))]
+    socket.set_reuseaddr(true)?;
+    prepare(SockRef::from(&socket), Some(WRITE_TIMEOUT));
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
+}
+
 /// Sets what can be set. A socket on which something cannot still serves.
-fn prepare(socket: &TcpStream, write_timeout: Option<Duration>) {
-    let _ = socket.set_nodelay(true);
+fn prepare(socket: SockRef<'_>, write_timeout: Option<Duration>) {
+    let _ = socket.set_tcp_nodelay(true);
     #[cfg(any(target_os = "android", target_os = "linux"))]
     {
-        let socket = SockRef::from(socket);
         let _ = socket.set_tcp_notsent_lowat(UNSENT);
-        if write_timeout.is_some() {
-            let _ = socket.set_tcp_user_timeout(write_timeout);
-        }
+        let _ = socket.set_tcp_user_timeout(write_timeout);
     }
     #[cfg(not(any(target_os = "android", target_os = "linux")))]
     let _ = write_timeout;
@@ -139,7 +165,10 @@ fn is_of_one_client(error: &io::Error) -> bool {
 }
 
 /// How many clients may wait to be accepted.
-const BACKLOG: i32 = 4096;
+const BACKLOG: u32 = 4096;
+
+/// Whether a socket has the options of the listener that it came by.
+const CAN_INHERIT: bool = cfg!(any(target_os = "android", target_os = "linux"));
 
 /// How many bytes the kernel keeps that it has not sent.
 #[cfg(any(target_os = "android", target_os = "linux"))]

@@ -1,10 +1,10 @@
-//! One connection, from its first byte to its end.
+//! One connection, and what it speaks.
 
-use std::future::{Future, pending};
+use std::future::Future;
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use http::{Request, Response};
@@ -14,40 +14,42 @@ use hyper::server::conn::{http1, http2};
 use hyper::service::Service;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulConnection;
-use lasse_tokio::lasse_core::Reason;
 use lasse_tokio::{Gate, PeerAddr, ServeConfig};
-use tokio::sync::watch;
-use tokio::time::{Instant, Sleep, sleep_until};
+use pin_project_lite::pin_project;
+use tokio::time::sleep;
 
+use super::course::Course;
+use super::house::Stay;
 use super::introduce::{Caller, Introduce};
 use super::open::Opened;
 use super::preface::Protocol;
 use super::socket::{Socket, Transport};
 use super::streams::Streams;
-use crate::fate::Fate;
 
 /// What hyper takes for an error.
 pub(super) type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
-/// How far the server is with shutting down.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Phase {
-    /// It is not.
-    Serving,
-    /// Connections end when their requests are answered.
-    Closing,
-    /// All is over.
-    Over,
+/// How the server speaks with everyone.
+#[derive(Debug)]
+pub(super) struct Manners {
+    config: ServeConfig,
+    http1: http1::Builder,
+}
+
+impl Manners {
+    pub(super) fn new(config: ServeConfig) -> Self {
+        Self { config, http1: http1(&config) }
+    }
 }
 
 /// Who has connected, and what for.
 #[derive(Debug)]
 pub(super) struct Guest<S> {
     pub(super) service: S,
-    pub(super) config: ServeConfig,
+    pub(super) manners: Arc<Manners>,
     pub(super) peer: PeerAddr,
     pub(super) gate: Gate,
-    pub(super) phase: watch::Receiver<Phase>,
+    pub(super) stay: Stay,
 }
 
 impl<S, B> Guest<S>
@@ -58,125 +60,85 @@ where
     B: Body<Data: Send, Error: Into<BoxError>> + Send + 'static,
 {
     /// Serves the connection that `open` brings about, until the client, the
-    /// server or time ends it. What leads up to it is in a box of its own, which
-    /// then goes: a stream may last for hours.
+    /// server or time ends it.
     pub(super) fn serve<Io: Transport>(
         self,
         open: impl Future<Output = io::Result<Opened<Io>>> + Send + 'static,
     ) -> impl Future<Output = ()> + Send + 'static {
-        let receiving = Box::pin(self.receive(open));
-        async move {
-            if let Some(course) = receiving.await {
-                course.await;
-            }
-        }
-    }
-
-    async fn receive<Io: Transport>(
-        mut self,
-        open: impl Future<Output = io::Result<Opened<Io>>>,
-    ) -> Option<BoxFuture> {
-        let mut late = Some(Box::pin(sleep_until(Instant::now() + self.config.head_timeout())));
-        let opened = tokio::select! {
-            opened = open => opened.ok()?,
-            () = elapsed(&mut late) => return None,
-            _ = self.phase.changed() => return None,
-        };
-        Some(self.speak(opened, late))
-    }
-
-    fn speak<Io: Transport>(self, opened: Opened<Io>, late: Option<Pin<Box<Sleep>>>) -> BoxFuture {
-        let Self { service, config, peer, gate, phase } = self;
-        let Opened { io, protocol, read_ahead } = opened;
-        let (has_spoken, ends_bodies_by_closing) = (false.into(), false.into());
-        let fate = Fate::new();
-        let caller = Arc::new(Caller { peer, gate, fate, has_spoken, ends_bodies_by_closing });
-        let socket = TokioIo::new(Socket { io, read_ahead, caller: caller.clone() });
-        let streams = Streams::new(config.write_timeout());
-        let course = Course { caller: caller.clone(), phase, late };
-        match protocol {
-            Protocol::Http1 => {
-                let service = Introduce { service, caller, streams: None };
-                let connection = http1(&config).serve_connection(socket, service);
-                Box::pin(course.run(Box::pin(connection)))
-            }
-            Protocol::Http2 => {
-                let service = Introduce { service, caller, streams: Some(streams.clone()) };
-                let connection = http2(&config, streams).serve_connection(socket, service);
-                Box::pin(course.run(Box::pin(connection)))
-            }
-        }
+        let Self { service, manners, peer, gate, stay } = self;
+        let caller = Arc::new(Caller::new(peer, gate));
+        let late = sleep(manners.config.head_timeout());
+        let known = caller.clone();
+        let opening = async move { Ok(speak(open.await?, service, &manners, known)) };
+        Course::new(caller, stay, late, opening)
     }
 }
 
-type BoxFuture = Pin<Box<dyn Future<Output = ()> + Send>>;
-
-/// What may end a connection, but its client.
-struct Course {
+/// Speaks what the client speaks.
+fn speak<Io, S, B>(
+    opened: Opened<Io>,
+    service: S,
+    manners: &Manners,
     caller: Arc<Caller>,
-    phase: watch::Receiver<Phase>,
-    /// Until the first request is here, if that takes too long.
-    late: Option<Pin<Box<Sleep>>>,
-}
-
-impl Course {
-    /// Not an async function: that would keep what it is given twice.
-    fn run(self, mut connection: Pin<Box<impl GracefulConnection>>) -> impl Future<Output = ()> {
-        let Self { caller, mut phase, mut late } = self;
-        async move {
-            // Dropped before the connection, and so decides first.
-            let _unless_decided = DecideOnDrop(&caller.fate);
-            loop {
-                tokio::select! {
-                    biased;
-                    _ = connection.as_mut() => {
-                        caller.fate.decide(Reason::PeerClosed);
-                        return;
-                    }
-                    () = elapsed(&mut late) => {
-                        if !caller.has_spoken.load(Ordering::Relaxed) {
-                            return;
-                        }
-                    }
-                    phase = next(&mut phase) => match phase {
-                        Phase::Serving => {}
-                        Phase::Closing => connection.as_mut().graceful_shutdown(),
-                        Phase::Over => {
-                            caller.fate.decide(Reason::Drained);
-                            return;
-                        }
-                    },
-                }
-            }
+) -> Spoken<impl GracefulConnection + use<Io, S, B>, impl GracefulConnection + use<Io, S, B>>
+where
+    Io: Transport,
+    S: Service<Request<Incoming>, Response = Response<B>> + Send + 'static,
+    S::Future: Send,
+    S::Error: Into<BoxError>,
+    B: Body<Data: Send, Error: Into<BoxError>> + Send + 'static,
+{
+    let Opened { io, protocol, read_ahead } = opened;
+    let socket = TokioIo::new(Socket { io, read_ahead, caller: caller.clone() });
+    match protocol {
+        Protocol::Http1 => {
+            let service = Introduce { service, caller, streams: None };
+            Spoken::Http1 { connection: manners.http1.serve_connection(socket, service) }
+        }
+        Protocol::Http2 => {
+            let streams = Streams::new(manners.config.write_timeout());
+            let service = Introduce { service, caller, streams: Some(streams.clone()) };
+            let connection = http2(&manners.config, streams).serve_connection(socket, service);
+            Spoken::Http2 { connection: Box::pin(connection) }
         }
     }
 }
 
-/// A server that is dropped with its connections cannot say so otherwise.
-struct DecideOnDrop<'a>(&'a Fate);
-
-impl Drop for DecideOnDrop<'_> {
-    fn drop(&mut self) {
-        self.0.decide(Reason::Dropped);
+pin_project! {
+    /// A connection whose protocol is known.
+    #[project = SpokenMut]
+    pub(super) enum Spoken<A, B> {
+        Http1 {
+            #[pin]
+            connection: A,
+        },
+        // The larger of the two, and shared by many streams.
+        Http2 {
+            connection: Pin<Box<B>>,
+        },
     }
 }
 
-/// Returns once, when the timer fires.
-async fn elapsed(timer: &mut Option<Pin<Box<Sleep>>>) {
-    match timer {
-        Some(sleep) => {
-            sleep.await;
-            *timer = None;
+impl<A: GracefulConnection, B: GracefulConnection> Spoken<A, B> {
+    /// Ready at its end, whatever that is.
+    pub(super) fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        match self.project() {
+            SpokenMut::Http1 { connection } => connection.poll(cx).map(drop),
+            SpokenMut::Http2 { connection } => connection.as_mut().poll(cx).map(drop),
         }
-        None => pending().await,
     }
-}
 
-/// The next phase. A server that was dropped is over.
-async fn next(phase: &mut watch::Receiver<Phase>) -> Phase {
-    match phase.changed().await {
-        Ok(()) => *phase.borrow_and_update(),
-        Err(_) => Phase::Over,
+    /// Ends it when all requests are answered that are here.
+    pub(super) fn close(self: Pin<&mut Self>) {
+        match self.project() {
+            SpokenMut::Http1 { connection } => connection.graceful_shutdown(),
+            SpokenMut::Http2 { connection } => connection.as_mut().graceful_shutdown(),
+        }
+    }
+
+    /// Whether a request that comes too late is refused, not lost.
+    pub(super) fn refuses(&self) -> bool {
+        matches!(self, Self::Http2 { .. })
     }
 }
 

@@ -8,8 +8,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, ready};
 
 use bytes::Buf;
-use http::header::CONTENT_LENGTH;
-use http::{HeaderMap, HeaderValue, Method, Request, Response, Version};
+use http::header::{CONNECTION, CONTENT_LENGTH};
+use http::response::Parts;
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Version};
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 use hyper::service::Service;
@@ -26,10 +27,41 @@ pub(super) struct Caller {
     pub(super) gate: Gate,
     pub(super) fate: Fate,
     /// Whether the head of a request has come.
-    pub(super) has_spoken: AtomicBool,
+    has_spoken: AtomicBool,
+    /// Whether it has one request at a time, and that is not answered.
+    is_busy: AtomicBool,
     /// Whether the end of a body is the end of the connection (RFC 9112 6.3), so
     /// that a broken one must end in another way.
-    pub(super) ends_bodies_by_closing: AtomicBool,
+    ends_bodies_by_closing: AtomicBool,
+    /// Whether its task has been woken since the body last had nothing to say.
+    is_awake: AtomicBool,
+}
+
+impl Caller {
+    pub(super) fn new(peer: PeerAddr, gate: Gate) -> Self {
+        let [has_spoken, is_busy, ends_bodies_by_closing, is_awake] =
+            [const { AtomicBool::new(false) }; 4];
+        let fate = Fate::new();
+        Self { peer, gate, fate, has_spoken, is_busy, ends_bodies_by_closing, is_awake }
+    }
+
+    /// The task of the connection runs.
+    pub(super) fn handle_woken(&self) {
+        self.is_awake.store(true, Ordering::Relaxed);
+    }
+
+    pub(super) fn has_spoken(&self) -> bool {
+        self.has_spoken.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn is_busy(&self) -> bool {
+        self.is_busy.load(Ordering::Relaxed)
+    }
+
+    /// Whether what is cut off would look whole.
+    pub(super) fn must_reset(&self) -> bool {
+        self.ends_bodies_by_closing.load(Ordering::Relaxed) && self.fate.decided().is_some()
+    }
 }
 
 /// The service of one connection.
@@ -51,18 +83,42 @@ where
     type Future = Introduced<S::Future>;
 
     fn call(&self, mut request: Request<Incoming>) -> Introduced<S::Future> {
+        let caller = &self.caller;
         let is_http10 = request.version() == Version::HTTP_10;
-        self.caller.has_spoken.store(true, Ordering::Relaxed);
-        self.caller.ends_bodies_by_closing.store(is_http10, Ordering::Relaxed);
-        let Caller { peer, gate, fate, .. } = &*self.caller;
-        let fate = if self.streams.is_some() { fate.of_stream() } else { fate.clone() };
-        let extensions = request.extensions_mut();
-        extensions.insert(*peer);
-        extensions.insert(gate.clone());
-        extensions.insert(fate.clone());
-        let pace = self.streams.as_ref().map(|streams| streams.expect(fate));
+        caller.has_spoken.store(true, Ordering::Relaxed);
+        caller.ends_bodies_by_closing.store(is_http10, Ordering::Relaxed);
+        let (fate, lane) = match &self.streams {
+            Some(streams) => {
+                let fate = caller.fate.of_stream();
+                (fate.clone(), Lane::Shared(streams.expect(fate)))
+            }
+            None => {
+                caller.is_busy.store(true, Ordering::Relaxed);
+                (caller.fate.clone(), Lane::Own(caller.clone()))
+            }
+        };
         let is_head = request.method() == Method::HEAD;
-        Introduced { answer: Box::pin(self.service.call(request)), is_head, pace }
+        let extensions = request.extensions_mut();
+        extensions.insert(caller.peer);
+        extensions.insert(caller.gate.clone());
+        extensions.insert(fate);
+        let answer = Box::pin(self.service.call(request));
+        Introduced { answer, is_head, lane: Some(lane) }
+    }
+}
+
+/// What an answer goes by: a connection, or a stream of one.
+#[derive(Debug)]
+enum Lane {
+    Own(Arc<Caller>),
+    Shared(Arc<Pace>),
+}
+
+impl Drop for Lane {
+    fn drop(&mut self) {
+        if let Self::Own(caller) = self {
+            caller.is_busy.store(false, Ordering::Relaxed);
+        }
     }
 }
 
@@ -71,7 +127,7 @@ where
 pub(super) struct Introduced<F> {
     answer: Pin<Box<F>>,
     is_head: bool,
-    pace: Option<Arc<Pace>>,
+    lane: Option<Lane>,
 }
 
 impl<F, B, E> Future for Introduced<F>
@@ -87,19 +143,22 @@ where
         if self.is_head {
             tell_length(&mut head.headers, &body);
         }
+        let lane = self.lane.take();
+        if let Some(Lane::Own(caller)) = &lane {
+            tell_end(&mut head, &caller.gate);
+        }
         let body = Some(body).filter(|_| !self.is_head);
-        let pace = self.pace.take();
-        Poll::Ready(Ok(Response::from_parts(head, PacedBody { body, pace })))
+        Poll::Ready(Ok(Response::from_parts(head, PacedBody { body, lane })))
     }
 }
 
 pin_project! {
-    /// A body that keeps count of its pace. A HEAD gets none, which hyper sees to
-    /// on HTTP/1.1 only.
+    /// A body that is asked when there is a point in it, and keeps count of its
+    /// pace. A HEAD gets none, which hyper sees to on HTTP/1.1 only.
     pub(super) struct PacedBody<B> {
         #[pin]
         body: Option<B>,
-        pace: Option<Arc<Pace>>,
+        lane: Option<Lane>,
     }
 }
 
@@ -113,13 +172,27 @@ impl<B: Body> Body for PacedBody<B> {
     ) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
         let paced = self.project();
         let Some(body) = paced.body.as_pin_mut() else { return Poll::Ready(None) };
-        let Some(pace) = paced.pace else { return body.poll_frame(cx) };
-        pace.bytes_are_taken();
-        let frame = ready!(body.poll_frame(cx));
-        if matches!(&frame, Some(Ok(frame)) if frame.data_ref().is_some_and(Buf::has_remaining)) {
-            pace.bytes_are_out();
+        match paced.lane {
+            Some(Lane::Own(caller)) => {
+                // Hyper asks again once it has flushed, whoever was woken.
+                if !caller.is_awake.load(Ordering::Relaxed) {
+                    return Poll::Pending;
+                }
+                let frame = body.poll_frame(cx);
+                caller.is_awake.store(frame.is_ready(), Ordering::Relaxed);
+                frame
+            }
+            Some(Lane::Shared(pace)) => {
+                pace.bytes_are_taken();
+                let frame = ready!(body.poll_frame(cx));
+                let data = frame.as_ref().and_then(|frame| frame.as_ref().ok()?.data_ref());
+                if data.is_some_and(Buf::has_remaining) {
+                    pace.bytes_are_out();
+                }
+                Poll::Ready(frame)
+            }
+            None => body.poll_frame(cx),
         }
-        Poll::Ready(frame)
     }
 
     fn is_end_stream(&self) -> bool {
@@ -128,6 +201,13 @@ impl<B: Body> Body for PacedBody<B> {
 
     fn size_hint(&self) -> SizeHint {
         self.body.as_ref().map_or_else(|| SizeHint::with_exact(0), Body::size_hint)
+    }
+}
+
+/// Tells the client of a server that shuts down to ask elsewhere next.
+fn tell_end(head: &mut Parts, gate: &Gate) {
+    if gate.is_draining() && head.status != StatusCode::SWITCHING_PROTOCOLS {
+        head.headers.insert(CONNECTION, HeaderValue::from_static("close"));
     }
 }
 

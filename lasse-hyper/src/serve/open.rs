@@ -7,7 +7,6 @@ use http::{Request, Response};
 use http_body::Body;
 use hyper::body::Incoming;
 use hyper::service::Service;
-use tokio::task::JoinSet;
 #[cfg(feature = "tls")]
 use tokio_rustls::{TlsAcceptor, rustls, server::TlsStream};
 
@@ -40,7 +39,7 @@ impl Door {
     }
 
     /// Serves a guest, in a task of its own.
-    pub(super) fn let_in<Io, S, B>(&self, io: Io, guest: Guest<S>, connections: &mut JoinSet<()>)
+    pub(super) fn let_in<Io, S, B>(&self, io: Io, guest: Guest<S>)
     where
         Io: Transport,
         S: Service<Request<Incoming>, Response = Response<B>> + Send + 'static,
@@ -50,10 +49,10 @@ impl Door {
     {
         #[cfg(feature = "tls")]
         if let Some(tls) = self.tls.clone() {
-            connections.spawn(guest.serve(Box::pin(open_tls(tls, io))));
+            drop(tokio::spawn(guest.serve(open_tls(tls, io))));
             return;
         }
-        connections.spawn(guest.serve(Box::pin(open(io))));
+        drop(tokio::spawn(guest.serve(open(io))));
     }
 }
 

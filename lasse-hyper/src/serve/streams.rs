@@ -4,7 +4,7 @@
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -51,28 +51,37 @@ impl Pace {
 /// carry the answer to this executor: the service leaves the stream's pace here
 /// for the executor to find.
 #[derive(Clone, Debug)]
-pub(super) struct Streams {
-    next: Arc<Mutex<Option<Arc<Pace>>>>,
+pub(super) struct Streams(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    next: Mutex<Option<Arc<Pace>>>,
     write_timeout: Duration,
 }
 
 impl Streams {
     pub(super) fn new(write_timeout: Duration) -> Self {
-        Self { next: Arc::default(), write_timeout }
+        Self(Arc::new(Shared { next: Mutex::default(), write_timeout }))
     }
 
     /// Makes the pace of the stream that is executed next.
     pub(super) fn expect(&self, fate: Fate) -> Arc<Pace> {
         let pace = Arc::new(Pace::new(fate));
-        *self.next.lock().unwrap_or_else(PoisonError::into_inner) = Some(pace.clone());
+        *self.0.next() = Some(pace.clone());
         pace
+    }
+}
+
+impl Shared {
+    fn next(&self) -> MutexGuard<'_, Option<Arc<Pace>>> {
+        self.next.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl<F: Future<Output: Send> + Send + 'static> Executor<F> for Streams {
     fn execute(&self, stream: F) {
-        let pace = self.next.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let write_timeout = self.write_timeout;
+        let pace = self.0.next().take();
+        let write_timeout = self.0.write_timeout;
         match pace {
             Some(pace) => {
                 drop(tokio::spawn(Paced {
