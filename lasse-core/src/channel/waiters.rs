@@ -1,7 +1,6 @@
 //! Who waits for a channel, and how they are woken: by the thousand, without an
 //! allocation each, and never under the lock.
 
-use std::collections::VecDeque;
 use std::num::NonZeroU32;
 use std::task::Waker;
 use std::vec::Vec;
@@ -10,8 +9,11 @@ use std::vec::Vec;
 #[derive(Debug, Default)]
 pub(super) struct Waiters {
     slots: Vec<Slot>,
-    /// The slots that wait, those to be woken first. A slot is listed once.
-    waiting: VecDeque<u32>,
+    /// The slots that wait, those to be woken first: the first of them, and the
+    /// last.
+    waiting: Option<(u32, u32)>,
+    /// How many wait.
+    len: u32,
     /// How many of those waiting are to be woken: the first ones. Who comes back
     /// to wait while others are woken is not one of them.
     due: u32,
@@ -39,8 +41,13 @@ impl Ticket {
 struct Slot {
     waker: Option<Waker>,
     next_free: u32,
-    /// Whether it is among those waiting, if only because its last owner was.
-    is_listed: bool,
+    /// The one that waits next, itself if there is none, if it is among those
+    /// waiting, be it only because its last owner was.
+    next_waiting: u32,
+}
+
+impl Slot {
+    const NOT_WAITING: u32 = u32::MAX;
 }
 
 impl Waiters {
@@ -51,7 +58,8 @@ impl Waiters {
         match self.slot(slot) {
             Some(free) => self.free = free.next_free,
             None => {
-                self.slots.push(Slot { waker: None, next_free: 0, is_listed: false });
+                let next_waiting = Slot::NOT_WAITING;
+                self.slots.push(Slot { waker: None, next_free: 0, next_waiting });
                 self.free += 1;
             }
         }
@@ -79,9 +87,9 @@ impl Waiters {
         let slot = ticket.slot();
         let waiting = self.slot(slot)?;
         let before = waiting.waker.replace(waker);
-        if !waiting.is_listed {
-            waiting.is_listed = true;
-            self.waiting.push_back(slot);
+        if waiting.next_waiting == Slot::NOT_WAITING {
+            waiting.next_waiting = slot;
+            self.line_up(slot);
         }
         before
     }
@@ -93,7 +101,7 @@ impl Waiters {
 
     /// Everyone who waits now is to be woken.
     pub(super) fn call(&mut self) {
-        self.due = u32::try_from(self.waiting.len()).unwrap_or(u32::MAX);
+        self.due = self.len;
     }
 
     /// Whether any are to be woken.
@@ -109,13 +117,29 @@ impl Waiters {
                 break;
             }
             self.due -= 1;
-            let called = self.waiting.pop_front();
-            if let Some(called) = called.and_then(|slot| self.slot(slot)) {
-                called.is_listed = false;
-                *place = called.waker.take();
-            }
+            *place = self.take_first().and_then(|called| called.waker.take());
         }
         batch
+    }
+
+    /// Puts a slot after the last that waits.
+    fn line_up(&mut self, slot: u32) {
+        let (first, last) = self.waiting.unwrap_or((slot, slot));
+        if let Some(last) = self.slot(last) {
+            last.next_waiting = slot;
+        }
+        self.waiting = Some((first, slot));
+        self.len += 1;
+    }
+
+    /// Takes the first that waits out of the line.
+    fn take_first(&mut self) -> Option<&mut Slot> {
+        let (first, last) = self.waiting.take()?;
+        self.len -= 1;
+        let called = self.slot(first)?;
+        let next = std::mem::replace(&mut called.next_waiting, Slot::NOT_WAITING);
+        self.waiting = Some((next, last)).filter(|_| next != first);
+        self.slot(first)
     }
 
     fn slot(&mut self, slot: u32) -> Option<&mut Slot> {
