@@ -9,21 +9,23 @@ in src/bin/fanout-server.rs. The servers named `floor` and `floor-coalesce` are 
 are compared with: one write a delivery, and one write for all that is due. Each server runs on
 CPU 0, the client on CPU 1, one after the other within each round.
 """
-import argparse, json, os, shlex, signal, socket, statistics, subprocess, time
+import argparse, json, os, shlex, signal, socket, statistics, subprocess, time, urllib.request
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 RESULTS = os.path.join(HERE, "results.jsonl")
 MARK = ("<!-- load: begin -->\n", "<!-- load: end -->\n")
 
-# name: options of the load client
+# name: options of the load client, and of another run before, which is not told of
 TESTS = {
-    "idle": "--mode idle --conns 10000 --duration 1",
-    "fixed1k": "--conns 1000 --events 120 --rate 40",
-    "fixed10k": "--conns 10000 --events 24 --rate 6",
-    "fixed19k": "--conns 19000 --events 10 --rate 2",
-    "burst10k": "--conns 10000 --events 60",
-    "storm": "--conns 5000 --events 100 --rate 50 --mode storm --drops 2",
-    "stream": "--mode stream --conns 1 --events 1000000",
+    "idle": ("--mode idle --conns 10000 --duration 1", None),
+    "fixed1k": ("--conns 1000 --events 120 --rate 40", None),
+    "fixed10k": ("--conns 10000 --events 24 --rate 6", None),
+    "fixed19k": ("--conns 19000 --events 10 --rate 2", None),
+    "burst10k": ("--conns 10000 --events 60", None),
+    "resume": ("--conns 10000 --events 100 --last-event-id 1 --no-publish", "--conns 1 --events 101"),
+    "stream": ("--mode stream --conns 1 --events 1000000", None),
+    "quick": ("--conns 1000 --events 300 --rate 30", None),
+    "stuck": ("--conns 1000 --events 300 --rate 30 --stuck 1", None),
 }
 
 
@@ -45,15 +47,31 @@ class Server:
         self.process.wait()
 
 
-def measure(sseload, server, test):
-    path = "/stream?events=1000000&size=100" if test == "stream" else "/events"
+def load(sseload, server, path, options):
     command = ["taskset", "-c", "1", sseload, "--url", f"http://127.0.0.1:{server.port}{path}", "--pin", "1",
-               "--server-pid", str(server.process.pid), "--server-cpu", "0", "--json", "--timeout", "90", *TESTS[test].split()]
+               "--server-pid", str(server.process.pid), "--server-cpu", "0", "--json", "--timeout", "90", *options.split()]
     told = subprocess.run(command, capture_output=True, text=True)
     try:
         return json.loads(told.stdout)
     except ValueError:
         return {"ok": False, "note": told.stderr[-200:]}
+
+
+def measure(sseload, server, test):
+    path = "/stream?events=1000000&size=100" if test == "stream" else "/events"
+    options, before = TESTS[test]
+    if before:
+        load(sseload, server, path, before)
+    return {**load(sseload, server, path, options), "publish_ns": publish_ns(server)}
+
+
+def publish_ns(server):
+    """What the server says that one publication took it, at the median; not every server does."""
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{server.port}/cost", timeout=5) as answer:
+            return int(answer.read().split()[1])
+    except (OSError, ValueError, IndexError):
+        return None
 
 
 def run(options):
@@ -75,7 +93,7 @@ def run(options):
 
 
 KEYS = ["ok", "note", "deliveries_per_s", "server_cpu_us_per_delivery", "p50_us", "p99_us",
-        "server_rss_per_conn", "connects_per_s", "connect_cpu_us"]
+        "server_rss_per_conn", "server_rss_peak", "connects_per_s", "connect_cpu_us", "publish_ns"]
 
 
 class Results:
@@ -88,40 +106,62 @@ class Results:
                   if row["server"] == server and row["test"] == test and row["ok"] and row.get(key)]
         return statistics.median(values) if values else None
 
-    def ratio(self, server, test, key, floor):
-        """The median over the rounds of what the server took to what the floor took in the same round."""
+    def ratio(self, server, test, key, other, other_test=None):
+        """The median over the rounds of what it was to what it was elsewhere in the same round."""
         found = []
         for row in self.rows:
             if row["server"] == server and row["test"] == test and row["ok"] and row.get(key):
-                beside = [other[key] for other in self.rows if other["server"] == floor and other["test"] == test
-                          and other["round"] == row["round"] and other["ok"] and other.get(key)]
+                beside = [its[key] for its in self.rows if its["server"] == other and its["test"] == (other_test or test)
+                          and its["round"] == row["round"] and its["ok"] and its.get(key)]
                 found += [row[key] / beside[-1]] if beside else []
         return statistics.median(found) if found else None
 
 
-# what is told, the test, the key, the floor it is told by (or none)
+def to_floor(test, key="server_cpu_us_per_delivery", floor="floor"):
+    return lambda results, server: results.ratio(server, test, key, floor)
+
+
+def to_test(test, other, key):
+    """What it is in a test to what it is in another, of the same server in the same round."""
+    return lambda results, server: results.ratio(server, test, key, server, other)
+
+
+def growth(results, server):
+    most, least = (results.ratio(server, test, "server_cpu_us_per_delivery", "floor") for test in ("fixed19k", "fixed1k"))
+    return most / least if most and least else None
+
+
+def plain(test, key, unit=1):
+    def value(results, server):
+        value = results.median(server, test, key)
+        return value and value / unit
+    return value
+
+
+# what is told, how it is found, how it is written
 TABLE = [
-    ("CPU a delivery, 10,000 connections, one event at a time", "fixed10k", "server_cpu_us_per_delivery", "floor"),
-    ("CPU a delivery, 1,000 connections", "fixed1k", "server_cpu_us_per_delivery", "floor"),
-    ("CPU a delivery, 19,000 connections", "fixed19k", "server_cpu_us_per_delivery", "floor"),
-    ("CPU a delivery, burst of 60 events, 10,000 connections", "burst10k", "server_cpu_us_per_delivery", "floor-coalesce"),
-    ("CPU a connection accepted", "idle", "connect_cpu_us", "floor"),
-    ("CPU a delivery, 5,000 clients resuming", "storm", "server_cpu_us_per_delivery", "floor"),
-    ("events a second, one connection, as fast as can be", "stream", "deliveries_per_s", "floor-coalesce"),
-    ("bytes an idle connection, 10,000", "idle", "server_rss_per_conn", None),
+    ("CPU a delivery, 10,000 connections, one event at a time, to `floor`", to_floor("fixed10k"), ".2f"),
+    ("the same, 1,000 connections", to_floor("fixed1k"), ".2f"),
+    ("the same, 19,000 connections", to_floor("fixed19k"), ".2f"),
+    ("growth: the last over the one before it", growth, ".2f"),
+    ("CPU a delivery, burst of 60 events, 10,000 connections, to `floor-coalesce`", to_floor("burst10k", floor="floor-coalesce"), ".2f"),
+    ("events a second, one connection, as fast as can be, to `floor-coalesce`", to_floor("stream", "deliveries_per_s", "floor-coalesce"), ".2f"),
+    ("CPU of 10,000 clients that come and are each sent 100 events, to `floor-coalesce`", to_floor("resume", "connect_cpu_us", "floor-coalesce"), ".2f"),
+    ("connections accepted a second, to `floor`", to_floor("idle", "connects_per_s"), ".2f"),
+    ("CPU a connection accepted, to `floor`", to_floor("idle", "connect_cpu_us"), ".2f"),
+    ("p99 with one in 1,000 stuck, to that without", to_test("stuck", "quick", "p99_us"), ".2f"),
+    ("peak memory with one in 1,000 stuck, to that without", to_test("stuck", "quick", "server_rss_peak"), ".2f"),
+    ("bytes an idle connection, 10,000", plain("idle", "server_rss_per_conn"), ",.0f"),
+    ("µs in `publish`, 10,000 connections", plain("fixed10k", "publish_ns", 1000), ".1f"),
 ]
 
 
 def table(results):
     shown = [server for server in results.servers if not server.startswith("floor")]
     lines = ["| | " + " | ".join(shown) + " |", "|---" * (len(shown) + 1) + "|"]
-    for title, test, key, floor in TABLE:
-        cells = []
-        for server in shown:
-            value = results.ratio(server, test, key, floor) if floor else results.median(server, test, key)
-            cells.append("–" if value is None else f"{value:.2f}" if floor else f"{value:,.0f}")
-        by = f", to `{floor}`" if floor else ""
-        lines.append(f"| {title}{by} | " + " | ".join(cells) + " |")
+    for title, find, form in TABLE:
+        found = (find(results, server) for server in shown)
+        lines.append(f"| {title} | " + " | ".join("–" if value is None else format(value, form) for value in found) + " |")
     return "\n".join(lines) + "\n"
 
 
