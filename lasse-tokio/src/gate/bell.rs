@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::mem::replace;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 use std::time::Duration;
@@ -20,6 +21,8 @@ pub(super) struct Bell {
     state: Mutex<State>,
     /// Tells the watch that someone is to be woken earlier than all others.
     hurry: Notify,
+    /// How often a watch was cut short, and all times were lost with it.
+    losses: AtomicU32,
 }
 
 #[derive(Debug, Default)]
@@ -44,6 +47,7 @@ pub(super) struct Place {
     waker: Waker,
     due: Instant,
     index: u32,
+    losses: u32,
 }
 
 impl Bell {
@@ -64,9 +68,11 @@ impl Bell {
     /// Wakes who is in `place` at a time, or earlier. To put off the time costs
     /// nothing: then that is once too early.
     pub(super) fn wake_at(self: &Arc<Self>, place: &mut Place, time: Instant, now: Instant) {
-        if now < place.due && place.due <= time {
+        let losses = self.losses.load(Ordering::Acquire);
+        if now < place.due && place.due <= time && place.losses == losses {
             return;
         }
+        place.losses = losses;
         place.due = round_up(time, time.saturating_duration_since(now));
         let mut state = self.state();
         if let Some(sleeper) = state.sleepers.get_mut(place.index as usize) {
@@ -103,7 +109,7 @@ impl Bell {
     fn enter(&self, waker: &Waker) -> Place {
         let sleeper = Sleeper { waker: waker.clone(), due: NEVER };
         let index = self.state().sleepers.insert(sleeper) as u32;
-        Place { waker: waker.clone(), due: NEVER, index }
+        Place { waker: waker.clone(), due: NEVER, index, losses: 0 }
     }
 
     /// Wakes those whose time has come. When the next one's will, if there is one:
@@ -152,7 +158,11 @@ impl Drop for Watch {
     /// If its runtime is gone, those who are left may have another.
     fn drop(&mut self) {
         if !self.is_over {
-            self.bell.state().is_watched = false;
+            let mut state = self.bell.state();
+            state.due.clear();
+            state.is_watched = false;
+            drop(state);
+            self.bell.losses.fetch_add(1, Ordering::Release);
             self.bell.ring();
         }
     }
@@ -167,3 +177,119 @@ fn round_up(time: Instant, delay: Duration) -> Instant {
 }
 
 const NEVER: Instant = Instant::from_nanos(u64::MAX);
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::AtomicUsize;
+    use std::task::Wake;
+
+    use tokio::runtime::Builder;
+    use tokio::time::sleep;
+
+    use super::*;
+
+    /// Counts how often it is woken.
+    #[derive(Default)]
+    struct Alarm(AtomicUsize);
+
+    impl Wake for Alarm {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    struct Sleeping {
+        bell: Arc<Bell>,
+        alarm: Arc<Alarm>,
+        place: Option<Place>,
+    }
+
+    impl Sleeping {
+        fn at(bell: &Arc<Bell>) -> Self {
+            Self { bell: bell.clone(), alarm: Arc::default(), place: None }
+        }
+
+        fn wake_in(&mut self, delay: Duration) {
+            let place = self.bell.wait(&mut self.place, &self.alarm.clone().into());
+            self.bell.wake_at(place, now() + delay, now());
+        }
+
+        fn woken(&self) -> usize {
+            self.alarm.0.load(Ordering::Relaxed)
+        }
+    }
+
+    fn secs(n: u64) -> Duration {
+        Duration::from_secs(n)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn each_is_woken_once_at_a_time_of_its_own() {
+        let bell = Arc::new(Bell::default());
+        let (mut early, mut late) = (Sleeping::at(&bell), Sleeping::at(&bell));
+        late.wake_in(secs(30));
+        early.wake_in(secs(15));
+        sleep(secs(14)).await;
+        assert_eq!((early.woken(), late.woken()), (0, 0));
+        sleep(secs(2)).await;
+        assert_eq!((early.woken(), late.woken()), (1, 0));
+        sleep(secs(60)).await;
+        assert_eq!((early.woken(), late.woken()), (1, 1));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_puts_off_is_woken_too_early_and_who_hurries_is_not_too_late() {
+        let bell = Arc::new(Bell::default());
+        let (mut lazy, mut hasty) = (Sleeping::at(&bell), Sleeping::at(&bell));
+        lazy.wake_in(secs(15));
+        lazy.wake_in(secs(60));
+        hasty.wake_in(secs(60));
+        hasty.wake_in(secs(15));
+        sleep(secs(16)).await;
+        assert_eq!((lazy.woken(), hasty.woken()), (1, 1));
+        lazy.wake_in(secs(44));
+        sleep(secs(60)).await;
+        assert_eq!((lazy.woken(), hasty.woken()), (2, 1));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_has_left_is_not_woken_and_nothing_is_kept_of_it() {
+        let bell = Arc::new(Bell::default());
+        let mut sleeping = Sleeping::at(&bell);
+        sleeping.wake_in(secs(15));
+        bell.leave(sleeping.place.take().unwrap());
+        bell.ring();
+        sleep(secs(16)).await;
+        assert_eq!(sleeping.woken(), 0);
+        let state = bell.state();
+        assert!(state.sleepers.is_empty() && state.due.is_empty() && !state.is_watched);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn many_who_are_due_at_nearly_the_same_time_are_woken_together() {
+        let bell = Arc::new(Bell::default());
+        let mut all: Vec<Sleeping> = (0..100).map(|_| Sleeping::at(&bell)).collect();
+        for (nth, sleeping) in (0..).zip(&mut all) {
+            sleeping.wake_in(secs(15) + Duration::from_micros(nth));
+        }
+        assert!(bell.state().due.len() <= 2);
+        sleep(secs(15) + Duration::from_millis(15)).await;
+        assert!(all.iter().all(|sleeping| sleeping.woken() == 1));
+    }
+
+    #[test]
+    fn those_whose_runtime_is_gone_are_woken_to_find_another() {
+        let bell = Arc::new(Bell::default());
+        let mut sleeping = Sleeping::at(&bell);
+        let runtime = || Builder::new_current_thread().enable_time().start_paused(true).build();
+        let first = runtime().unwrap();
+        first.block_on(async { sleeping.wake_in(secs(15)) });
+        drop(first);
+        assert_eq!(sleeping.woken(), 1);
+        runtime().unwrap().block_on(async {
+            sleeping.wake_in(secs(60));
+            sleep(secs(61)).await;
+        });
+        assert_eq!(sleeping.woken(), 2);
+    }
+}

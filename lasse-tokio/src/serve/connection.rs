@@ -70,3 +70,30 @@ where
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::future::ready;
+    use std::mem::size_of;
+
+    use tokio::net::TcpStream;
+
+    use super::*;
+    use crate::events::Relay;
+    use crate::mailbox::Silence;
+
+    fn size_of_future<F>(_: impl FnOnce(TcpStream) -> F) -> usize {
+        size_of::<F>()
+    }
+
+    #[test]
+    fn a_task_has_room_for_a_stream_and_for_nothing_else() {
+        let answer = |_: Request<()>, _: &TcpStream| {
+            ready(Response::new(Answer::<Relay, Silence<Relay>>::HeadOnly))
+        };
+        let config = ServeConfig::new();
+        let host = Arc::new(Host { config, closing: None, answer, abort: |_| () });
+        // With what tokio adds, 256 bytes; the next size is 384.
+        assert!(size_of_future(|socket| converse(socket, host)) <= 160);
+    }
+}
