@@ -15,6 +15,7 @@ use axum::response::IntoResponse;
 use axum::routing::get;
 use lasse_hyper::lasse_core::{ChannelConfig, Channels, Event, Retention};
 use lasse_hyper::{DrainPlan, Gate, Listener, Route, subscribe};
+use lasse_tokio::tend;
 use serde::Deserialize;
 
 /// What the handlers share: a channel for each room, and a gate by which all
@@ -39,6 +40,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let gate = Gate::default();
     let route = Route::default().with_gate(&gate);
     let channels = Channels::new(&ChannelConfig::new().with_retention(Retention::new()));
+    tokio::spawn(tend(&channels));
     let router = Router::new()
         .route("/rooms/{room}", get(listen).post(speak))
         .with_state(Rooms { channels, route });

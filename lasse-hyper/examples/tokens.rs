@@ -25,8 +25,8 @@ use lasse_hyper::lasse_core::{
     Subscriber,
 };
 use lasse_hyper::{EventBody, Listener, Route, ServeConfig, Silence, respond_with, serve};
-use lasse_tokio::{deserted, now};
-use tokio::time::{interval, sleep};
+use lasse_tokio::{deserted, tend};
+use tokio::time::sleep;
 
 const DONE: EventName = EventName::from_static("done");
 
@@ -48,7 +48,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         beginning: Mutex::default(),
         route: Route::new(Config::new().with_post(true).with_finite(true)),
     });
-    tokio::spawn(forget_old(answers.clone()));
+    tokio::spawn(tend(&answers.channels));
     let service = service_fn(move |request| answer(answers.clone(), request));
     serve(listener, ServeConfig::new(), service)
         .with_graceful_shutdown(async { drop(tokio::signal::ctrl_c().await) })
@@ -104,13 +104,4 @@ async fn generate(prompt: &str, publisher: Publisher) -> Result<(), Refused> {
         publisher.publish(&Event::new(token))?;
     }
     publisher.finish_with(&Event::new("").with_name(DONE)).map(drop)
-}
-
-/// Lets go of answers that no one has asked for in a while.
-async fn forget_old(answers: Arc<Answers>) {
-    let mut minutes = interval(Duration::from_secs(60));
-    loop {
-        minutes.tick().await;
-        answers.channels.advance(now());
-    }
 }

@@ -32,7 +32,7 @@ pub use frames::{CutShort, Frames};
 pub use gate::{Cause, DrainPlan, Figures, Gate, GateConfig, Permit, Refused};
 pub use lasse_core;
 pub use mailbox::{Mail, Mailbox, Notifier, NotifyError, Silence, mailbox};
-pub use pump::{deserted, pump};
+pub use pump::{deserted, pump, tend};
 pub use route::{Refusal, Route};
 pub use serve::{InvalidServeConfig, PeerAddr, Serve, ServeConfig, serve, serve_connection};
 pub use session::Session;

@@ -1,14 +1,15 @@
-//! What a channel needs a clock for: the task that wakes its readers, and the wait
-//! for the last of them to leave.
+//! What channels need a clock for: the task that wakes readers, the one that lets go
+//! of what is too old, and the wait for the last reader to leave.
 
 use std::future::Future;
+use std::hash::Hash;
 use std::time::Duration;
 
-use lasse_core::{Channel, Deserted, Pump};
+use lasse_core::{Channel, Channels, Deserted, Pump};
 use tokio::task::yield_now;
 use tokio::time::sleep;
 
-use crate::clock::ready;
+use crate::clock::{now, ready};
 
 /// Wakes the readers of `channel`, so that to publish costs the same for ten of
 /// them and for ten thousand; lets events gather for the channel's linger before;
@@ -43,9 +44,46 @@ pub fn pump(channel: &Channel) -> impl Future<Output = ()> + Send + use<> {
     }
 }
 
+/// Tells channels the time every few seconds, so that those are let go which no one
+/// uses, and events that grow too old. Does not return; abort its task where
+/// channels come and go.
+///
+/// # Examples
+///
+/// ```
+/// use lasse_tokio::lasse_core::{ChannelConfig, Channels};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() {
+/// let chats = Channels::<String>::new(&ChannelConfig::new());
+/// tokio::spawn(lasse_tokio::tend(&chats));
+/// # }
+/// ```
+pub fn tend<K>(channels: &Channels<K>) -> impl Future<Output = ()> + Send + use<K>
+where
+    K: Clone + Eq + Hash + Send + Sync + 'static,
+{
+    let channels = channels.clone();
+    async move {
+        loop {
+            sleep(ROUND).await;
+            for _ in 0..channels.len().div_ceil(LOOKS) {
+                channels.advance_some(now(), LOOKS);
+                yield_now().await;
+            }
+        }
+    }
+}
+
 /// Returns when `channel` has had no readers for as long as `grace`. A reader that
 /// left may come back, so whether to stop what feeds the channel is yours to say.
 pub fn deserted(channel: &Channel, grace: Duration) -> impl Future<Output = ()> + Send + use<> {
     let mut deserted = channel.deserted(grace);
     async move { ready(&mut deserted, Deserted::poll_deserted, Deserted::deadline).await }
 }
+
+/// How long until channels are looked at again.
+const ROUND: Duration = Duration::from_secs(5);
+
+/// How many are looked at before others have their turn.
+const LOOKS: usize = 1000;

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use http::Request;
-use lasse_core::{Channel, ChannelConfig, Event, EventId, Gap, LastEventId, Retention};
+use lasse_core::{Channel, ChannelConfig, Channels, Event, EventId, Gap, LastEventId, Retention};
 use lasse_core::{Read, Subscription};
-use lasse_tokio::{Route, deserted, pump, subscribe};
+use lasse_tokio::{Route, deserted, pump, subscribe, tend};
 use tokio::time::{Instant, sleep};
 
 #[tokio::test(start_paused = true)]
@@ -18,6 +18,19 @@ async fn a_pump_lets_go_of_events_that_grow_too_old() {
     assert_eq!(channel.stats().events, 1);
     sleep(minutes(6)).await;
     assert_eq!(channel.stats().events, 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn channels_that_are_tended_go_when_no_one_uses_them() {
+    let chats = Channels::<u32>::new(&ChannelConfig::new().with_keep(minutes(1)));
+    tokio::spawn(tend(&chats));
+    let kept = chats.open(0_u32);
+    (1..5000_u32).for_each(|key| drop(chats.open(key)));
+    sleep(minutes(1)).await;
+    assert_eq!(chats.len(), 5000);
+    sleep(Duration::from_secs(11)).await;
+    assert_eq!(chats.len(), 1);
+    drop(kept);
 }
 
 #[tokio::test(start_paused = true)]

@@ -15,7 +15,7 @@ use crate::time::Instant;
 
 /// Channels by key, made when they are first asked for.
 ///
-/// Call [`advance`](Self::advance) now and then, every few seconds. A channel that
+/// Have [`advance`](Self::advance) called every few seconds. A channel that
 /// no one uses is then let go after a while: no reader, and no handle but the one
 /// kept here, or no reader, and over; and nothing was published to it. So are the
 /// least used, whenever all of them take too many bytes; those in use lose what
@@ -114,7 +114,13 @@ impl<K: Clone + Eq + Hash + Send + Sync + 'static> Channels<K> {
     /// Tells the time: events grow too old, and channels have been unused for too
     /// long.
     pub fn advance(&self, now: Instant) {
-        let mut left = self.0.lock().order.len();
+        self.advance_some(now, usize::MAX);
+    }
+
+    /// Tells it to so many channels, the next time to others: for who has a hundred
+    /// thousand, and something else to do meanwhile.
+    pub fn advance_some(&self, now: Instant, channels: usize) {
+        let mut left = channels.min(self.0.lock().order.len());
         while left > 0 {
             let some = left.min(LOOKS);
             let unused = self.0.take_unused(some, now);
