@@ -49,9 +49,9 @@ impl<H: Handler, M: Stream<Item = Mail<H>> + Unpin> Body for EventBody<H, M> {
         match &mut body.answer {
             Answer::Events(session) => {
                 let handed_out = mem::take(&mut body.handed_out);
-                let polled = contain(session.as_mut(), |mut session| {
+                let polled = contain(session, |session| {
                     if handed_out > 0 {
-                        session.as_mut().handle_written(handed_out);
+                        session.handle_written(handed_out);
                     }
                     session.poll_output(cx)
                 });
@@ -114,7 +114,7 @@ impl<H: Handler, M> EventBody<H, M> {
 impl<H: Handler, M> Drop for EventBody<H, M> {
     fn drop(&mut self) {
         if let (Answer::Events(session), Some(fate)) = (&mut self.answer, &self.fate) {
-            session.as_mut().handle_lost(fate.reason());
+            session.handle_lost(fate.reason());
         }
     }
 }
@@ -142,10 +142,10 @@ impl Error for Aborted {}
 /// Keeps a panic of the handler or of its mail from the streams that share the
 /// connection.
 fn contain<H: Handler, M>(
-    mut session: Pin<&mut Session<H, M>>,
-    poll: impl FnOnce(Pin<&mut Session<H, M>>) -> Poll<Output>,
+    session: &mut Session<H, M>,
+    poll: impl FnOnce(&mut Session<H, M>) -> Poll<Output>,
 ) -> Poll<Output> {
-    match catch_unwind(AssertUnwindSafe(|| poll(session.as_mut()))) {
+    match catch_unwind(AssertUnwindSafe(|| poll(session))) {
         Ok(output) => output,
         Err(_) => {
             session.handle_lost(Reason::Panicked);

@@ -1,7 +1,5 @@
 //! What a request is answered with.
 
-use std::pin::Pin;
-
 use bytes::Bytes;
 use futures_core::Stream;
 use http::Response;
@@ -164,7 +162,7 @@ pub fn subscribe<'a>(
 #[derive(Debug)]
 pub enum Answer<H: Handler, M = Mailbox<H>> {
     /// A stream of events.
-    Events(Pin<Box<Session<H, M>>>),
+    Events(Box<Session<H, M>>),
     /// All there is to say, if anything.
     Full(Bytes),
     /// None, though a GET would have been answered by a stream.
@@ -175,7 +173,7 @@ impl<H: Handler, M> Answer<H, M> {
     fn new(body: Body<H>, mail: Option<M>, permit: Option<Permit>) -> Self {
         let answer = match body {
             Body::Events(connection) => {
-                return Self::Events(Box::pin(Session::from_parts(connection, mail, permit)));
+                return Self::Events(Box::new(Session::from_parts(connection, mail, permit)));
             }
             Body::Full(bytes) => Self::Full(bytes),
             Body::HeadOnly => Self::HeadOnly,

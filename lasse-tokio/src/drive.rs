@@ -22,7 +22,7 @@ use crate::transport::Transport;
 ///
 /// If [`Ended::close`] is [`Close::Abort`], reset the connection.
 pub fn drive<'a, H, M, T>(
-    session: Pin<&'a mut Session<H, M>>,
+    session: &'a mut Session<H, M>,
     transport: &'a mut Transport<T>,
 ) -> Drive<'a, H, M, T>
 where
@@ -44,7 +44,7 @@ pub struct Ended {
 
 /// The future of [`drive`].
 pub struct Drive<'a, H: Handler, M, T> {
-    session: Pin<&'a mut Session<H, M>>,
+    session: &'a mut Session<H, M>,
     transport: &'a mut Transport<T>,
     /// When to give up on writing what is not the stream's.
     give_up_at: Instant,
@@ -60,9 +60,9 @@ where
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Ended> {
         let drive = self.get_mut();
-        drive.session.as_mut().begin(now(), cx);
+        drive.session.begin(now(), cx);
         loop {
-            match drive.session.as_mut().poll_more(cx) {
+            match drive.session.poll_more(cx) {
                 Poll::Ready(Output::Write(payload)) => {
                     if drive.poll_payload(&payload, cx).is_ready() {
                         continue;
@@ -83,7 +83,7 @@ where
                 }
             }
             ready!(drive.transport.poll_peer(cx));
-            drive.session.as_mut().handle_peer_closed();
+            drive.session.handle_peer_closed();
         }
     }
 }
@@ -91,9 +91,9 @@ where
 impl<H: Handler, M, T: AsyncWrite + Unpin> Drive<'_, H, M, T> {
     /// Ready when some of the payload is written, or will not be.
     fn poll_payload(&mut self, payload: &[u8], cx: &mut Context<'_>) -> Poll<()> {
-        let session = self.session.as_mut();
+        let session = &mut *self.session;
         match self.transport.poll_write(payload, cx) {
-            Poll::Ready(Ok(written)) => session.handle_written(written),
+            Poll::Ready(Ok(written)) => session.handle_written_at_once(written),
             Poll::Ready(Err(error)) => session.handle_write_error(error),
             Poll::Pending => return session.poll_timeout(cx),
         }
@@ -107,12 +107,12 @@ impl<H: Handler, M, T: AsyncWrite + Unpin> Drive<'_, H, M, T> {
             match self.transport.poll_write(&[], cx) {
                 Poll::Ready(Ok(_)) => self.give_up_at = NEVER,
                 Poll::Ready(Err(error)) => {
-                    self.session.as_mut().handle_write_error(error);
+                    self.session.handle_write_error(error);
                     return Poll::Ready(());
                 }
                 Poll::Pending => {
                     ready!(self.poll_patience(cx));
-                    self.session.as_mut().handle_write_error(io::Error::from(TimedOut));
+                    self.session.handle_write_error(io::Error::from(TimedOut));
                     return Poll::Ready(());
                 }
             }
@@ -129,7 +129,7 @@ impl<H: Handler, M, T: AsyncWrite + Unpin> Drive<'_, H, M, T> {
         if self.give_up_at == NEVER {
             self.give_up_at = now + PATIENCE;
         }
-        self.session.as_mut().poll_until(self.give_up_at, now, cx)
+        self.session.poll_until(self.give_up_at, now, cx)
     }
 
     /// Ready when the end of the body is written, or will not be.

@@ -6,37 +6,24 @@ use std::task::{Context, Poll, ready};
 
 use futures_core::Stream;
 use lasse_core::{Connection, Handler, Instant, Output, Reason, TransportError};
-use pin_project_lite::pin_project;
 use tokio::time::{Sleep, sleep_until};
 
 use crate::clock::{at, now};
 use crate::gate::Permit;
 use crate::mailbox::{Mail, Mailbox};
 
-pin_project! {
-    /// A [`Connection`] with its mail and its clock: all of a stream but the
-    /// socket.
-    ///
-    /// [`drive`](crate::drive) brings it to a socket; a body of some HTTP library
-    /// is a few lines around [`poll_output`](Self::poll_output).
-    pub struct Session<H: Handler, M = Mailbox<H>> {
-        connection: Connection<H>,
-        mail: Option<M>,
-        permit: Option<Permit>,
-        // When the output was last asked for.
-        asked_at: Instant,
-        // Of who has no gate to be woken by.
-        timer: Option<Pin<Box<Sleep>>>,
-    }
-
-    impl<H: Handler, M> PinnedDrop for Session<H, M> {
-        fn drop(this: Pin<&mut Self>) {
-            let session = this.project();
-            if let (Some(permit), Some(reason)) = (session.permit, session.connection.reason()) {
-                permit.record(reason);
-            }
-        }
-    }
+/// A [`Connection`] with its mail and its clock: all of a stream but the socket.
+///
+/// [`drive`](crate::drive) brings it to a socket; a body of some HTTP library is a
+/// few lines around [`poll_output`](Self::poll_output).
+pub struct Session<H: Handler, M = Mailbox<H>> {
+    connection: Connection<H>,
+    mail: Option<M>,
+    permit: Option<Permit>,
+    /// When something was last asked or told.
+    asked_at: Instant,
+    /// Of who has no gate to be woken by.
+    timer: Option<Pin<Box<Sleep>>>,
 }
 
 impl<H: Handler, M: Stream<Item = Mail<H>> + Unpin> Session<H, M> {
@@ -55,36 +42,34 @@ impl<H: Handler, M: Stream<Item = Mail<H>> + Unpin> Session<H, M> {
     /// What to do next, after everything that has come is taken in: write, or
     /// close. Pending while there is nothing to do. Bytes that are not
     /// acknowledged by [`handle_written`](Self::handle_written) are given again.
-    pub fn poll_output(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Output> {
-        self.as_mut().begin(now(), cx);
+    pub fn poll_output(&mut self, cx: &mut Context<'_>) -> Poll<Output> {
+        self.begin(now(), cx);
         self.poll_more(cx)
     }
 
     /// Tells what time it is, and takes in what has come with it. What there is to
     /// do is then for [`poll_more`](Self::poll_more) to say, for as long as that is
     /// the time.
-    pub(crate) fn begin(mut self: Pin<&mut Self>, now: Instant, cx: &mut Context<'_>) {
-        self.as_mut().take_drain(cx);
-        let session = self.project();
-        *session.asked_at = now;
+    pub(crate) fn begin(&mut self, now: Instant, cx: &mut Context<'_>) {
+        self.take_drain(cx);
+        self.asked_at = now;
         // A stream that never waits would not learn of it otherwise.
-        if session.connection.deadline().is_some_and(|deadline| deadline <= now) {
-            session.connection.handle_timeout(now);
+        if self.connection.deadline().is_some_and(|deadline| deadline <= now) {
+            self.connection.handle_timeout(now);
         }
     }
 
-    pub(crate) fn poll_more(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Output> {
+    pub(crate) fn poll_more(&mut self, cx: &mut Context<'_>) -> Poll<Output> {
         for _ in 0..TURNS {
-            let is_all_taken = self.as_mut().take_mail(cx);
-            let session = self.as_mut().project();
-            let now = *session.asked_at;
-            match session.connection.poll_output(now) {
+            let is_all_taken = self.take_mail(cx);
+            let now = self.asked_at;
+            match self.connection.poll_output(now) {
                 Output::Wait if !is_all_taken => continue,
                 Output::Wait => {}
                 output => return Poll::Ready(output),
             }
-            if session.connection.poll_wake(cx).is_pending() {
-                ready!(self.as_mut().poll_timeout_at(now, cx));
+            if self.connection.poll_wake(cx).is_pending() {
+                ready!(self.poll_timeout_at(now, cx));
             }
         }
         cx.waker().wake_by_ref();
@@ -93,18 +78,16 @@ impl<H: Handler, M: Stream<Item = Mail<H>> + Unpin> Session<H, M> {
 
     /// Takes messages while they come and there is room. Whether that is all, for
     /// now.
-    fn take_mail(self: Pin<&mut Self>, cx: &mut Context<'_>) -> bool {
-        let session = self.project();
+    fn take_mail(&mut self, cx: &mut Context<'_>) -> bool {
         for _ in 0..MAIL_A_TURN {
-            let Some(mail) = session.mail.as_mut().filter(|_| session.connection.wants_input())
-            else {
+            let Some(mail) = self.mail.as_mut().filter(|_| self.connection.wants_input()) else {
                 return true;
             };
             match Pin::new(mail).poll_next(cx) {
-                Poll::Ready(Some(mail)) => mail.deliver(session.connection),
+                Poll::Ready(Some(mail)) => mail.deliver(&mut self.connection),
                 Poll::Ready(None) => {
-                    *session.mail = None;
-                    session.connection.handle_end();
+                    self.mail = None;
+                    self.connection.handle_end();
                 }
                 Poll::Pending => return true,
             }
@@ -124,36 +107,41 @@ impl<H: Handler, M> Session<H, M> {
 
     /// Ready when a deadline has come: poll the output again. For while a write
     /// is out; [`poll_output`](Self::poll_output) looks to the time by itself.
-    pub fn poll_timeout(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+    pub fn poll_timeout(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         self.poll_timeout_at(now(), cx)
     }
 
-    fn poll_timeout_at(mut self: Pin<&mut Self>, now: Instant, cx: &mut Context<'_>) -> Poll<()> {
+    fn poll_timeout_at(&mut self, now: Instant, cx: &mut Context<'_>) -> Poll<()> {
         let Some(deadline) = self.connection.deadline() else { return Poll::Pending };
-        ready!(self.as_mut().poll_until(deadline, now, cx));
-        self.project().connection.handle_timeout(now);
+        ready!(self.poll_until(deadline, now, cx));
+        self.connection.handle_timeout(now);
         Poll::Ready(())
     }
 
     /// Tells that `n` more bytes of the last output are written.
-    pub fn handle_written(self: Pin<&mut Self>, n: usize) {
-        let session = self.project();
-        session.connection.handle_written(n, *session.asked_at);
+    pub fn handle_written(&mut self, n: usize) {
+        self.asked_at = now();
+        self.handle_written_at_once(n);
+    }
+
+    /// The same, where no time has passed since the output was asked for.
+    pub(crate) fn handle_written_at_once(&mut self, n: usize) {
+        self.connection.handle_written(n, self.asked_at);
     }
 
     /// Tells that the client is gone.
-    pub fn handle_peer_closed(self: Pin<&mut Self>) {
-        self.project().connection.handle_peer_closed();
+    pub fn handle_peer_closed(&mut self) {
+        self.connection.handle_peer_closed();
     }
 
     /// Tells that the last output cannot be written.
-    pub fn handle_write_error(self: Pin<&mut Self>, error: impl Into<TransportError>) {
-        self.project().connection.handle_write_error(error);
+    pub fn handle_write_error(&mut self, error: impl Into<TransportError>) {
+        self.connection.handle_write_error(error);
     }
 
     /// Tells that the stream is cut off for a reason that only the driver knows.
-    pub fn handle_lost(self: Pin<&mut Self>, reason: Reason) {
-        self.project().connection.handle_lost(reason);
+    pub fn handle_lost(&mut self, reason: Reason) {
+        self.connection.handle_lost(reason);
     }
 
     /// Why the stream ended, once it has.
@@ -167,12 +155,9 @@ impl<H: Handler, M> Session<H, M> {
     }
 
     /// Learns of the gate when the stream has to end.
-    fn take_drain(self: Pin<&mut Self>, cx: &mut Context<'_>) {
-        let session = self.project();
-        if let Some(Poll::Ready(drain)) =
-            session.permit.as_mut().map(|permit| permit.poll_drain(cx))
-        {
-            session.connection.handle_drain(drain);
+    fn take_drain(&mut self, cx: &mut Context<'_>) {
+        if let Some(Poll::Ready(drain)) = self.permit.as_mut().map(|permit| permit.poll_drain(cx)) {
+            self.connection.handle_drain(drain);
         }
     }
 
@@ -180,7 +165,7 @@ impl<H: Handler, M> Session<H, M> {
     /// then the stream is woken too early once, which is cheaper than to set a
     /// timer each time.
     pub(crate) fn poll_until(
-        self: Pin<&mut Self>,
+        &mut self,
         time: Instant,
         now: Instant,
         cx: &mut Context<'_>,
@@ -188,23 +173,30 @@ impl<H: Handler, M> Session<H, M> {
         if time <= now {
             return Poll::Ready(());
         }
-        let session = self.project();
-        if let Some(permit) = session.permit {
+        if let Some(permit) = &mut self.permit {
             permit.wake_at(time, now, cx);
             return Poll::Pending;
         }
         let time = at(time);
-        let timer = session.timer.get_or_insert_with(|| Box::pin(sleep_until(time)));
+        let timer = self.timer.get_or_insert_with(|| Box::pin(sleep_until(time)));
         loop {
             if time < timer.deadline() {
                 timer.as_mut().reset(time);
             }
             ready!(timer.as_mut().poll(cx));
             if timer.deadline() == time {
-                *session.timer = None;
+                self.timer = None;
                 return Poll::Ready(());
             }
             timer.as_mut().reset(time);
+        }
+    }
+}
+
+impl<H: Handler, M> Drop for Session<H, M> {
+    fn drop(&mut self) {
+        if let (Some(permit), Some(reason)) = (&mut self.permit, self.connection.reason()) {
+            permit.record(reason);
         }
     }
 }

@@ -50,11 +50,11 @@ fn stage(room: usize, config: &Config) -> Stage {
     let (notifier, mailbox) = mailbox(8);
     let (client, server) = duplex(room);
     let connection = Connection::open(Echo(diary_writer), [], config, now());
-    let mut session = Box::pin(Session::new(connection, mailbox));
+    let mut session = Session::new(connection, mailbox);
     let driver = tokio::spawn(async move {
         let framer = Framer::of_stream(terms(), &Response::new(()));
         let mut transport = Transport::new(server, framer).with_read_ahead(64);
-        let ended = drive(session.as_mut(), &mut transport).await;
+        let ended = drive(&mut session, &mut transport).await;
         (ended, transport.into_parts().1)
     });
     Stage { notifier, client, diary, driver }
@@ -197,9 +197,9 @@ where
 {
     let (mut client, server) = duplex(4096);
     let connection = Connection::open(Relay, [], &Config::new().with_first_byte(false), now());
-    let mut session = Box::pin(Session::new(connection, Events::new(events)));
+    let mut session = Session::new(connection, Events::new(events));
     let mut transport = Transport::new(server, Framer::of_stream(terms(), &Response::new(())));
-    let ended = drive(session.as_mut(), &mut transport).await;
+    let ended = drive(&mut session, &mut transport).await;
     drop(transport);
     (ended, read(&mut client).await)
 }

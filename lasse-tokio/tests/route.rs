@@ -1,7 +1,6 @@
 //! Streams that pass a gate, from the request to the end.
 
 use std::future::poll_fn;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -52,7 +51,7 @@ fn request(method: &str) -> Request<()> {
     Request::builder().method(method).uri("/events").body(()).unwrap()
 }
 
-fn open(route: &Route, answer: &'static str) -> Pin<Box<Session<Voice>>> {
+fn open(route: &Route, answer: &'static str) -> Box<Session<Voice>> {
     let Answer::Events(session) = respond(&request("GET"), route, |_| answer).into_body() else {
         panic!("no stream")
     };
@@ -67,13 +66,13 @@ fn text(answer: Answer<Voice>) -> Bytes {
 }
 
 /// Takes what a stream has to say, as fast as it says it, until its end.
-async fn listen(mut session: Pin<Box<Session<Voice>>>) -> (String, Close) {
+async fn listen(mut session: Box<Session<Voice>>) -> (String, Close) {
     let mut said = String::new();
     loop {
-        match poll_fn(|cx| session.as_mut().poll_output(cx)).await {
+        match poll_fn(|cx| session.poll_output(cx)).await {
             Output::Write(bytes) => {
                 said.push_str(std::str::from_utf8(&bytes).unwrap());
-                session.as_mut().handle_written(bytes.len());
+                session.handle_written(bytes.len());
             }
             Output::Close(close) => return (said, close),
             Output::Wait => {}
@@ -253,12 +252,12 @@ async fn a_stream_whose_client_is_stuck_is_aborted_when_the_grace_is_over() {
     let gate = Gate::default();
     let route = Route::new(Config::new().without_write_timeout()).with_gate(&gate);
     let mut session = open(&route, "stream");
-    let stuck = poll_fn(|cx| session.as_mut().poll_output(cx)).await;
+    let stuck = poll_fn(|cx| session.poll_output(cx)).await;
     assert!(matches!(stuck, Output::Write(_)));
     gate.drain(&DrainPlan::new().with_window(secs(3)).with_grace(secs(20)));
     let start = Instant::now();
-    while poll_fn(|cx| session.as_mut().poll_output(cx)).await != Output::Close(Close::Abort) {
-        poll_fn(|cx| session.as_mut().poll_timeout(cx)).await;
+    while poll_fn(|cx| session.poll_output(cx)).await != Output::Close(Close::Abort) {
+        poll_fn(|cx| session.poll_timeout(cx)).await;
     }
     assert_eq!(start.elapsed().as_secs(), 23);
 }

@@ -62,7 +62,7 @@ where
             Err(close) => return close,
         };
         loop {
-            let ended = drive(exchange.session.as_mut(), &mut exchange.transport).await;
+            let ended = drive(&mut exchange.session, &mut exchange.transport).await;
             exchange = match Box::pin(exchange.go_on(ended)).await {
                 Ok(exchange) => exchange,
                 Err(close) => return close,

@@ -1,7 +1,6 @@
 //! A request and its answer, after which the next one may follow.
 
 use std::future::Future;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -38,7 +37,7 @@ pub(super) struct Host<T, F> {
 pub(super) struct Exchange<T, F, H: Handler, M> {
     host: Arc<Host<T, F>>,
     pub(super) transport: Transport<T>,
-    pub(super) session: Pin<Box<Session<H, M>>>,
+    pub(super) session: Box<Session<H, M>>,
 }
 
 impl<T, F, A, H, M> Exchange<T, F, H, M>

@@ -2,7 +2,6 @@
 
 use std::future::poll_fn;
 use std::io;
-use std::pin::Pin;
 use std::time::Duration;
 
 use bytes::{Buf, Bytes};
@@ -19,7 +18,7 @@ use crate::transport::Transport;
 
 /// What follows the head of an answer.
 pub(super) enum Outgoing<H: Handler, M> {
-    Events(Pin<Box<Session<H, M>>>),
+    Events(Box<Session<H, M>>),
     Bytes(Bytes),
 }
 
