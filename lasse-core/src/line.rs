@@ -89,6 +89,28 @@ pub(crate) fn first_near_end(text: &[u8]) -> Option<usize> {
     memchr2(b'\r', b'\n', text.get(far..)?).map(|end| far + end)
 }
 
+/// Whether `text` is short and no line ends in it. Only to say so takes less than
+/// to say where.
+#[inline]
+pub(crate) fn is_short_line(text: &[u8]) -> bool {
+    let is_short = text.len() <= SHORT;
+    let Some(last) = text.last_chunk().filter(|_| is_short) else { return false };
+    let mut rest = text;
+    while let Some((block, after)) = rest.split_first_chunk() {
+        if holds_end(block) {
+            return false;
+        }
+        rest = after;
+    }
+    !holds_end(last)
+}
+
+/// Without a branch, so that a compiler can look at all bytes at once.
+#[inline]
+fn holds_end(block: &[u8; 16]) -> bool {
+    block.iter().fold(0, |has, byte| has | u8::from(*byte == b'\n') | u8::from(*byte == b'\r')) != 0
+}
+
 /// The place of a line ending.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Break {
@@ -154,6 +176,10 @@ pub(crate) fn lines(text: &[u8]) -> impl Iterator<Item = &[u8]> {
 /// How many bytes are looked at before memchr is called.
 const NEAR: usize = 16;
 
+/// How long a text may be for which a call of memchr takes longer than to look
+/// at all of its blocks.
+const SHORT: usize = 256;
+
 #[cfg(test)]
 mod tests {
     use alloc::vec::Vec;
@@ -194,6 +220,21 @@ mod tests {
         assert_eq!(split(&[b"a\r", b"\r", b"\n"]), ["a", ""]);
         assert_eq!(split(&[b"a\n", b"\n"]), ["a", ""]);
         assert_eq!(split(&[b"a\r\n", b"\n"]), ["a", ""]);
+    }
+
+    #[test]
+    fn a_short_line_is_known_wherever_it_would_end() {
+        for len in 16..=SHORT {
+            let mut text = b"x".repeat(len);
+            assert!(is_short_line(&text), "{len}");
+            for ending in [b'\r', b'\n'] {
+                for at in 0..len {
+                    text[at] = ending;
+                    assert!(!is_short_line(&text), "{ending} at {at} of {len}");
+                    text[at] = b'x';
+                }
+            }
+        }
     }
 
     #[test]
