@@ -16,6 +16,7 @@ fn an_event_costs_no_more_allocations_than_it_must() {
     for case in Case::all() {
         an_own_frame_is_one_allocation_of_its_size(&case);
         to_append_to_a_buffer_with_room_allocates_nothing(&case);
+        a_kept_event_holds_its_own_bytes_and_no_more(&case);
     }
     for case in Case::all().iter().filter(|case| case.wire().len() < 1400) {
         for size in [1400, 16 * 1024] {
@@ -51,6 +52,29 @@ fn to_decode_allocates_nothing_an_event(case: &Case, size: usize) {
     assert_eq!(decode(&mut decoder, &bytes, size), 1000);
     let change = region.change();
     assert_eq!(change.allocations + change.reallocations, 0, "case {}, {size} bytes", case.name);
+}
+
+fn a_kept_event_holds_its_own_bytes_and_no_more(case: &Case) {
+    let bytes = case.wire().into_bytes();
+    let mut decoder = Decoder::new().with_limit(2 * bytes.len());
+    let mut kept = None;
+    for mut piece in bytes.chunks(1400) {
+        while let Some(decoded) = decoder.decode(&mut piece).unwrap() {
+            let Decoded::Message(message) = decoded else { continue };
+            let region = Region::new(ALLOCATOR);
+            kept = Some(message.to_event().unwrap());
+            let change = region.change();
+            let len = case.data.len()
+                + [case.event, case.id].iter().flatten().map(|t| t.len()).sum::<usize>();
+            assert_eq!(
+                (change.bytes_allocated, change.bytes_deallocated),
+                (len, 0),
+                "case {}",
+                case.name
+            );
+        }
+    }
+    assert_eq!(kept.unwrap().data(), case.data, "case {}", case.name);
 }
 
 fn decode(decoder: &mut Decoder, bytes: &[u8], size: usize) -> usize {

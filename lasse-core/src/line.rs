@@ -16,10 +16,25 @@ impl Splitter {
     /// line ends there: what is left of `input` then begins one.
     #[inline]
     pub(crate) fn split<'i>(&mut self, input: &mut &'i [u8]) -> Option<&'i [u8]> {
+        self.split_at(input, first_near_end)
+    }
+
+    /// The same as [`split`](Self::split), for a line that is likely to be long.
+    #[inline]
+    pub(crate) fn split_long<'i>(&mut self, input: &mut &'i [u8]) -> Option<&'i [u8]> {
+        self.split_at(input, first_end)
+    }
+
+    #[inline]
+    fn split_at<'i>(
+        &mut self,
+        input: &mut &'i [u8],
+        find: impl FnOnce(&[u8]) -> Option<usize>,
+    ) -> Option<&'i [u8]> {
         if self.after_cr {
             self.skip_second_half(input);
         }
-        let found = first_near_break(input)?;
+        let found = Break::at(input, find(input)?)?;
         let (line, rest) = (input.get(..found.end)?, input.get(found.next..)?);
         self.after_cr = found.is_cr && rest.is_empty();
         *input = rest;
@@ -42,46 +57,58 @@ impl Splitter {
     }
 }
 
-/// Where the first line of `text` ends, and where the next one begins; `None`
-/// if no line ends here.
-///
-/// LF, CR LF and CR each end a line (HTML, "Parsing an event stream"). A CR at
-/// the very end of `text` ends the line by itself: a [`Splitter`] drops the LF
-/// that may follow.
+/// Whether `byte` ends a line, perhaps with the next one.
 #[inline]
-pub(crate) fn first_break(text: &[u8]) -> Option<Break> {
-    break_at(text, memchr2(b'\r', b'\n', text)?)
+pub(crate) fn is_end(byte: u8) -> bool {
+    matches!(byte, b'\r' | b'\n')
 }
 
-/// The same as [`first_break`], for where lines are short: a look at the first
-/// few bytes costs less than a call of memchr.
+/// Where the first line of `text` ends; `None` if no line ends here. An empty
+/// one is told at a glance.
 #[inline]
-pub(crate) fn first_near_break(text: &[u8]) -> Option<Break> {
+pub(crate) fn first_end(text: &[u8]) -> Option<usize> {
+    if text.starts_with(b"\n") { Some(0) } else { memchr2(b'\r', b'\n', text) }
+}
+
+/// The same as [`first_end`], for where lines are short: a look at the first few
+/// bytes costs less than a call of memchr.
+#[inline]
+pub(crate) fn first_near_end(text: &[u8]) -> Option<usize> {
     let mut far = 0;
     while far < NEAR {
         let rest = text.get(far..)?;
         let Some(word) = rest.first_chunk() else {
-            let end = rest.iter().position(|byte| matches!(byte, b'\r' | b'\n'))?;
-            return break_at(text, far + end);
+            return rest.iter().position(|byte| is_end(*byte)).map(|end| far + end);
         };
         let ends = ends_in_word(u64::from_le_bytes(*word));
         if ends != 0 {
-            return break_at(text, far + ends.trailing_zeros() as usize / 8);
+            return Some(far + ends.trailing_zeros() as usize / 8);
         }
         far += 8;
     }
-    let end = memchr2(b'\r', b'\n', text.get(far..)?)?;
-    break_at(text, far + end)
+    memchr2(b'\r', b'\n', text.get(far..)?).map(|end| far + end)
 }
 
+/// Whether `text` is short and no line ends in it. Only to say so takes less than
+/// to say where.
 #[inline]
-fn break_at(text: &[u8], end: usize) -> Option<Break> {
-    let (is_cr, len) = match text.get(end..)? {
-        [b'\r', b'\n', ..] => (false, 2),
-        [b'\r', ..] => (true, 1),
-        _ => (false, 1),
-    };
-    Some(Break { end, next: end + len, is_cr })
+pub(crate) fn is_short_line(text: &[u8]) -> bool {
+    let is_short = text.len() <= SHORT;
+    let Some(last) = text.last_chunk().filter(|_| is_short) else { return false };
+    let mut rest = text;
+    while let Some((block, after)) = rest.split_first_chunk() {
+        if holds_end(block) {
+            return false;
+        }
+        rest = after;
+    }
+    !holds_end(last)
+}
+
+/// Without a branch, so that a compiler can look at all bytes at once.
+#[inline]
+fn holds_end(block: &[u8; 16]) -> bool {
+    block.iter().fold(0, |has, byte| has | u8::from(*byte == b'\n') | u8::from(*byte == b'\r')) != 0
 }
 
 /// The place of a line ending.
@@ -94,6 +121,23 @@ pub(crate) struct Break {
     /// Whether it is a CR alone, which a LF may yet make a pair if `text` ends
     /// here.
     pub(crate) is_cr: bool,
+}
+
+impl Break {
+    /// The line ending at the offset `end`.
+    ///
+    /// LF, CR LF and CR each end a line (HTML, "Parsing an event stream"). A CR at
+    /// the very end of `text` ends the line by itself: a [`Splitter`] drops the LF
+    /// that may follow.
+    #[inline]
+    pub(crate) fn at(text: &[u8], end: usize) -> Option<Self> {
+        let (is_cr, len) = match text.get(end..)? {
+            [b'\r', b'\n', ..] => (false, 2),
+            [b'\r', ..] => (true, 1),
+            _ => (false, 1),
+        };
+        Some(Self { end, next: end + len, is_cr })
+    }
 }
 
 /// The highest bit of the lowest byte that ends a line, and perhaps of others
@@ -113,7 +157,7 @@ pub(crate) fn split_line(text: &[u8]) -> Option<(&[u8], &[u8])> {
     if let [b'\n', rest @ ..] = text {
         return Some((&[], rest));
     }
-    let found = first_break(text)?;
+    let found = Break::at(text, first_end(text)?)?;
     Some((text.get(..found.end)?, text.get(found.next..)?))
 }
 
@@ -131,6 +175,10 @@ pub(crate) fn lines(text: &[u8]) -> impl Iterator<Item = &[u8]> {
 
 /// How many bytes are looked at before memchr is called.
 const NEAR: usize = 16;
+
+/// How long a text may be for which a call of memchr takes longer than to look
+/// at all of its blocks.
+const SHORT: usize = 256;
 
 #[cfg(test)]
 mod tests {
@@ -175,8 +223,23 @@ mod tests {
     }
 
     #[test]
+    fn a_short_line_is_known_wherever_it_would_end() {
+        for len in 16..=SHORT {
+            let mut text = b"x".repeat(len);
+            assert!(is_short_line(&text), "{len}");
+            for ending in [b'\r', b'\n'] {
+                for at in 0..len {
+                    text[at] = ending;
+                    assert!(!is_short_line(&text), "{ending} at {at} of {len}");
+                    text[at] = b'x';
+                }
+            }
+        }
+    }
+
+    #[test]
     fn other_separators_of_unicode_are_text() {
         let text = "a\u{b}b\u{c}c\u{85}d\u{2028}e\u{2029}f";
-        assert_eq!(first_break(text.as_bytes()), None);
+        assert_eq!(first_end(text.as_bytes()), None);
     }
 }

@@ -2,9 +2,9 @@
 
 use alloc::vec::Vec;
 
-use super::field::Field;
+use super::field::{Field, begun_data};
 use super::text::Text;
-use crate::line::first_break;
+use crate::line::first_end;
 
 /// The fields since the last blank line, where the input does not hold them in
 /// one piece.
@@ -53,40 +53,44 @@ impl Block {
         self.size += taken;
     }
 
-    /// Adds the lines of data that `input` begins with, for as long as the block
-    /// takes no more than `limit` bytes. What is not plain is left: another
-    /// field, an ending that is not LF. Says whether a line is left that does not
-    /// end there.
+    /// Adds the lines of data that `input` begins with and that LF ends, for as
+    /// long as the block takes no more than `limit` bytes. Says whether a line is
+    /// left that does not end there.
     pub(super) fn take_plain_lines(&mut self, input: &mut &[u8], limit: usize) -> bool {
-        while let Some(value) = input.strip_prefix(DATA) {
-            let end = match value {
-                [b'\n', ..] => 0,
-                _ => match first_break(value) {
-                    Some(found) => found.end,
-                    None => return true,
-                },
-            };
-            let Some((line, rest)) = value.split_at_checked(end + 1) else { break };
-            let size = self.size + DATA.len() + line.len();
-            if !line.ends_with(b"\n") || size > limit {
-                break;
+        let mut rest = *input;
+        let least = rest.len().saturating_sub(limit.saturating_sub(self.size));
+        let is_cut = loop {
+            let Some(value) = begun_data(rest) else { break false };
+            let Some(end) = first_end(value) else { break true };
+            let Some((line, after)) = value.split_at_checked(end + 1) else { break false };
+            if !line.ends_with(b"\n") || after.len() < least {
+                break false;
             }
-            self.size = size;
-            self.data.push(line);
-            *input = rest;
-        }
-        false
+            self.data.push_prefix(value, line.len());
+            rest = after;
+        };
+        self.size += input.len() - rest.len();
+        *input = rest;
+        is_cut
     }
 
-    /// Adds the data that `line` holds from `skip` on. A first line is not
-    /// copied: its buffer is taken, and an empty one left.
-    pub(super) fn take_data(&mut self, line: &mut Vec<u8>, skip: usize) {
-        self.size += line.len() + 1;
-        if self.data.is_empty() {
-            self.data.take_over(line, skip);
-        } else {
-            self.data.push_line(line.get(skip..).unwrap_or_default());
-        }
+    /// Adds a piece of a line of data that took `taken` bytes.
+    pub(super) fn push_data(&mut self, piece: &[u8], taken: usize) {
+        self.data.push(piece);
+        self.size += taken;
+    }
+
+    /// Adds a byte of a line of data.
+    #[inline]
+    pub(super) fn push_byte(&mut self, byte: u8) {
+        self.data.push_byte(byte);
+        self.size += 1;
+    }
+
+    /// Adds the last piece of a line of data.
+    pub(super) fn end_data(&mut self, piece: &[u8]) {
+        self.data.push_line(piece);
+        self.size += piece.len() + 1;
     }
 
     /// The name and the data.
@@ -103,5 +107,3 @@ impl Block {
         }
     }
 }
-
-const DATA: &[u8] = b"data: ";

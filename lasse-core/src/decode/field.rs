@@ -31,6 +31,14 @@ impl<'a> Field<'a> {
     }
 }
 
+/// The value of a line of data of which this is the beginning, if that is known
+/// already: a space may yet follow the colon.
+#[inline]
+pub(super) fn begun_data(line: &[u8]) -> Option<&[u8]> {
+    line.strip_prefix(b"data: ")
+        .or_else(|| line.strip_prefix(b"data:").filter(|value| !value.is_empty()))
+}
+
 /// What comes after a field's name and the colon, less one space; a line without
 /// a colon is a name with an empty value.
 #[inline]

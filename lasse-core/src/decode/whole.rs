@@ -2,9 +2,8 @@
 
 use core::ops::Range;
 
-use super::field::Field;
-use super::text::utf8;
-use crate::line::{Break, first_break, first_near_break};
+use super::text::utf8_prefix;
+use crate::line::{Break, first_end, first_near_end};
 
 /// An event as it lies in the input.
 #[derive(Clone, Copy, Debug)]
@@ -14,52 +13,51 @@ pub(super) struct Whole<'i> {
     pub(super) id: Option<&'i str>,
 }
 
-/// What an input begins with.
-pub(super) enum Beginning<'i> {
-    Whole(Whole<'i>),
-    /// Data that does not end there.
+/// Why an input does not begin with such an event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Unfit {
+    /// Its first line does not end there.
     Cut,
-    /// What needs something put together, mended, or told before.
+    /// It needs something put together, mended, or told before.
     Other,
 }
 
-impl<'i> Beginning<'i> {
-    /// Takes an event of up to `limit` bytes off `input`, if it begins with a
-    /// whole one.
-    #[inline]
-    pub(super) fn take(input: &mut &'i [u8], limit: usize) -> Self {
-        let places = match input.strip_prefix(DATA) {
-            None => Places::of_fields(input),
-            Some(value) => match first_break(value) {
-                None => return Self::Cut,
-                Some(found) => Places::of_data(value, found).or_else(|| Places::of_fields(input)),
-            },
-        };
-        match places.and_then(|places| Whole::take(input, limit, places)) {
-            Some(whole) => Self::Whole(whole),
-            None => Self::Other,
-        }
-    }
-}
-
 impl<'i> Whole<'i> {
+    /// Takes an event of up to `limit` bytes off `input`, if it begins with one.
     #[inline]
-    fn take(input: &mut &'i [u8], limit: usize, places: Places) -> Option<Self> {
-        let (event, rest) = input.split_at_checked(places.end)?;
-        if event.len() > limit {
+    pub(super) fn take(input: &mut &'i [u8], limit: usize) -> Result<Self, Unfit> {
+        let Some(value) = input.strip_prefix(PLAIN) else {
+            return Self::take_fields(input, Places::default(), limit).ok_or(Unfit::Other);
+        };
+        let len = first_end(value).ok_or(Unfit::Cut)?;
+        let end = PLAIN.len() + len + BLANK.len();
+        let is_all = value.get(len..).is_some_and(|after| after.starts_with(BLANK));
+        if is_all && end <= limit {
+            let data = utf8_prefix(value, len).ok_or(Unfit::Other)?;
+            *input = input.get(end..).unwrap_or_default();
+            return Ok(Self { name: "", data, id: None });
+        }
+        let places = Places::of_plain(value, len).ok_or(Unfit::Other)?;
+        Self::take_fields(input, places, limit).ok_or(Unfit::Other)
+    }
+
+    /// Takes an event of which the first `places` are known.
+    fn take_fields(input: &mut &'i [u8], mut places: Places, limit: usize) -> Option<Self> {
+        places.find_end(input)?;
+        if places.end > limit {
             return None;
         }
         // One call for all fields: the short ones would cost as much as the data.
-        let text = utf8(event)?;
+        let text = utf8_prefix(input, places.end)?;
         let whole = Self {
             name: text.get(places.name)?,
-            data: text.get(places.data)?,
+            data: text.get(places.data?)?,
             id: match places.id {
                 Some(id) => Some(text.get(id)?),
                 None => None,
             },
         };
-        *input = rest;
+        *input = input.get(places.end..)?;
         Some(whole)
     }
 }
@@ -68,50 +66,65 @@ impl<'i> Whole<'i> {
 #[derive(Debug, Default)]
 struct Places {
     name: Range<usize>,
-    data: Range<usize>,
+    data: Option<Range<usize>>,
     id: Option<Range<usize>>,
     end: usize,
 }
 
 impl Places {
-    /// An event that is one line of data, of which `value` is the rest.
+    /// Those of an event whose first line is plain data.
     #[inline]
-    fn of_data(value: &[u8], found: Break) -> Option<Self> {
-        let data = DATA.len()..DATA.len() + found.end;
-        let is_all = value.get(found.end..found.end + 2)? == b"\n\n";
-        is_all.then_some(Self { end: data.end + 2, data, ..Self::default() })
+    fn of_plain(value: &[u8], len: usize) -> Option<Self> {
+        let end = PLAIN.len() + Break::at(value, len)?.next;
+        Some(Self { end, data: Some(PLAIN.len()..PLAIN.len() + len), ..Self::default() })
     }
 
-    /// An event of any fields but a second line of data.
-    fn of_fields(input: &[u8]) -> Option<Self> {
-        let mut places = Self::default();
-        let mut data = None;
+    /// Finds the other fields, up to the blank line.
+    fn find_end(&mut self, input: &[u8]) -> Option<()> {
         loop {
-            let start = places.end;
-            let rest = input.get(start..)?;
-            if let [b'\n', ..] = rest {
-                places.end += 1;
-                break;
-            }
-            let is_long = rest.starts_with(DATA);
-            let found = if is_long { first_break(rest)? } else { first_near_break(rest)? };
-            let (line, after) = (rest.get(..found.end)?, rest.get(found.next..)?);
-            // What a CR at the very end ends is not yet known.
-            if found.is_cr && after.is_empty() {
-                return None;
-            }
-            places.end = start + found.next;
-            let place = |value: &[u8]| start + line.len() - value.len()..start + line.len();
-            match Field::of(line) {
-                Field::Data(value) if data.is_none() => data = Some(place(value)),
-                Field::Name(value) => places.name = place(value),
-                Field::Id(value) => places.id = Some(place(value)),
-                _ if line.is_empty() => break,
-                _ => return None,
+            let rest = input.get(self.end..)?;
+            if let Some(value) = rest.strip_prefix(ID) {
+                let id = self.pass(ID, value, first_near_end(value)?)?;
+                // "If the field value contains U+0000 NULL, then ... ignore the field."
+                if input.get(id.clone())?.contains(&0) {
+                    return None;
+                }
+                self.id = Some(id);
+            } else if let Some(value) = rest.strip_prefix(NAME) {
+                self.name = self.pass(NAME, value, first_near_end(value)?)?;
+            } else if let Some(value) = rest.strip_prefix(DATA) {
+                if self.data.is_some() {
+                    return None;
+                }
+                self.data = Some(self.pass(DATA, value, first_end(value)?)?);
+            } else {
+                // What a CR ends, a LF of the next input may belong to.
+                self.end += match rest {
+                    [b'\n', ..] => 1,
+                    [b'\r', b'\n', ..] => 2,
+                    _ => return None,
+                };
+                return Some(());
             }
         }
-        Some(Self { data: data?, ..places })
+    }
+
+    /// Goes past a line, and tells where its value lies, of which `len` bytes come
+    /// after the colon: all of them, less one space.
+    #[inline]
+    fn pass(&mut self, field: &[u8], value: &[u8], len: usize) -> Option<Range<usize>> {
+        let start = self.end + field.len();
+        self.end = start + Break::at(value, len)?.next;
+        Some(start + usize::from(value.starts_with(b" "))..start + len)
     }
 }
 
-const DATA: &[u8] = b"data: ";
+/// What data mostly begins with.
+const PLAIN: &[u8] = b"data: ";
+
+const DATA: &[u8] = b"data:";
+const NAME: &[u8] = b"event:";
+const ID: &[u8] = b"id:";
+
+/// The end of a line and a blank line.
+const BLANK: &[u8] = b"\n\n";

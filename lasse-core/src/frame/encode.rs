@@ -7,7 +7,7 @@ use bytes::BufMut;
 use memchr::{memchr, memchr_iter};
 
 use super::Frame;
-use crate::line::{lines, split_line};
+use crate::line::{is_short_line, lines, split_line};
 
 /// The fields of a frame, all optional, in the order in which they are written.
 #[derive(Clone, Copy, Debug, Default)]
@@ -21,18 +21,19 @@ pub(crate) struct Fields<'a> {
 
 impl<'a> Fields<'a> {
     pub(crate) fn encode(&self) -> Frame {
-        let texts = self.texts();
-        let mut out = Vec::with_capacity(self.len_of(texts));
-        self.put_with(texts, &mut out);
+        let data = self.data.map(Text::of_str);
+        let mut out = Vec::with_capacity(self.len_with(data));
+        self.put_with(data, &mut out);
         Frame(out.into())
     }
 
+    #[inline]
     pub(crate) fn put(&self, out: &mut impl BufMut) {
-        self.put_with(self.texts(), out);
+        self.put_with(self.data.map(Text::of_str), out);
     }
 
     pub(crate) fn encoded_len(&self) -> usize {
-        self.len_of(self.texts())
+        self.len_with(self.data.map(Text::of_str))
     }
 
     /// At least what a frame of one-line fields takes, known without looking
@@ -49,24 +50,20 @@ impl<'a> Fields<'a> {
         self.len_hint() * DATA.len()
     }
 
+    /// The data is looked at but once, for its length and for its lines.
     #[inline]
-    fn texts(&self) -> Texts<'a> {
-        Texts { comment: self.comment.map(Text::new), data: self.data.map(Text::new) }
-    }
-
-    #[inline]
-    fn put_with(&self, texts: Texts<'a>, out: &mut impl BufMut) {
-        if let Some(text) = texts.comment {
-            COMMENT.put_text(text, out);
+    fn put_with(&self, data: Option<Text<'a>>, out: &mut impl BufMut) {
+        if let Some(text) = self.comment {
+            COMMENT.put_rare(text.as_bytes(), out);
         }
         if let Some(name) = self.name {
             NAME.put_line(name.as_bytes(), out);
         }
-        if let Some(text) = texts.data {
+        if let Some(text) = data {
             DATA.put_text(text, out);
         }
         if let Some(delay) = self.retry {
-            RETRY.put_line(Digits::of_millis(delay).as_bytes(), out);
+            RETRY.put_rare(Digits::of_millis(delay).as_bytes(), out);
         }
         if let Some(id) = self.id {
             ID.put_line(id.as_bytes(), out);
@@ -76,10 +73,11 @@ impl<'a> Fields<'a> {
         }
     }
 
-    fn len_of(&self, texts: Texts<'a>) -> usize {
-        texts.comment.map_or(0, |text| COMMENT.len_of_text(text))
+    #[inline]
+    fn len_with(&self, data: Option<Text<'a>>) -> usize {
+        self.comment.map_or(0, |text| COMMENT.len_of_text(Text::of_str(text)))
             + self.name.map_or(0, |name| NAME.len() + name.len())
-            + texts.data.map_or(0, |text| DATA.len_of_text(text))
+            + data.map_or(0, |text| DATA.len_of_text(text))
             + self.retry.map_or(0, |delay| RETRY.len() + Digits::of_millis(delay).as_bytes().len())
             + self.id.map_or(0, |id| ID.len() + id.len())
             + usize::from(self.ends_with_blank_line())
@@ -92,13 +90,6 @@ impl<'a> Fields<'a> {
     }
 }
 
-/// The fields that may have several lines, looked at once.
-#[derive(Clone, Copy)]
-struct Texts<'a> {
-    comment: Option<Text<'a>>,
-    data: Option<Text<'a>>,
-}
-
 /// A text, cut at its first line ending. Most have none.
 #[derive(Clone, Copy)]
 struct Text<'a> {
@@ -108,10 +99,16 @@ struct Text<'a> {
 
 impl<'a> Text<'a> {
     #[inline]
-    fn new(text: &'a str) -> Self {
-        match split_line(text.as_bytes()) {
+    fn of_str(text: &'a str) -> Self {
+        Self::new(text.as_bytes())
+    }
+
+    #[inline]
+    fn new(text: &'a [u8]) -> Self {
+        let cut = if is_short_line(text) { None } else { split_line(text) };
+        match cut {
             Some((line, rest)) => Self { line, rest: Some(rest) },
-            None => Self { line: text.as_bytes(), rest: None },
+            None => Self { line: text, rest: None },
         }
     }
 }
@@ -143,6 +140,13 @@ impl<const N: usize> Field<N> {
         }
     }
 
+    /// Kept out of the way of events, which mostly have no such field.
+    #[cold]
+    fn put_rare(self, text: &[u8], out: &mut impl BufMut) {
+        self.put_text(Text::new(text), out);
+    }
+
+    #[inline(never)]
     fn put_lines(self, text: &[u8], out: &mut impl BufMut) {
         out.put_slice(self.first());
         let mut rest = text;
