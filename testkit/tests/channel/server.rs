@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 use std::future::ready;
+use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::thread;
@@ -12,6 +13,7 @@ use hyper::service::service_fn;
 use lasse_core::{Channel, Config, Init, RequestHead, Subscriber};
 use lasse_tokio::{Gate, GateConfig, Listener, Route, ServeConfig, Silence};
 use tokio::runtime::Runtime;
+use tokio::time::sleep;
 
 /// An adapter, and the protocol that its clients speak.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,7 +69,7 @@ impl Server {
 
     fn start(stack: Stack, address: &str, source: Source, timeout: Duration) -> Self {
         let runtime = Runtime::new().unwrap();
-        let listener = runtime.block_on(Listener::bind(address)).unwrap();
+        let listener = runtime.block_on(bind(address));
         let address = listener.local_addr().unwrap();
         let gate = Gate::new(GateConfig::new());
         let route = Route::new(Config::new().with_write_timeout(timeout).unwrap()).with_gate(&gate);
@@ -80,6 +82,20 @@ impl Server {
         };
         Self { stack, address, gate, runtime: Some(runtime) }
     }
+}
+
+/// Listens as soon as that can be done: where there was a server before, its socket
+/// may be there a little longer.
+async fn bind(address: &str) -> Listener {
+    for _ in 0..100 {
+        match Listener::bind(address).await {
+            Err(error) if error.kind() == ErrorKind::AddrInUse => {
+                sleep(Duration::from_millis(50)).await;
+            }
+            listener => return listener.unwrap(),
+        }
+    }
+    panic!("{address} stays in use");
 }
 
 impl Drop for Server {
