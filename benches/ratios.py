@@ -4,10 +4,10 @@
     ratios.py run [--rounds 5]    runs the benchmarks, appends to ratios.jsonl
     ratios.py draw                ratios.jsonl to README.md
 
-A ratio is taken within a round, where what is compared ran within a minute; what is drawn is
-the median over the rounds.
+A ratio is that of the least disturbed samples of all rounds: a machine that others share is
+slow for minutes at a time, and never too fast.
 """
-import argparse, glob, json, os, statistics, subprocess
+import argparse, glob, json, os, subprocess
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 RESULTS = os.path.join(HERE, "ratios.jsonl")
@@ -31,23 +31,27 @@ def run(options):
     for _ in range(options.rounds):
         subprocess.run(["cargo", "bench", "-p", "lasse-benches", "--bench", "encode", "--bench", "decode"], check=True)
         with open(RESULTS, "a") as results:
-            results.write(json.dumps(medians()) + "\n")
+            results.write(json.dumps(quickest()) + "\n")
 
 
-def medians():
-    """Nanoseconds of each benchmark, as criterion last measured it."""
+def quickest():
+    """Nanoseconds of the least disturbed sample of each benchmark, as criterion last measured it."""
     found = {}
     for folder in glob.glob(os.path.join(TARGET, "criterion", "**", "new"), recursive=True):
-        with open(os.path.join(folder, "benchmark.json")) as about, open(os.path.join(folder, "estimates.json")) as told:
-            about = json.load(about)
-            found[f'{about["group_id"]}: {about["function_id"]}'] = json.load(told)["median"]["point_estimate"]
+        with open(os.path.join(folder, "benchmark.json")) as about, open(os.path.join(folder, "sample.json")) as sample:
+            about, sample = json.load(about), json.load(sample)
+            name = f'{about["group_id"]}: {about["function_id"]}'
+            found[name] = min(time / count for time, count in zip(sample["times"], sample["iters"]))
     return found
 
 
 def ratio(rounds, group, other):
-    ours, theirs = f"{group}: lasse", f"{group}: {other}"
-    ratios = [times[ours] / times[theirs] for times in rounds if ours in times and theirs in times]
-    return f"{statistics.median(ratios):.2f}" if ratios else "–"
+    times = [best(rounds, f"{group}: {name}") for name in ("lasse", other)]
+    return f"{times[0] / times[1]:.2f}" if all(times) else "–"
+
+
+def best(rounds, name):
+    return min((times[name] for times in rounds if name in times), default=None)
 
 
 def row(rounds, case, group, columns):
