@@ -57,6 +57,7 @@
 //! |---|---|
 //! | `axum` | [`Listener`] for `axum::serve` |
 //! | `client` (default) | [`EventSource`], the other end |
+//! | `simdutf8` (default) | faster decoding |
 //! | `tls` | [`Serve`] over TLS |
 
 #![warn(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]

@@ -5,6 +5,7 @@
 //! |---|---|
 //! | `axum` | [`Listener`] for `axum::serve` |
 //! | `metrics` | the figures of a [`Gate`] as metrics: `lasse_streams_open`, `lasse_streams_ended_total` by reason, `lasse_streams_refused_total` by cause |
+//! | `simdutf8` | faster decoding |
 //! | `tracing` | its comings and goings as events |
 
 #![warn(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
