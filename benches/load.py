@@ -176,7 +176,7 @@ def panel(title, series, left, unit):
         for nth, (server, value) in enumerate(values.items()):
             width = 170 * (value or 0) / most
             parts.append(f'<rect x="{left}" y="{y}" width="{width:.1f}" height="11" class="s{nth}"/>')
-            parts.append(f'<text x="{left + width + 4:.1f}" y="{y + 10}" class="small">{server} {value or 0:,.2f}{unit}</text>')
+            parts.append(f'<text x="{left + width + 4:.1f}" y="{y + 10}" class="small">{server} {value or 0:,.{2 if unit else 0}f}</text>')
             y += 14
         y += 6
     return parts, y
@@ -189,7 +189,7 @@ def draw(options):
     scales = [("1,000 connections", "fixed1k"), ("10,000", "fixed10k"), ("19,000", "fixed19k")]
     panels = [
         ("deliveries a second, in a burst", [("10,000 connections", values("burst10k", "deliveries_per_s"))], ""),
-        ("CPU a delivery, µs", [(label, values(test, "server_cpu_us_per_delivery")) for label, test in scales], ""),
+        ("CPU a delivery, µs", [(label, values(test, "server_cpu_us_per_delivery")) for label, test in scales], "µs"),
         ("bytes an idle connection", [("10,000 connections", values("idle", "server_rss_per_conn"))], ""),
     ]
     parts, height = [], 0
