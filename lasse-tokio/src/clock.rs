@@ -17,6 +17,9 @@ pub(crate) fn at(time: Instant) -> tokio::time::Instant {
     tokio::time::Instant::from_std(time.into())
 }
 
+/// No time that is waited for.
+pub(crate) const NEVER: Instant = Instant::from_nanos(u64::MAX);
+
 /// Waits for what has a deadline of its own but no clock: polls it when it wakes,
 /// and when the deadline has come that it then tells.
 pub(crate) async fn ready<S, T>(

@@ -12,7 +12,7 @@ use futures_core::Stream;
 use lasse_core::{Close, Handler, Instant, Output, Reason};
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use crate::clock::now;
+use crate::clock::{NEVER, now};
 use crate::mailbox::Mail;
 use crate::session::Session;
 use crate::transport::Transport;
@@ -147,8 +147,6 @@ impl<H: Handler, M, T> fmt::Debug for Drive<'_, H, M, T> {
         f.debug_struct("Drive").field("session", &self.session).finish_non_exhaustive()
     }
 }
-
-const NEVER: Instant = Instant::from_nanos(u64::MAX);
 
 /// How long the few bytes of a head or an end may take.
 const PATIENCE: Duration = Duration::from_secs(10);

@@ -13,7 +13,7 @@ use slab::Slab;
 use tokio::sync::Notify;
 use tokio::time::timeout_at;
 
-use crate::clock::{at, now};
+use crate::clock::{NEVER, at, now};
 
 /// Who is to be woken, and when.
 #[derive(Debug, Default)]
@@ -98,11 +98,10 @@ impl Bell {
 
     /// Wakes all who wait. They go on waiting, for the next time.
     pub(super) fn ring(&self) {
-        let sleepers = |state: &State| {
-            let wakers = state.sleepers.iter().map(|(_, sleeper)| sleeper.waker.clone());
-            wakers.collect::<Vec<Waker>>()
-        };
-        let wakers = sleepers(&self.state());
+        let state = self.state();
+        let wakers = state.sleepers.iter().map(|(_, sleeper)| sleeper.waker.clone());
+        let wakers: Vec<Waker> = wakers.collect();
+        drop(state);
         wakers.into_iter().for_each(Waker::wake);
     }
 
@@ -175,8 +174,6 @@ fn round_up(time: Instant, delay: Duration) -> Instant {
     let mask = grain.checked_ilog2().map_or(0, |bits| (1 << bits) - 1);
     Instant::from_nanos(time.as_nanos().saturating_add(mask) & !mask)
 }
-
-const NEVER: Instant = Instant::from_nanos(u64::MAX);
 
 #[cfg(test)]
 mod tests {
