@@ -10,10 +10,12 @@ pub mod seeds;
 pub mod sim;
 pub mod streams;
 mod ticker;
+mod waking;
 
 pub use heard::{Heard, Listener};
 pub use lines::lines_of;
 pub use ticker::Ticker;
+pub use waking::is_woken_by_a_channel;
 
 #[cfg(doctest)]
 #[doc = include_str!("../../README.md")]

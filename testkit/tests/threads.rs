@@ -8,9 +8,9 @@ use std::net::{SocketAddr, TcpListener};
 use std::sync::mpsc::channel;
 use std::thread;
 
-use lasse_core::{Accept, Channel, ChannelConfig, Event, Subscriber};
+use lasse_core::{Accept, Subscriber};
 use lasse_testkit::checks::{self, Journal, Puppet, Server};
-use lasse_testkit::lines_of;
+use lasse_testkit::{is_woken_by_a_channel, lines_of};
 use server::Notifier;
 
 #[test]
@@ -37,15 +37,7 @@ fn a_thread_passes_messages_on() -> Result<(), Box<dyn Error>> {
 
 #[test]
 fn a_thread_is_woken_by_a_channel() -> Result<(), Box<dyn Error>> {
-    let news = Channel::new(&ChannelConfig::new());
-    let args = news.clone();
-    let address = serve::<Subscriber>(move |_| args.clone())?;
-    let mut lines = lines_of(address, "/")?;
-    // Its position is the first that a stream tells.
-    assert!(lines.any(|line| line.is_ok_and(|line| line.starts_with("id: "))));
-    news.publish(&Event::new("hello"))?;
-    assert!(lines.any(|line| line.is_ok_and(|line| line == "data: hello")));
-    Ok(())
+    is_woken_by_a_channel(|news| serve::<Subscriber>(move |_| news.clone()))
 }
 
 /// Starts a server.
