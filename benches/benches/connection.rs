@@ -4,8 +4,8 @@ use std::hint::black_box;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use lasse_core::{
-    Channel, ChannelConfig, Config, Connection, Event, Frame, Handler, Instant, LastEventId, Next,
-    Output, Subscription,
+    Channel, ChannelConfig, Connection, Event, Frame, Handler, Instant, LastEventId, Next, Output,
+    StreamConfig, Subscription,
 };
 
 struct Relay;
@@ -25,7 +25,7 @@ fn notify(criterion: &mut Criterion) {
     let now = Instant::from_nanos(0);
     let frame = Event::new("x".repeat(100)).encode();
     for burst in [1, 16] {
-        let mut connection = Connection::open(Relay, [], &Config::new(), now);
+        let mut connection = Connection::open(Relay, [], &StreamConfig::new(), now);
         drain(&mut connection, now);
         group.throughput(Throughput::Elements(burst));
         group.bench_function(format!("notify {burst}"), |bencher| {
@@ -53,7 +53,7 @@ fn channel(criterion: &mut Criterion) {
         let Subscription::Stream(subscriber) = channel.subscribe(&LastEventId::Absent) else {
             panic!("there is a stream for everyone");
         };
-        let mut connection = Connection::open(subscriber, [], &Config::new(), now);
+        let mut connection = Connection::open(subscriber, [], &StreamConfig::new(), now);
         drain(&mut connection, now);
         group.throughput(Throughput::Elements(burst));
         group.bench_function(format!("publish {burst} to a channel"), |bencher| {

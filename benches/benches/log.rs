@@ -8,7 +8,7 @@ use std::task::{Context, Wake, Waker};
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use lasse_core::{
     Channel, ChannelConfig, Cursor, Epoch, Event, Handler, LastEventId, Log, Read, Retention,
-    Start, Subscriber, Subscription,
+    StartAt, Subscriber, Subscription,
 };
 
 /// What an event costs to keep, and what to read beside a copy of its bytes.
@@ -26,7 +26,7 @@ fn log(criterion: &mut Criterion) {
     group.bench_function("encode alone", |bencher| {
         bencher.iter(|| black_box(&event).encode());
     });
-    let mut cursor = full.cursor(Start::Now);
+    let mut cursor = full.cursor(StartAt::Now);
     group.bench_function("append and read", |bencher| {
         bencher.iter(|| {
             append(black_box(&mut full), black_box(&event));
@@ -34,7 +34,7 @@ fn log(criterion: &mut Criterion) {
         });
     });
 
-    let oldest = full.cursor(Start::Last(100));
+    let oldest = full.cursor(StartAt::Last(100));
     group.bench_function("read 100", |bencher| {
         bencher.iter(|| read(black_box(&mut full), &mut oldest.clone()));
     });
@@ -44,16 +44,16 @@ fn log(criterion: &mut Criterion) {
     });
 }
 
-/// What `publish` itself takes, however many wait: with a pump another task wakes
+/// What `publish` itself takes, however many wait: with a dispatcher another task wakes
 /// them, without one it does.
 fn publish(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("publish");
     let event = Event::new("x".repeat(100));
     for waiting in [0, 100, 10_000] {
-        for has_pump in [true, false] {
+        for has_dispatcher in [true, false] {
             let channel = Channel::new(&ChannelConfig::new());
             let mut readers: Vec<_> = (0..waiting).map(|_| subscribe(&channel)).collect();
-            let pump = channel.pump().filter(|_| has_pump);
+            let dispatcher = channel.dispatcher().filter(|_| has_dispatcher);
             let woken = Arc::new(Woken::default());
             let waker = Waker::from(woken.clone());
             let all_wait = |readers: &mut Vec<Subscriber>| {
@@ -64,7 +64,10 @@ fn publish(criterion: &mut Criterion) {
                     }
                 }
             };
-            let name = format!("{waiting} wait, {}", if has_pump { "pump" } else { "no pump" });
+            let name = format!(
+                "{waiting} wait, {}",
+                if has_dispatcher { "dispatcher" } else { "no dispatcher" }
+            );
             group.bench_function(name, |bencher| {
                 bencher.iter_batched(
                     || all_wait(&mut readers),
@@ -72,7 +75,7 @@ fn publish(criterion: &mut Criterion) {
                     BatchSize::PerIteration,
                 );
             });
-            drop(pump);
+            drop(dispatcher);
         }
     }
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 use http::{Request, Response, StatusCode};
 use lasse_core::{
-    Channel, ChannelConfig, Event, EventId, Frame, Handler, Init, Next, Position, Reason,
+    Channel, ChannelConfig, EndReason, Event, EventId, Frame, Handler, Init, Next, PositionNotice,
     RequestHead, Retention, Subscriber,
 };
 use lasse_tokio::Notifier;
@@ -60,7 +60,7 @@ impl Hub {
     pub fn new(linger: Duration) -> Self {
         let config = ChannelConfig::new()
             .with_retention(Retention::new().with_bytes(64 << 20))
-            .with_position(Position::Untold)
+            .with_position(PositionNotice::Untold)
             .with_linger(linger);
         Self {
             channel: Channel::new(&config),
@@ -205,7 +205,7 @@ impl Handler for Feed {
         }
     }
 
-    fn terminate(&mut self, reason: Reason) {
+    fn terminate(&mut self, reason: EndReason) {
         if let Self::Channel(subscriber) = self {
             subscriber.terminate(reason);
         }

@@ -11,8 +11,8 @@ use std::time::Duration;
 
 use arbitrary::Arbitrary;
 use lasse_core::{
-    Close, Config, Connection, Drain, Event, Frame, Handler, Instant, Next, Output, Reason,
-    SendError,
+    Close, Connection, Drain, EndReason, Event, Frame, Handler, Instant, Next, Output, SendError,
+    StreamConfig,
 };
 use lasse_testkit::{Heard, Listener};
 use libfuzzer_sys::fuzz_target;
@@ -70,7 +70,7 @@ struct Diary {
     sent: usize,
     largest: usize,
     unsent: Option<usize>,
-    reasons: Vec<Reason>,
+    reasons: Vec<EndReason>,
 }
 
 impl Puppet {
@@ -130,7 +130,7 @@ impl Handler for Puppet {
     fn handle_error(&mut self, unsent: &[Frame], _: &SendError) {
         assert_eq!(self.diary.borrow_mut().unsent.replace(unsent.len()), None);
     }
-    fn terminate(&mut self, reason: Reason) {
+    fn terminate(&mut self, reason: EndReason) {
         self.diary.borrow_mut().reasons.push(reason);
     }
 }
@@ -180,7 +180,7 @@ fuzz_target!(|story: Story| {
     let first: Vec<_> = (0..first).map(|len| puppet.frame(len.into())).collect();
     let first_len: usize = first.iter().map(Frame::len).sum();
     let limit = usize::from(queue_limit) + 1;
-    let mut config = Config::new()
+    let mut config = StreamConfig::new()
         .with_first_byte(story.first_byte)
         .with_finite(story.finite)
         .with_queue_limit(limit)
@@ -195,19 +195,19 @@ fuzz_target!(|story: Story| {
         let outcome = catch_unwind(AssertUnwindSafe(|| {
             perform(&mut connection, &mut wire, call, &mut now);
         }));
-        assert!(outcome.is_ok() || connection.reason() == Some(Reason::Panicked));
+        assert!(outcome.is_ok() || connection.reason() == Some(EndReason::Panicked));
         let most = limit.max(first_len) + diary.borrow().largest + SMALL;
         assert!(connection.queued() <= most, "{} bytes are queued", connection.queued());
     }
     let reason = connection.reason();
     drop(connection);
     let diary = diary.borrow();
-    assert_eq!(diary.reasons, [reason.unwrap_or(Reason::Dropped)]);
+    assert_eq!(diary.reasons, [reason.unwrap_or(EndReason::Dropped)]);
     let heard = wire.events();
     match (wire.closed, diary.unsent) {
         (Some(Close::Clean), unsent) => assert_eq!((heard, unsent), (diary.sent, None)),
         (_, Some(unsent)) => assert_eq!(heard + unsent, diary.sent),
-        (_, None) if reason != Some(Reason::Panicked) => assert_eq!(heard, diary.sent),
+        (_, None) if reason != Some(EndReason::Panicked) => assert_eq!(heard, diary.sent),
         (_, None) => {}
     }
 });

@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use arbitrary::Arbitrary;
 use http::Response;
-use lasse_core::http1::{Conversation, Limits, Step};
+use lasse_core::http1::{Limits, ServerConnection, ServerOutput};
 use lasse_core::{
-    Accept, Close, Config, Connection, Event, Handler, Init, Instant, Next, RequestHead,
+    Accept, Close, Connection, Event, Handler, Init, Instant, Next, RequestHead, StreamConfig,
 };
 use libfuzzer_sys::fuzz_target;
 
@@ -51,7 +51,7 @@ impl Accept for Puppet {
         match request.uri().path().len() % 4 {
             0 => Init::NoContent,
             1 => Init::Respond(Response::new("whole".into())),
-            2 => Init::ComeBack(Duration::from_secs(1)),
+            2 => Init::Refuse { retry_after: Duration::from_secs(1) },
             _ => Init::Stream(Self, vec![Event::new("hello").encode()]),
         }
     }
@@ -77,34 +77,34 @@ fuzz_target!(|story: Story<'_>| {
 });
 
 /// What was asked and answered, and how the connection was closed, if it was.
-type Outcome = (Vec<String>, String, Option<Close>);
+type ResumeOutcome = (Vec<String>, String, Option<Close>);
 
-fn converse(mut said: &[u8], most_heard: usize, most_written: usize) -> Outcome {
-    let (config, now) = (Config::new(), Instant::from_nanos(0));
+fn converse(mut said: &[u8], most_heard: usize, most_written: usize) -> ResumeOutcome {
+    let (config, now) = (StreamConfig::new(), Instant::from_nanos(0));
     let mut conversation =
-        Conversation::<Puppet>::new(&config, LIMITS, Duration::from_secs(10), now);
+        ServerConnection::<Puppet>::new(&config, LIMITS, Duration::from_secs(10), now);
     let (mut asked, mut answered) = (Vec::new(), Vec::new());
     let close = loop {
         match conversation.poll_output(now) {
-            Step::Answer(request) => {
+            ServerOutput::Answer(request) => {
                 asked.push(format!("{request:?}"));
                 conversation.answer(Connection::accept(&request, || (), &config, now));
             }
-            Step::Write(wire) => {
+            ServerOutput::Write(wire) => {
                 let bytes = wire.concat();
                 assert!(!bytes.is_empty());
                 let n = bytes.len().min(most_written);
                 answered.extend_from_slice(&bytes[..n]);
                 conversation.handle_written(n, now);
             }
-            Step::Wait if said.is_empty() => break None,
-            Step::Wait => {
+            ServerOutput::Wait if said.is_empty() => break None,
+            ServerOutput::Wait => {
                 assert!(conversation.wants_input(), "it waits for what it does not want");
                 let (heard, rest) = said.split_at(said.len().min(most_heard));
                 conversation.handle_input(heard);
                 said = rest;
             }
-            Step::Close(close) => break Some(close),
+            ServerOutput::Close(close) => break Some(close),
         }
     };
     (asked, String::from_utf8_lossy(&answered).into_owned(), close)

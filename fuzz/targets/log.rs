@@ -3,7 +3,7 @@
 #![no_main]
 
 use arbitrary::Arbitrary;
-use lasse_core::{Ending, Start};
+use lasse_core::{Ending, StartAt};
 use lasse_testkit::checked_log::{CheckedLog, LastSeen, LogCall, READERS};
 use libfuzzer_sys::fuzz_target;
 
@@ -77,10 +77,10 @@ fn last_seen(last: Last) -> LastSeen {
     }
 }
 
-fn start(from: &From) -> Start {
+fn start(from: &From) -> StartAt {
     match from {
-        From::Now => Start::Now,
-        From::Oldest => Start::Oldest,
-        From::Last(n) => Start::Last((*n).into()),
+        From::Now => StartAt::Now,
+        From::Oldest => StartAt::Oldest,
+        From::Last(n) => StartAt::Last((*n).into()),
     }
 }

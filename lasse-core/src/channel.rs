@@ -3,10 +3,10 @@
 mod budget;
 mod channels;
 mod config;
-mod deserted;
+mod dispatcher;
+mod idle_watch;
 mod opening;
 mod publisher;
-mod pump;
 mod state;
 mod stats;
 mod subscriber;
@@ -20,18 +20,18 @@ use std::time::Duration;
 
 use budget::Budget;
 pub use channels::Channels;
-pub use config::{ChannelConfig, Position, ResetNotice, Slow};
-pub use deserted::Deserted;
+pub use config::{ChannelConfig, LagPolicy, PositionNotice, ResetNotice};
+pub use dispatcher::Dispatcher;
+pub use idle_watch::IdleWatch;
 pub use publisher::Publisher;
-pub use pump::Pump;
 use state::{Counted, Shared};
-pub use stats::Stats;
-pub use subscriber::{Outcome, StaleSnapshot, Subscriber};
+pub use stats::ChannelStats;
+pub use subscriber::{ResumeOutcome, StaleSnapshot, Subscriber};
 pub use subscription::Subscription;
 
 use crate::event::Event;
 use crate::field::{EventId, LastEventId};
-use crate::log::{Ending, Epoch, Log, Refused, Start};
+use crate::log::{AppendError, Ending, Epoch, Log, StartAt};
 use crate::time::Instant;
 
 /// Events for many readers, encoded once, kept once, and resumable.
@@ -77,13 +77,13 @@ impl Channel {
 
     /// Publishes an event, and tells its id. Waits for no one.
     ///
-    /// Without a [`Pump`], this is what wakes the readers.
+    /// Without a [`Dispatcher`], this is what wakes the readers.
     ///
     /// # Errors
     ///
     /// When the channel is over, or the event has an id of its own that
     /// [`Log::append`] refuses.
-    pub fn publish(&self, event: &Event<'_>) -> Result<EventId, Refused> {
+    pub fn publish(&self, event: &Event<'_>) -> Result<EventId, AppendError> {
         self.0.change(|log| log.append(event))
     }
 
@@ -93,7 +93,7 @@ impl Channel {
     /// # Errors
     ///
     /// When the channel is over, or the id is refused.
-    pub fn publish_as(&self, id: &EventId, event: &Event<'_>) -> Result<EventId, Refused> {
+    pub fn publish_as(&self, id: &EventId, event: &Event<'_>) -> Result<EventId, AppendError> {
         self.0.change(|log| log.append_as(id, event))
     }
 
@@ -110,7 +110,7 @@ impl Channel {
     /// # Errors
     ///
     /// When the channel is over, or the event's id is refused.
-    pub fn finish_with(&self, event: &Event<'_>) -> Result<EventId, Refused> {
+    pub fn finish_with(&self, event: &Event<'_>) -> Result<EventId, AppendError> {
         self.0.change(|log| {
             let id = log.append(event)?;
             log.finish();
@@ -130,7 +130,7 @@ impl Channel {
     /// # Errors
     ///
     /// When the channel is over, or the event's id is refused.
-    pub fn abort_with(&self, event: &Event<'_>) -> Result<EventId, Refused> {
+    pub fn abort_with(&self, event: &Event<'_>) -> Result<EventId, AppendError> {
         self.0.change(|log| {
             let id = log.append(event)?;
             log.abort();
@@ -151,23 +151,23 @@ impl Channel {
     }
 
     /// The same, but who is new starts at `start`, and so does who is reset.
-    pub fn subscribe_from(&self, last: &LastEventId, start: Start) -> Subscription {
+    pub fn subscribe_from(&self, last: &LastEventId, start: StartAt) -> Subscription {
         Subscription::decide(&self.0, last, start)
     }
 
     /// Watches for there having been no readers for `grace`. A reader that is
     /// gone may come back: whether to stop what feeds the channel is the
     /// application's choice.
-    pub fn deserted(&self, grace: Duration) -> Deserted {
-        Deserted::new(Arc::clone(&self.0), grace)
+    pub fn idle(&self, grace: Duration) -> IdleWatch {
+        IdleWatch::new(Arc::clone(&self.0), grace)
     }
 
     /// The seat of who wakes the readers instead of `publish`, if it is free.
-    pub fn pump(&self) -> Option<Pump> {
-        Pump::new(Arc::clone(&self.0))
+    pub fn dispatcher(&self) -> Option<Dispatcher> {
+        Dispatcher::new(Arc::clone(&self.0))
     }
 
-    /// Tells the time, by which events grow too old. A [`Pump`] does so by itself.
+    /// Tells the time, by which events grow too old. A [`Dispatcher`] does so by itself.
     pub fn advance(&self, now: Instant) {
         self.0.advance(now).into_iter().for_each(Counted::note);
     }
@@ -193,9 +193,9 @@ impl Channel {
     }
 
     /// What the channel has seen, and what it holds.
-    pub fn stats(&self) -> Stats {
+    pub fn stats(&self) -> ChannelStats {
         let state = self.0.lock();
-        Stats {
+        ChannelStats {
             subscribers: state.readers.taken(),
             published: state.log.appended(),
             events: state.log.len(),

@@ -1,7 +1,7 @@
 //! The reconnecting client, as a state machine: what to do next, and when.
 
 mod backoff;
-mod closed;
+mod client_closed;
 mod head;
 mod redirect;
 
@@ -18,7 +18,7 @@ use crate::time::Instant;
 use head::Verdict;
 
 pub use backoff::Backoff;
-pub use closed::Closed;
+pub use client_closed::ClientClosed;
 
 /// A client that comes back, as `EventSource` does (HTML 9.2), without I/O.
 ///
@@ -100,7 +100,7 @@ enum State {
     Waiting {
         until: Instant,
     },
-    Closed(Closed),
+    Closed(ClientClosed),
 }
 
 impl Client {
@@ -296,11 +296,11 @@ impl Client {
 
     fn follow(&mut self, status: StatusCode, location: &HeaderValue) {
         if self.redirects == self.max_redirects {
-            self.state = State::Closed(Closed::Redirects(self.max_redirects));
+            self.state = State::Closed(ClientClosed::Redirects(self.max_redirects));
             return;
         }
         let Some(request) = redirect::follow(&self.asked, status, location) else {
-            self.state = State::Closed(Closed::Location(Some(location.clone())));
+            self.state = State::Closed(ClientClosed::Location(Some(location.clone())));
             return;
         };
         self.asked = request;
@@ -321,7 +321,7 @@ impl Client {
         self.redirects = 0;
         self.is_moved_for_good = true;
         self.state = if self.failures >= self.max_failures {
-            State::Closed(Closed::Failures(self.failures))
+            State::Closed(ClientClosed::Failures(self.failures))
         } else {
             State::Lost { at: now, least }
         };
@@ -350,7 +350,7 @@ pub enum ClientOutput {
     /// Close the connection, if there still is one, and poll again at this time.
     Wait(Instant),
     /// Close the connection, if there still is one. Nothing will change this.
-    Closed(Closed),
+    Closed(ClientClosed),
 }
 
 const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");

@@ -27,18 +27,18 @@ use crate::request::Answers;
 ///
 /// ```
 /// use core::time::Duration;
-/// use lasse_core::{Config, Event, EventName};
+/// use lasse_core::{StreamConfig, Event, EventName};
 ///
 /// const PING: EventName = EventName::from_static("ping");
 ///
-/// let config = Config::new()
+/// let config = StreamConfig::new()
 ///     .with_keep_alive(Duration::from_secs(10))?
 ///     .with_keep_alive_frame(Event::new("").with_name(PING))?
 ///     .with_max_age(Duration::from_secs(3600))?;
 /// # Ok::<(), lasse_core::InvalidConfig>(())
 /// ```
 #[derive(Clone, Debug, Default)]
-pub struct Config(Arc<Settings>);
+pub struct StreamConfig(Arc<Settings>);
 
 #[derive(Clone, Debug)]
 pub(crate) struct Settings {
@@ -53,7 +53,7 @@ pub(crate) struct Settings {
     pub(crate) answers: Answers,
 }
 
-impl Config {
+impl StreamConfig {
     /// The defaults.
     pub fn new() -> Self {
         Self::default()

@@ -22,10 +22,10 @@ use core::task::{Context, Poll};
 
 use bytes::Bytes;
 
-use crate::config::Config;
+use crate::config::StreamConfig;
 use crate::deadlines::{Deadline, Deadlines};
 use crate::frame::Frame;
-use crate::handler::{Handler, Next, Reason, SendError, TransportError};
+use crate::handler::{EndReason, Handler, Next, SendError, TransportError};
 use crate::outbox::{Outbox, Sender};
 use crate::time::Instant;
 
@@ -53,12 +53,12 @@ pub use drain::Drain;
 ///    the next poll: small frames then go out together.
 ///
 /// A callback that panics closes the connection, uncleanly, with reason
-/// [`Reason::Panicked`]; then the panic goes on (where there is std).
+/// [`EndReason::Panicked`]; then the panic goes on (where there is std).
 ///
 /// # Examples
 ///
 /// ```
-/// use lasse_core::{Close, Config, Connection, Event, Handler, Instant, Next, Output};
+/// use lasse_core::{Close, StreamConfig, Connection, Event, Handler, Instant, Next, Output};
 ///
 /// struct Echo;
 ///
@@ -71,7 +71,7 @@ pub use drain::Drain;
 /// }
 ///
 /// let now = Instant::from_nanos(0);
-/// let config = Config::new().with_first_byte(false);
+/// let config = StreamConfig::new().with_first_byte(false);
 /// let mut connection = Connection::open(Echo, [], &config, now);
 /// assert_eq!(connection.poll_output(now), Output::Wait);
 ///
@@ -87,7 +87,7 @@ pub struct Connection<H: Handler> {
     state: State,
     outbox: Outbox,
     deadlines: Deadlines,
-    config: Config,
+    config: StreamConfig,
     drain: Option<Box<Drain>>,
     /// Whether something has happened since the handler last had nothing to send.
     is_restless: bool,
@@ -117,8 +117,8 @@ pub enum Close {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
     Open,
-    Ending(Reason, Close),
-    Closed(Reason, Close),
+    Ending(EndReason, Close),
+    Closed(EndReason, Close),
 }
 
 impl<H: Handler> Connection<H> {
@@ -126,7 +126,7 @@ impl<H: Handler> Connection<H> {
     pub fn open(
         handler: H,
         first: impl IntoIterator<Item = Frame>,
-        config: &Config,
+        config: &StreamConfig,
         now: Instant,
     ) -> Self {
         let settings = config.settings();
@@ -172,7 +172,7 @@ impl<H: Handler> Connection<H> {
 
     /// Tells that the stream is to end cleanly, after what is queued.
     pub fn handle_stop(&mut self) {
-        self.end(Reason::Stopped, Close::Clean);
+        self.end(EndReason::Stopped, Close::Clean);
     }
 
     /// Tells that the handler may have something to send by itself.
@@ -209,9 +209,9 @@ impl<H: Handler> Connection<H> {
     pub fn handle_timeout(&mut self, now: Instant) {
         self.is_restless = true;
         if self.abort_deadline().is_due(now) {
-            self.close(Reason::Drained, Close::Abort, None);
+            self.close(EndReason::Shutdown, Close::Abort, None);
         } else if self.outbox.is_in_flight() && self.deadlines.write.is_due(now) {
-            self.close(Reason::Stalled, Close::Abort, None);
+            self.close(EndReason::Stalled, Close::Abort, None);
         } else if self.state == State::Open {
             self.handle_timeout_while_open(now);
         }
@@ -219,16 +219,16 @@ impl<H: Handler> Connection<H> {
 
     /// Tells that the client is gone.
     pub fn handle_peer_closed(&mut self) {
-        self.close(Reason::PeerClosed, Close::Abort, None);
+        self.close(EndReason::PeerClosed, Close::Abort, None);
     }
 
     /// Tells that the bytes offered last cannot be written.
     pub fn handle_write_error(&mut self, error: impl Into<TransportError>) {
-        self.close(Reason::WriteFailed, Close::Abort, Some(error.into()));
+        self.close(EndReason::WriteFailed, Close::Abort, Some(error.into()));
     }
 
     /// Tells that the stream is cut off for a reason that only the driver knows.
-    pub fn handle_lost(&mut self, reason: Reason) {
+    pub fn abort(&mut self, reason: EndReason) {
         self.close(reason, Close::Abort, None);
     }
 
@@ -293,7 +293,7 @@ impl<H: Handler> Connection<H> {
     }
 
     /// Why the stream ended, once it has.
-    pub fn reason(&self) -> Option<Reason> {
+    pub fn reason(&self) -> Option<EndReason> {
         match self.state {
             State::Closed(reason, _) => Some(reason),
             State::Open | State::Ending(..) => None,
@@ -315,12 +315,12 @@ impl<H: Handler> Connection<H> {
             Next::Send(frame) => self.send(frame),
             Next::Last(frame) => {
                 self.send(frame);
-                self.end(Reason::Stopped, Close::Clean);
+                self.end(EndReason::Stopped, Close::Clean);
             }
             Next::Wait => {}
-            Next::Stop => self.end(Reason::Stopped, Close::Clean),
-            Next::Lagged => self.end(Reason::Lagged, Close::Clean),
-            Next::Abort => self.end(Reason::Aborted, Close::Abort),
+            Next::Stop => self.end(EndReason::Stopped, Close::Clean),
+            Next::Lagged => self.end(EndReason::Lagged, Close::Clean),
+            Next::Abort => self.end(EndReason::Aborted, Close::Abort),
         }
         self.ask_for_tick();
     }
@@ -343,12 +343,12 @@ impl<H: Handler> Connection<H> {
 
     fn handle_timeout_while_open(&mut self, now: Instant) {
         if self.deadlines.age.is_due(now) {
-            return self.end(Reason::Expired, Close::Clean);
+            return self.end(EndReason::Expired, Close::Clean);
         }
         if self.drain_deadline().is_due(now) {
             let retry = self.drain.as_ref().map(|drain| Frame::retry(drain.retry));
             retry.into_iter().for_each(|frame| self.outbox.push(frame, Sender::Protocol));
-            return self.end(Reason::Drained, Close::Clean);
+            return self.end(EndReason::Shutdown, Close::Clean);
         }
         if self.wants_input() && self.deadlines.tick.is_due(now) {
             self.consult(|handler| handler.handle_tick(now));
@@ -373,24 +373,24 @@ impl<H: Handler> Connection<H> {
         let holds_frames = self.outbox.holds_frames();
         self.outbox.push(frame, Sender::Handler);
         if is_too_much && holds_frames {
-            self.close(Reason::Lagged, Close::Abort, None);
+            self.close(EndReason::Lagged, Close::Abort, None);
         }
     }
 
-    fn end(&mut self, reason: Reason, close: Close) {
+    fn end(&mut self, reason: EndReason, close: Close) {
         if self.state == State::Open {
             self.state = State::Ending(reason, close);
         }
     }
 
     /// The only way into [`State::Closed`], hence `terminate` is called once.
-    fn close(&mut self, reason: Reason, close: Close, error: Option<TransportError>) {
+    fn close(&mut self, reason: EndReason, close: Close, error: Option<TransportError>) {
         if self.is_closed() {
             return;
         }
         self.state = State::Closed(reason, close);
         let unsent = self.outbox.take_unsent();
-        if reason != Reason::Panicked && (error.is_some() || !unsent.is_empty()) {
+        if reason != EndReason::Panicked && (error.is_some() || !unsent.is_empty()) {
             let error = SendError::new(reason, error);
             contain(|| self.handler.handle_error(&unsent, &error)).ok();
         }
@@ -403,7 +403,7 @@ impl<H: Handler> Connection<H> {
         match contain(|| callback(&mut self.handler)) {
             Ok(answer) => answer,
             Err(panic) => {
-                self.close(Reason::Panicked, Close::Abort, None);
+                self.close(EndReason::Panicked, Close::Abort, None);
                 panic.resume()
             }
         }
@@ -412,7 +412,7 @@ impl<H: Handler> Connection<H> {
 
 impl<H: Handler> Drop for Connection<H> {
     fn drop(&mut self) {
-        self.close(Reason::Dropped, Close::Abort, None);
+        self.close(EndReason::Dropped, Close::Abort, None);
     }
 }
 

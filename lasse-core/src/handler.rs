@@ -92,7 +92,7 @@ pub trait Handler: Sized {
 
     /// Says goodbye. Called once for each handler made, whichever way the stream
     /// ends.
-    fn terminate(&mut self, reason: Reason) {
+    fn terminate(&mut self, reason: EndReason) {
         let _ = reason;
     }
 }
@@ -133,7 +133,7 @@ impl Next {
 /// Why a stream ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum Reason {
+pub enum EndReason {
     /// The request was a HEAD: it was answered by the head alone.
     HeadOnly,
     /// The handler said [`Next::Stop`] or [`Next::Last`].
@@ -150,7 +150,7 @@ pub enum Reason {
     /// full, or the handler said [`Next::Lagged`].
     Lagged,
     /// The server is shutting down.
-    Drained,
+    Shutdown,
     /// The stream reached its maximum age.
     Expired,
     /// The driver dropped the stream, and did not say why.
@@ -159,7 +159,7 @@ pub enum Reason {
     Panicked,
 }
 
-impl Reason {
+impl EndReason {
     /// All reasons, in the order of their declaration, for who counts by reason.
     pub const ALL: [Self; 11] = [
         Self::HeadOnly,
@@ -169,7 +169,7 @@ impl Reason {
         Self::Stalled,
         Self::WriteFailed,
         Self::Lagged,
-        Self::Drained,
+        Self::Shutdown,
         Self::Expired,
         Self::Dropped,
         Self::Panicked,
@@ -185,7 +185,7 @@ impl Reason {
             Self::Stalled => "stalled",
             Self::WriteFailed => "write_failed",
             Self::Lagged => "lagged",
-            Self::Drained => "drained",
+            Self::Shutdown => "shutdown",
             Self::Expired => "expired",
             Self::Dropped => "dropped",
             Self::Panicked => "panicked",
@@ -193,7 +193,7 @@ impl Reason {
     }
 }
 
-impl fmt::Display for Reason {
+impl fmt::Display for EndReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(self.as_str())
     }
@@ -202,17 +202,17 @@ impl fmt::Display for Reason {
 /// Why frames did not reach the client.
 #[derive(Debug)]
 pub struct SendError {
-    reason: Reason,
+    reason: EndReason,
     source: Option<TransportError>,
 }
 
 impl SendError {
-    pub(crate) fn new(reason: Reason, source: Option<TransportError>) -> Self {
+    pub(crate) fn new(reason: EndReason, source: Option<TransportError>) -> Self {
         Self { reason, source }
     }
 
     /// Why the stream ended.
-    pub fn reason(&self) -> Reason {
+    pub fn reason(&self) -> EndReason {
         self.reason
     }
 }

@@ -16,7 +16,7 @@
 //! # Examples
 //!
 //! ```
-//! use lasse_core::{Config, Connection, Event, Handler, Instant, Next, Output};
+//! use lasse_core::{StreamConfig, Connection, Event, Handler, Instant, Next, Output};
 //!
 //! struct Echo;
 //!
@@ -30,7 +30,7 @@
 //! }
 //!
 //! let now = Instant::from_nanos(0);
-//! let mut connection = Connection::open(Echo, [], &Config::new(), now);
+//! let mut connection = Connection::open(Echo, [], &StreamConfig::new(), now);
 //! connection.handle_notify("hello".into());
 //! assert_eq!(connection.poll_output(now), Output::Write(":\ndata: hello\n\n".into()));
 //! ```
@@ -75,12 +75,12 @@ mod time;
 
 #[cfg(feature = "std")]
 pub use channel::{
-    Channel, ChannelConfig, Channels, Deserted, Outcome, Position, Publisher, Pump, ResetNotice,
-    Slow, StaleSnapshot, Stats, Subscriber, Subscription,
+    Channel, ChannelConfig, ChannelStats, Channels, Dispatcher, IdleWatch, LagPolicy,
+    PositionNotice, Publisher, ResetNotice, ResumeOutcome, StaleSnapshot, Subscriber, Subscription,
 };
 #[cfg(feature = "http")]
-pub use client::{Backoff, Client, ClientOutput, Closed};
-pub use config::{Config, InvalidConfig};
+pub use client::{Backoff, Client, ClientClosed, ClientOutput};
+pub use config::{InvalidConfig, StreamConfig};
 #[cfg(feature = "http")]
 pub use connection::Body;
 pub use connection::{Close, Connection, Drain, Output};
@@ -90,9 +90,10 @@ pub use event::JsonError;
 pub use event::{DataRequired, Event, EventBuilder};
 pub use field::{EventId, EventName, InvalidField, InvalidLastEventId, LastEventId};
 pub use frame::Frame;
-pub use handler::{Handler, Next, Reason, SendError, TransportError};
+pub use handler::{EndReason, Handler, Next, SendError, TransportError};
 pub use log::{
-    Cursor, Ending, Epoch, Gap, InvalidEpoch, Log, Read, Refused, Resume, Retention, Start,
+    AppendError, Cursor, Ending, Epoch, InvalidEpoch, Log, Read, ResetReason, Resume, Retention,
+    StartAt,
 };
 #[cfg(feature = "http")]
 pub use request::{Accept, Init, RequestHead};

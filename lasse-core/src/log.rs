@@ -1,11 +1,11 @@
 //! What was said, in order: the one copy that all readers read from.
 
+mod append_error;
 mod cursor;
 mod epoch;
 mod index;
 mod numbered;
 mod read;
-mod refused;
 mod resume;
 mod retention;
 mod segment;
@@ -19,12 +19,12 @@ use crate::field::EventId;
 use crate::frame::Fields;
 use crate::time::Instant;
 
+pub use append_error::AppendError;
 pub use cursor::{Cursor, Ending};
 pub use epoch::{Epoch, InvalidEpoch};
 use read::Latest;
 pub use read::Read;
-pub use refused::Refused;
-pub use resume::{Gap, Resume, Start};
+pub use resume::{ResetReason, Resume, StartAt};
 use retention::Ages;
 pub use retention::Retention;
 use segment::Segment;
@@ -43,10 +43,10 @@ use segment::Segment;
 /// # Examples
 ///
 /// ```
-/// use lasse_core::{Epoch, Event, Log, Read, Retention, Start};
+/// use lasse_core::{Epoch, Event, Log, Read, Retention, StartAt};
 ///
 /// let mut log = Log::new(Epoch::new("k")?, Retention::new());
-/// let mut cursor = log.cursor(Start::Now);
+/// let mut cursor = log.cursor(StartAt::Now);
 /// log.append(&Event::new("one"))?;
 /// log.append(&Event::new("two"))?;
 ///
@@ -106,10 +106,10 @@ impl Log {
     ///
     /// When the log is over, or the event has an id of its own that no client
     /// could send back, or that has the shape of the log's own ids.
-    pub fn append(&mut self, event: &Event<'_>) -> Result<EventId, Refused> {
+    pub fn append(&mut self, event: &Event<'_>) -> Result<EventId, AppendError> {
         match event.id() {
             None => self.append_numbered(event, self.number + 1),
-            Some(id) if numbered::read(id.as_str()).is_some() => Err(Refused::numbered()),
+            Some(id) if numbered::read(id.as_str()).is_some() => Err(AppendError::numbered()),
             Some(id) => self.append_own(event, id),
         }
     }
@@ -127,7 +127,7 @@ impl Log {
     ///
     /// When the log is over, no client could send the id back, or its number is
     /// not above the newest.
-    pub fn append_as(&mut self, id: &EventId, event: &Event<'_>) -> Result<EventId, Refused> {
+    pub fn append_as(&mut self, id: &EventId, event: &Event<'_>) -> Result<EventId, AppendError> {
         match numbered::read(id.as_str()) {
             Some((epoch, number)) if epoch == self.epoch => self.append_numbered(event, number),
             _ => self.append_own(event, id),
@@ -206,17 +206,17 @@ impl Log {
         outside + self.sealed_bytes + self.newest.memory() + ages + latest
     }
 
-    fn append_numbered(&mut self, event: &Event<'_>, number: u64) -> Result<EventId, Refused> {
+    fn append_numbered(&mut self, event: &Event<'_>, number: u64) -> Result<EventId, AppendError> {
         if number <= self.number {
-            return Err(Refused::past(self.number));
+            return Err(AppendError::past(self.number));
         }
         let id = numbered::write(&self.epoch, number);
         self.push(event, number, &id, None)?;
         Ok(id)
     }
 
-    fn append_own(&mut self, event: &Event<'_>, id: &EventId) -> Result<EventId, Refused> {
-        refused::check_sendable(id.as_str())?;
+    fn append_own(&mut self, event: &Event<'_>, id: &EventId) -> Result<EventId, AppendError> {
+        append_error::check_sendable(id.as_str())?;
         self.push(event, self.number + 1, id, Some(id.as_str()))?;
         Ok(id.clone())
     }
@@ -228,9 +228,9 @@ impl Log {
         number: u64,
         id: &EventId,
         own_id: Option<&str>,
-    ) -> Result<(), Refused> {
+    ) -> Result<(), AppendError> {
         if let Some(ending) = self.ending {
-            return Err(Refused::over(ending));
+            return Err(AppendError::over(ending));
         }
         let fields = Fields { id: Some(id.as_str()), ..event.fields() };
         self.make_room(&fields, number);

@@ -129,7 +129,10 @@ pub enum Init<H> {
     Respond(http::Response<Bytes>),
     /// Answers with an empty stream that tells the client to come back after
     /// this long, in whole milliseconds.
-    ComeBack(Duration),
+    Refuse {
+        /// How long the client is to wait, in whole milliseconds.
+        retry_after: Duration,
+    },
 }
 
 fn last_event_id(headers: &HeaderMap, uri: &Uri) -> LastEventId {

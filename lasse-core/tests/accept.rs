@@ -21,7 +21,7 @@ impl Handler for Door {
     fn handle_notify(&mut self, (): ()) -> Next {
         Next::Wait
     }
-    fn terminate(&mut self, reason: Reason) {
+    fn terminate(&mut self, reason: EndReason) {
         self.0.borrow_mut().push(reason.to_string());
     }
 }
@@ -33,7 +33,7 @@ impl Accept for Door {
         match answer {
             "stream" => Init::Stream(Self(diary), vec![Event::new("first").encode()]),
             "no content" => Init::NoContent,
-            "come back" => Init::ComeBack(Duration::from_millis(1500)),
+            "come back" => Init::Refuse { retry_after: Duration::from_millis(1500) },
             text => Init::Respond(
                 Response::builder()
                     .status(418)
@@ -46,7 +46,11 @@ impl Accept for Door {
     }
 }
 
-fn accept(method: &str, answer: &'static str, config: &Config) -> (Diary, Response<Body<Door>>) {
+fn accept(
+    method: &str,
+    answer: &'static str,
+    config: &StreamConfig,
+) -> (Diary, Response<Body<Door>>) {
     let request = Request::builder().method(method).uri("/events").body(()).unwrap();
     accept_request(&request, answer, config)
 }
@@ -54,7 +58,7 @@ fn accept(method: &str, answer: &'static str, config: &Config) -> (Diary, Respon
 fn accept_request(
     request: &Request<()>,
     answer: &'static str,
-    config: &Config,
+    config: &StreamConfig,
 ) -> (Diary, Response<Body<Door>>) {
     let diary = Diary::default();
     let args = || Args(answer, diary.clone());
@@ -77,7 +81,7 @@ impl std::fmt::Debug for Door {
 
 #[test]
 fn a_get_is_answered_by_a_stream() {
-    let (diary, response) = accept("GET", "stream", &Config::new());
+    let (diary, response) = accept("GET", "stream", &StreamConfig::new());
     assert_eq!(response.status(), 200);
     assert_eq!(response.headers()["content-type"], "text/event-stream");
     assert_eq!(response.headers()["cache-control"], "no-cache");
@@ -91,7 +95,7 @@ fn a_get_is_answered_by_a_stream() {
 
 #[test]
 fn a_head_gets_the_head_alone_and_nothing_stays() {
-    let (diary, response) = accept("HEAD", "stream", &Config::new());
+    let (diary, response) = accept("HEAD", "stream", &StreamConfig::new());
     assert_eq!(response.headers()["content-type"], "text/event-stream");
     assert!(matches!(response.body(), Body::HeadOnly));
     assert_eq!(*diary.borrow(), ["init Absent", "head_only"]);
@@ -104,7 +108,7 @@ fn another_method_is_refused_before_the_args_are_made() {
         let response = Connection::<Door>::accept(
             &request,
             || panic!("the args were made"),
-            &Config::new(),
+            &StreamConfig::new(),
             Instant::from_nanos(0),
         );
         assert_eq!(response.status(), 405);
@@ -115,21 +119,21 @@ fn another_method_is_refused_before_the_args_are_made() {
 
 #[test]
 fn a_post_may_be_allowed() {
-    let config = Config::new().with_post(true);
+    let config = StreamConfig::new().with_post(true);
     assert_eq!(accept("POST", "stream", &config).1.status(), 200);
     assert_eq!(accept("PUT", "stream", &config).1.headers()["allow"], "GET, HEAD, POST");
 }
 
 #[test]
 fn no_content_has_no_body_and_no_framing() {
-    let (_, response) = accept("GET", "no content", &Config::new());
+    let (_, response) = accept("GET", "no content", &StreamConfig::new());
     assert_eq!((response.status().as_u16(), response.headers().len()), (204, 0));
     assert_eq!(full(response), "");
 }
 
 #[test]
 fn a_client_may_be_told_to_come_back() {
-    let (_, response) = accept("GET", "come back", &Config::new());
+    let (_, response) = accept("GET", "come back", &StreamConfig::new());
     assert_eq!(response.status(), 200);
     assert_eq!(response.headers()["content-type"], "text/event-stream");
     assert_eq!(full(response), "retry: 1500\n");
@@ -137,7 +141,7 @@ fn a_client_may_be_told_to_come_back() {
 
 #[test]
 fn a_response_of_the_handlers_own_goes_out_as_it_is_but_for_its_framing() {
-    let (_, response) = accept("GET", "short and stout", &Config::new());
+    let (_, response) = accept("GET", "short and stout", &StreamConfig::new());
     assert_eq!(response.status(), 418);
     assert_eq!(response.headers()["x-own"], "kept");
     assert!(!response.headers().contains_key("content-length"));
@@ -148,7 +152,7 @@ fn a_response_of_the_handlers_own_goes_out_as_it_is_but_for_its_framing() {
 fn extra_headers_go_on_every_answer() {
     let name = HeaderName::from_static;
     let value = HeaderValue::from_static;
-    let config = Config::new()
+    let config = StreamConfig::new()
         .with_header(name("x-extra"), value("one"))
         .and_then(|config| config.with_header(name("x-extra"), value("two")))
         .and_then(|config| config.with_header(name("cache-control"), value("no-store")))
@@ -177,15 +181,15 @@ fn extra_headers_go_on_every_answer() {
 fn framing_headers_cannot_be_configured() {
     for name in ["content-length", "transfer-encoding", "connection"] {
         let name = HeaderName::from_static(name);
-        assert!(Config::new().with_header(name, HeaderValue::from_static("x")).is_err());
+        assert!(StreamConfig::new().with_header(name, HeaderValue::from_static("x")).is_err());
     }
 }
 
 #[test]
 fn accept_is_lenient_unless_told_otherwise() {
     let request = Request::get("/").header("accept", "text/html").body(()).unwrap();
-    assert_eq!(accept_request(&request, "stream", &Config::new()).1.status(), 200);
-    let strict = Config::new().with_strict_accept(true);
+    assert_eq!(accept_request(&request, "stream", &StreamConfig::new()).1.status(), 200);
+    let strict = StreamConfig::new().with_strict_accept(true);
     let (diary, response) = accept_request(&request, "stream", &strict);
     assert_eq!(response.status(), 406);
     assert!(diary.borrow().is_empty(), "init ran");
@@ -194,7 +198,7 @@ fn accept_is_lenient_unless_told_otherwise() {
 #[test]
 fn the_header_wins_over_the_query() {
     let seen = |request: &Request<()>| {
-        accept_request(request, "no content", &Config::new()).0.borrow().concat()
+        accept_request(request, "no content", &StreamConfig::new()).0.borrow().concat()
     };
     let request = Request::get("/?lastEventId=7").body(()).unwrap();
     assert_eq!(seen(&request), format!("init {:?}", LastEventId::Id(EventId::from(7))));

@@ -6,8 +6,8 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::thread::{self, Thread};
 
 use lasse_core::{
-    Channel, ChannelConfig, Ending, Epoch, Event, EventId, Frame, Gap, LastEventId, Outcome, Read,
-    Retention, Slow, Start, Subscriber, Subscription,
+    Channel, ChannelConfig, Ending, Epoch, Event, EventId, Frame, LagPolicy, LastEventId, Read,
+    ResetReason, ResumeOutcome, Retention, StartAt, Subscriber, Subscription,
 };
 
 /// Wakes a thread that waits in [`wait_and_read`].
@@ -88,8 +88,10 @@ fn join(channel: &Channel, last: &LastEventId) -> Subscriber {
 
 #[test]
 fn clients_that_come_and_go_hear_everything_once_or_are_told() {
-    for (slow, kept) in [(Slow::Disconnect, 3000), (Slow::Skip, 3000), (Slow::Disconnect, 40)] {
-        let channel = Channel::new(&config(kept).with_slow(slow));
+    for (slow, kept) in
+        [(LagPolicy::Disconnect, 3000), (LagPolicy::Skip, 3000), (LagPolicy::Disconnect, 40)]
+    {
+        let channel = Channel::new(&config(kept).with_lag_policy(slow));
         let is_done = AtomicBool::new(false);
         let resumes = AtomicU64::new(0);
         thread::scope(|scope| {
@@ -119,7 +121,7 @@ fn clients_that_come_and_go_hear_everything_once_or_are_told() {
         let stats = channel.stats();
         assert_eq!((stats.subscribers, stats.complete), (0, 4));
         assert!(stats.resumed > 0);
-        for gap in [Gap::Foreign, Gap::Ahead, Gap::Unknown] {
+        for gap in [ResetReason::Foreign, ResetReason::Ahead, ResetReason::Unknown] {
             assert_eq!(stats.resets(gap), 0, "{gap}");
         }
     }
@@ -160,7 +162,7 @@ fn come_and_go(channel: &Channel, seed: u64, resumes: &AtomicU64) -> Client {
 #[test]
 fn a_snapshot_and_what_follows_make_the_last_state() {
     const LAST: u64 = 20_000;
-    let channel = Channel::new(&config(100).with_start(Start::Snapshot));
+    let channel = Channel::new(&config(100).with_start(StartAt::Snapshot));
     let first = channel.publish(&Event::new("0")).unwrap();
     let state = Mutex::new((0, first));
     let follow = || {
@@ -230,10 +232,10 @@ fn who_never_reads_costs_the_others_nothing() {
     assert!(client.listen(&mut reader, 100));
     assert_eq!((client.number, client.resets), (100_000, 0));
     assert!(channel.stats().bytes <= bytes + bytes / 20);
-    assert_eq!(channel.stats().resets(Gap::Lagged), 0);
+    assert_eq!(channel.stats().resets(ResetReason::Lagged), 0);
     stuck.first_frames();
     assert_eq!(stuck.read(), Read::Lagged);
-    assert_eq!(channel.stats().resets(Gap::Lagged), 1);
+    assert_eq!(channel.stats().resets(ResetReason::Lagged), 1);
 }
 
 #[test]
@@ -263,7 +265,7 @@ fn a_client_that_moves_between_servers_fed_alike_misses_and_repeats_nothing() {
             server.publish_as(&id, &Event::new("x")).unwrap();
         }
         let mut subscriber = join(&servers[number % 2], &client.last);
-        assert_eq!(subscriber.outcome(), Outcome::Resumed);
+        assert_eq!(subscriber.outcome(), ResumeOutcome::Resumed);
         client.listen(&mut subscriber, 1);
         assert_eq!(client.number, number as u64);
     }

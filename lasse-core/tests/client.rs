@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderValue, Method, Request, Response, StatusCode};
-use lasse_core::{Backoff, Client, ClientOutput, Closed, Decoded, Decoder, EventId, Instant};
+use lasse_core::{Backoff, Client, ClientClosed, ClientOutput, Decoded, Decoder, EventId, Instant};
 
 fn at(seconds: u64) -> Instant {
     Instant::from_nanos(seconds * 1_000_000_000)
@@ -59,7 +59,7 @@ fn waits_until(client: &mut Client, now: Instant) -> Instant {
 }
 
 #[track_caller]
-fn closed(client: &mut Client, now: Instant) -> Closed {
+fn closed(client: &mut Client, now: Instant) -> ClientClosed {
     match poll(client, now) {
         ClientOutput::Closed(reason) => reason,
         other => panic!("{other:?}"),
@@ -304,9 +304,9 @@ fn after_204_it_never_comes_back() {
     let mut client = client();
     connect(&mut client, at(0));
     client.handle_head(&head(204, &[]), at(0));
-    assert_eq!(closed(&mut client, at(0)), Closed::NoContent);
+    assert_eq!(closed(&mut client, at(0)), ClientClosed::NoContent);
     client.handle_error(at(1));
-    assert_eq!(closed(&mut client, at(1_000_000)), Closed::NoContent);
+    assert_eq!(closed(&mut client, at(1_000_000)), ClientClosed::NoContent);
 }
 
 #[test]
@@ -316,7 +316,7 @@ fn another_status_ends_it_like_a_browser() {
         connect(&mut client, at(0));
         client.handle_head(&head(status, &[("content-type", "text/event-stream")]), at(0));
         let status = StatusCode::from_u16(status).unwrap();
-        assert_eq!(closed(&mut client, at(0)), Closed::Status(status));
+        assert_eq!(closed(&mut client, at(0)), ClientClosed::Status(status));
     }
 }
 
@@ -331,7 +331,7 @@ fn it_can_come_back_after_503_and_429_when_it_is_told_to() {
     assert_eq!(waits_until(&mut client, at(40)), at(46), "the second failure");
     connect(&mut client, at(46));
     client.handle_head(&head(404, &[]), at(46));
-    assert_eq!(closed(&mut client, at(46)), Closed::Status(StatusCode::NOT_FOUND));
+    assert_eq!(closed(&mut client, at(46)), ClientClosed::Status(StatusCode::NOT_FOUND));
 }
 
 #[test]
@@ -341,7 +341,7 @@ fn it_gives_up_after_as_many_failures_as_allowed() {
     client.handle_error(at(0));
     connect(&mut client, at(3));
     client.handle_error(at(3));
-    assert_eq!(closed(&mut client, at(3)), Closed::Failures(2));
+    assert_eq!(closed(&mut client, at(3)), ClientClosed::Failures(2));
 }
 
 #[test]
@@ -450,7 +450,7 @@ fn redirects_end_somewhere() {
         redirect(&mut client, 307, "/events");
     }
     client.handle_head(&head(307, &[("location", "/events")]), at(0));
-    assert_eq!(closed(&mut client, at(0)), Closed::Redirects(3));
+    assert_eq!(closed(&mut client, at(0)), ClientClosed::Redirects(3));
 }
 
 #[test]

@@ -76,7 +76,7 @@ impl Handler for Puppet {
             unsent.iter().map(|frame| String::from_utf8_lossy(frame.as_bytes())).collect();
         self.note(format!("lost {unsent:?}: {error}"));
     }
-    fn terminate(&mut self, reason: Reason) {
+    fn terminate(&mut self, reason: EndReason) {
         self.note(reason.as_str());
         assert_ne!(self.supply.last(), Some(&"panic in terminate"), "as ordered");
     }
@@ -92,10 +92,10 @@ fn secs(n: u64) -> Duration {
 
 /// A connection that says nothing by itself, opened at zero.
 fn open(puppet: Puppet) -> (Diary, Connection<Puppet>) {
-    open_with(puppet, &Config::new().with_first_byte(false))
+    open_with(puppet, &StreamConfig::new().with_first_byte(false))
 }
 
-fn open_with(puppet: Puppet, config: &Config) -> (Diary, Connection<Puppet>) {
+fn open_with(puppet: Puppet, config: &StreamConfig) -> (Diary, Connection<Puppet>) {
     (puppet.diary.clone(), Connection::open(puppet, [], config, at(0)))
 }
 
@@ -167,14 +167,14 @@ fn the_end_of_all_senders_is_the_handlers_to_judge() {
 #[test]
 fn the_first_byte_and_the_first_frames_go_out_together() {
     let first = [Event::new("one").encode(), Event::new("two").encode()];
-    let mut connection = Connection::open(Puppet::default(), first, &Config::new(), at(0));
+    let mut connection = Connection::open(Puppet::default(), first, &StreamConfig::new(), at(0));
     assert_eq!(connection.poll_output(at(0)), write(":\ndata: one\n\ndata: two\n\n"));
 }
 
 #[test]
 fn the_first_byte_goes_out_with_what_the_handler_has() {
     let puppet = Puppet { supply: vec!["more", "some"], ..Puppet::default() };
-    let (_, mut connection) = open_with(puppet, &Config::new());
+    let (_, mut connection) = open_with(puppet, &StreamConfig::new());
     assert_eq!(connection.poll_output(at(0)), write(":\ndata: some\n\n"));
     connection.handle_written(14, at(0));
     assert_eq!(connection.poll_output(at(0)), write("data: more\n\n"));
@@ -194,7 +194,7 @@ fn silence_is_broken_by_a_comment_without_a_blank_line() {
 #[test]
 fn a_keep_alive_may_be_an_event() {
     const PING: EventName = EventName::from_static("ping");
-    let config = Config::new().with_first_byte(false);
+    let config = StreamConfig::new().with_first_byte(false);
     let config = config.with_keep_alive_frame(Event::new("").with_name(PING)).unwrap();
     let (_, mut connection) = open_with(Puppet::default(), &config);
     connection.handle_timeout(at(15));
@@ -295,8 +295,8 @@ fn a_dropped_connection_still_says_goodbye() {
 #[test]
 fn a_stream_that_is_cut_off_ends_for_the_reason_that_the_driver_gives() {
     let (diary, mut connection) = open(Puppet::default());
-    connection.handle_lost(Reason::Stalled);
-    connection.handle_lost(Reason::PeerClosed);
+    connection.abort(EndReason::Stalled);
+    connection.abort(EndReason::PeerClosed);
     assert_eq!(connection.poll_output(at(0)), Output::Close(Close::Abort));
     assert_eq!(*diary.borrow(), ["stalled"]);
 }
@@ -376,7 +376,7 @@ fn ticks_wait_until_the_reader_has_caught_up() {
 
 #[test]
 fn a_queue_that_outgrows_its_limit_costs_the_stream() {
-    let config = Config::new().with_first_byte(false).with_queue_limit(30).unwrap();
+    let config = StreamConfig::new().with_first_byte(false).with_queue_limit(30).unwrap();
     let (diary, mut connection) = open_with(Puppet::default(), &config);
     connection.handle_notify("a frame that by itself is over the limit");
     assert!(!connection.is_closed());
@@ -388,7 +388,7 @@ fn a_queue_that_outgrows_its_limit_costs_the_stream() {
 
 #[test]
 fn an_old_stream_ends_cleanly() {
-    let config = Config::new().with_first_byte(false).with_max_age(secs(10)).unwrap();
+    let config = StreamConfig::new().with_first_byte(false).with_max_age(secs(10)).unwrap();
     let (diary, mut connection) = open_with(Puppet::default(), &config);
     assert_eq!(connection.deadline(), Some(at(10)));
     connection.handle_timeout(at(10));
@@ -411,12 +411,12 @@ fn a_drained_stream_is_told_when_to_come_back_and_ends_between_events() {
     connection.handle_timeout(at(5));
     assert_eq!(flush(&mut connection, at(5)), "data: hello\n\nretry: 1234\n");
     assert_eq!(connection.poll_output(at(5)), Output::Close(Close::Clean));
-    assert_eq!(*diary.borrow(), ["drained"]);
+    assert_eq!(*diary.borrow(), ["shutdown"]);
 }
 
 #[test]
 fn a_finite_stream_may_finish_until_the_servers_patience_ends() {
-    let config = Config::new().with_first_byte(false).with_finite(true);
+    let config = StreamConfig::new().with_first_byte(false).with_finite(true);
     let (diary, mut connection) = open_with(Puppet::default(), &config);
     connection.handle_drain(DRAIN);
     connection.handle_timeout(at(5));
@@ -425,7 +425,7 @@ fn a_finite_stream_may_finish_until_the_servers_patience_ends() {
     assert_eq!(connection.deadline(), Some(at(20)));
     connection.handle_timeout(at(20));
     assert_eq!(connection.poll_output(at(20)), Output::Close(Close::Abort));
-    assert_eq!(*diary.borrow(), ["drained"]);
+    assert_eq!(*diary.borrow(), ["shutdown"]);
 }
 
 #[test]
@@ -456,12 +456,15 @@ fn a_terminate_that_panics_too_does_no_harm() {
 #[test]
 fn bad_settings_fail_when_they_are_made() {
     for (config, message) in [
-        (Config::new().with_keep_alive(Duration::ZERO), "a keep-alive interval cannot be zero"),
-        (Config::new().with_write_timeout(Duration::ZERO), "a write timeout cannot be zero"),
-        (Config::new().with_max_age(Duration::ZERO), "a maximum age cannot be zero"),
-        (Config::new().with_queue_limit(0), "a queue limit of zero bytes admits no frame"),
         (
-            Config::new().with_keep_alive_frame(Frame::concat([])),
+            StreamConfig::new().with_keep_alive(Duration::ZERO),
+            "a keep-alive interval cannot be zero",
+        ),
+        (StreamConfig::new().with_write_timeout(Duration::ZERO), "a write timeout cannot be zero"),
+        (StreamConfig::new().with_max_age(Duration::ZERO), "a maximum age cannot be zero"),
+        (StreamConfig::new().with_queue_limit(0), "a queue limit of zero bytes admits no frame"),
+        (
+            StreamConfig::new().with_keep_alive_frame(Frame::concat([])),
             "an empty frame keeps nothing alive",
         ),
     ] {

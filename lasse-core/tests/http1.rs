@@ -4,7 +4,9 @@
 
 use bytes::Bytes;
 use http::{Method, Response, Version};
-use lasse_core::http1::{BadRequest, Framer, Head, Limits, Persistence, Terms, parse_request};
+use lasse_core::http1::{
+    BadRequest, Framer, Head, Limits, Persistence, ResponseContext, parse_request,
+};
 
 fn parse(input: &str) -> Result<Option<Head>, BadRequest> {
     parse_request(input.as_bytes(), &Limits::default())
@@ -27,7 +29,7 @@ fn a_head_is_read_when_it_is_whole() {
     assert_eq!(head.request.uri(), "/events?x=1");
     assert_eq!(head.request.version(), Version::HTTP_11);
     assert_eq!(head.request.headers()["last-event-id"].as_bytes(), "Zürich".as_bytes());
-    assert_eq!(head.terms.persistence, Persistence::KeepAlive);
+    assert_eq!(head.context.persistence, Persistence::KeepAlive);
 }
 
 #[test]
@@ -42,7 +44,7 @@ fn a_connection_persists_unless_something_speaks_against_it() {
         ("GET / HTTP/1.1\r\nhost: a\r\ncontent-length: 0\r\n\r\n", Persistence::KeepAlive),
         ("GET / HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n", Persistence::Close),
     ] {
-        assert_eq!(whole(input).terms.persistence, persistence, "{input:?}");
+        assert_eq!(whole(input).context.persistence, persistence, "{input:?}");
     }
 }
 
@@ -88,8 +90,8 @@ fn a_head_may_be_so_large_and_no_larger() {
     assert_eq!((refused, refused.response().status().as_u16()), (BadRequest::TooManyHeaders, 431));
 }
 
-fn terms(input: &str) -> Terms {
-    whole(input).terms
+fn context(input: &str) -> ResponseContext {
+    whole(input).context
 }
 
 const GET: &str = "GET / HTTP/1.1\r\nhost: a\r\n\r\n";
@@ -124,7 +126,7 @@ fn end(framer: &mut Framer, step: usize) -> Vec<u8> {
 #[test]
 fn a_stream_is_chunked_whichever_way_the_socket_takes_it() {
     for step in 1..60 {
-        let mut framer = Framer::of_stream(terms(GET), &Response::new(()));
+        let mut framer = Framer::of_stream(context(GET), &Response::new(()));
         let mut sent = send(&mut framer, b":\n", step);
         sent.extend(send(&mut framer, b"data: a long event\n\n", step));
         sent.extend(end(&mut framer, step));
@@ -138,7 +140,7 @@ fn a_stream_is_chunked_whichever_way_the_socket_takes_it() {
 
 #[test]
 fn a_chunk_keeps_its_size_though_more_is_offered() {
-    let mut framer = Framer::of_stream(terms(GET), &Response::new(()));
+    let mut framer = Framer::of_stream(context(GET), &Response::new(()));
     let head = framer.wire(&[]).len();
     framer.handle_written(head);
     assert_eq!(framer.wire(b"abc").concat(), b"3\r\nabc\r\n");
@@ -148,7 +150,7 @@ fn a_chunk_keeps_its_size_though_more_is_offered() {
 
 #[test]
 fn http_1_0_gets_the_bare_stream_and_then_the_end_of_the_connection() {
-    let mut framer = Framer::of_stream(terms(GET_1_0), &Response::new(()));
+    let mut framer = Framer::of_stream(context(GET_1_0), &Response::new(()));
     let mut sent = send(&mut framer, b"data: a\n\n", 7);
     sent.extend(end(&mut framer, 7));
     assert_eq!(
@@ -159,12 +161,12 @@ fn http_1_0_gets_the_bare_stream_and_then_the_end_of_the_connection() {
 
 #[test]
 fn a_head_request_gets_the_head_alone() {
-    let mut framer = Framer::of_stream(terms(HEAD), &Response::new(()));
+    let mut framer = Framer::of_stream(context(HEAD), &Response::new(()));
     let mut sent = send(&mut framer, b"", 99);
     sent.extend(end(&mut framer, 99));
     assert!(sent.ends_with(b"chunked\r\n\r\n"));
     let response = Response::new(Bytes::from_static(b"hello"));
-    let (mut framer, payload) = Framer::of_body(terms(HEAD), response);
+    let (mut framer, payload) = Framer::of_body(context(HEAD), response);
     assert!(payload.is_empty());
     assert!(framer.wire(&payload).concat().ends_with(b"content-length: 5\r\n\r\n"));
 }
@@ -177,7 +179,7 @@ fn what_the_application_says_of_framing_is_passed_over() {
         response.body(Bytes::from_static(b"body")).unwrap()
     };
     let sent = |status| {
-        let (mut framer, payload) = Framer::of_body(terms(GET), response(status));
+        let (mut framer, payload) = Framer::of_body(context(GET), response(status));
         let mut sent = send(&mut framer, &payload, 5);
         sent.extend(end(&mut framer, 5));
         String::from_utf8(sent).unwrap()

@@ -1,6 +1,6 @@
 //! The log says what a naive one says.
 
-use lasse_core::{Ending, Start};
+use lasse_core::{Ending, StartAt};
 use lasse_testkit::checked_log::{CheckedLog, LastSeen, LogCall, READERS};
 use proptest::prelude::*;
 
@@ -14,7 +14,7 @@ fn calls() -> impl Strategy<Value = Vec<LogCall>> {
         1 => text.prop_map(|text| LastSeen::Text(text.into())),
     ];
     let starts =
-        prop_oneof![Just(Start::Now), Just(Start::Oldest), (0..30_u64).prop_map(Start::Last)];
+        prop_oneof![Just(StartAt::Now), Just(StartAt::Oldest), (0..30_u64).prop_map(StartAt::Last)];
     let endings = prop::sample::select(vec![Ending::Finished, Ending::Aborted]);
     let call = prop_oneof![
         400 => (0..200_usize).prop_map(LogCall::Append),

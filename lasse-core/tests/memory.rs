@@ -6,7 +6,7 @@ use std::task::{Context, Waker};
 
 use lasse_core::{
     Channel, ChannelConfig, Cursor, Epoch, Event, EventId, LastEventId, Log, Read, Retention,
-    Start, Subscriber, Subscription,
+    StartAt, Subscriber, Subscription,
 };
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
 
@@ -58,7 +58,7 @@ fn fifty_small_events_take_at_most_twice_their_bytes_and_a_kilobyte() {
             let mut bytes = 0;
             let (taken, log) = bytes_taken(|| {
                 let mut log = log(Retention::new());
-                let mut cursor = log.cursor(Start::Now);
+                let mut cursor = log.cursor(StartAt::Now);
                 for _ in 0..50 {
                     log.append(&Event::new("x".repeat(len))).unwrap();
                     bytes += if reads_each { read(&mut log, &mut cursor) } else { 0 };
@@ -75,7 +75,7 @@ fn fifty_small_events_take_at_most_twice_their_bytes_and_a_kilobyte() {
 fn two_hundred_thousand_events_take_no_more_than_the_first_fifty_thousand() {
     let bytes = 4 << 20;
     let mut log = log(Retention::new().with_events(10_000).with_bytes(bytes));
-    let mut cursor = log.cursor(Start::Now);
+    let mut cursor = log.cursor(StartAt::Now);
     let mut after_the_first = 0;
     for n in 0..200_000 {
         log.append(&Event::new("x".repeat(60 + n % 80))).unwrap();
@@ -90,13 +90,13 @@ fn two_hundred_thousand_events_take_no_more_than_the_first_fifty_thousand() {
 
 fn a_slice_that_is_held_costs_its_segment_and_no_more() {
     let mut log = log(Retention::new().with_bytes(256 * 1024));
-    let mut cursor = log.cursor(Start::Now);
+    let mut cursor = log.cursor(StartAt::Now);
     log.append(&Event::new("held")).unwrap();
     let mut fill = || {
         for _ in 0..20_000 {
             log.append(&Event::new("x".repeat(100))).unwrap();
         }
-        log.cursor(Start::Oldest)
+        log.cursor(StartAt::Oldest)
     };
     fill();
     let region = Region::new(ALLOCATOR);
@@ -134,7 +134,7 @@ fn a_place_is_decided_on_without_an_allocation() {
     for text in ["own 7", "k3x7Ah2z-7", "other-7", "nothing"] {
         let last = LastEventId::Id(EventId::new(text).unwrap());
         let region = Region::new(ALLOCATOR);
-        let resume = log.resume(&last, Start::Now);
+        let resume = log.resume(&last, StartAt::Now);
         assert_eq!(region.change().allocations, 0, "{resume:?}");
     }
 }

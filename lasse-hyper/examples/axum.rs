@@ -14,8 +14,8 @@ use axum::http::StatusCode;
 use axum::response::IntoResponse;
 use axum::routing::get;
 use lasse_hyper::lasse_core::{ChannelConfig, Channels, Event, Retention};
-use lasse_hyper::{DrainPlan, Gate, Listener, Route, subscribe};
-use lasse_tokio::tend;
+use lasse_hyper::{DrainPlan, Endpoint, Gate, Listener, subscribe};
+use lasse_tokio::sweep;
 use serde::Deserialize;
 
 /// What the handlers share: a channel for each room, and a gate by which all
@@ -23,7 +23,7 @@ use serde::Deserialize;
 #[derive(Clone)]
 struct Rooms {
     channels: Channels<String>,
-    route: Route,
+    endpoint: Endpoint,
 }
 
 #[derive(Deserialize)]
@@ -38,12 +38,12 @@ async fn main() -> Result<(), Box<dyn Error>> {
     println!("http://{}/rooms/tea?name=Ada", listener.local_addr()?);
 
     let gate = Gate::default();
-    let route = Route::default().with_gate(&gate);
+    let endpoint = Endpoint::default().with_gate(&gate);
     let channels = Channels::new(&ChannelConfig::new().with_retention(Retention::new()));
-    tokio::spawn(tend(&channels));
+    tokio::spawn(sweep(&channels));
     let router = Router::new()
         .route("/rooms/{room}", get(listen).post(speak))
-        .with_state(Rooms { channels, route });
+        .with_state(Rooms { channels, endpoint });
 
     axum::serve(listener, router)
         .with_graceful_shutdown(async move {
@@ -64,7 +64,7 @@ async fn listen(
 ) -> impl IntoResponse {
     let channel = rooms.channels.open(room);
     let _ = channel.publish(&Event::new(format!("{} has come in", guest.name)));
-    subscribe(&request, &rooms.route, &channel)
+    subscribe(&request, &rooms.endpoint, &channel)
 }
 
 async fn speak(

@@ -22,8 +22,10 @@ use http::{HeaderValue, Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt, Either, Full, Limited};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
-use lasse_hyper::lasse_core::{Channel, ChannelConfig, Config, Epoch, Event, Start, Subscriber};
-use lasse_hyper::{EventBody, Listener, Route, ServeConfig, Silence, serve, subscribe};
+use lasse_hyper::lasse_core::{
+    Channel, ChannelConfig, Epoch, Event, StartAt, StreamConfig, Subscriber,
+};
+use lasse_hyper::{Endpoint, EventBody, Listener, ServeConfig, Silence, serve, subscribe};
 use serde::{Deserialize, Serialize};
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -38,7 +40,7 @@ struct Item {
 struct News {
     channel: Channel,
     file: Mutex<Option<File>>,
-    route: Route,
+    endpoint: Endpoint,
 }
 
 type Body = Either<EventBody<Subscriber, Silence<Subscriber>>, Full<Bytes>>;
@@ -65,7 +67,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
 async fn answer(news: Arc<News>, request: Request<Incoming>) -> Result<Response<Body>, Infallible> {
     Ok(match (request.method(), request.uri().path()) {
         (&Method::POST, "/news") => post(&news, request).await.map(Either::Right),
-        (_, "/news") => subscribe(&request, &news.route, &news.channel).map(Either::Left),
+        (_, "/news") => subscribe(&request, &news.endpoint, &news.channel).map(Either::Left),
         (&Method::GET | &Method::HEAD, "/") => page().map(Either::Right),
         (_, "/") => not_allowed().map(Either::Right),
         _ => refusal(StatusCode::NOT_FOUND, "there is / and /news").map(Either::Right),
@@ -91,18 +93,18 @@ async fn post(news: &News, request: Request<Incoming>) -> Response<Full<Bytes>> 
 impl News {
     /// The news of `file`, under the ids that they had before.
     fn open(file: Option<String>) -> Result<Self, Box<dyn Error>> {
-        // Posts do not reach the stream's route, but whoever is refused should know.
-        let route = Route::new(Config::new().with_post(true));
-        let config = ChannelConfig::new().with_start(Start::Last(20));
+        // Posts do not reach the stream's endpoint, but whoever is refused should know.
+        let endpoint = Endpoint::new(StreamConfig::new().with_post(true));
+        let config = ChannelConfig::new().with_start(StartAt::Last(20));
         let Some(path) = file else {
-            return Ok(Self { channel: Channel::new(&config), file: None.into(), route });
+            return Ok(Self { channel: Channel::new(&config), file: None.into(), endpoint });
         };
         let channel = Channel::with_epoch(&config, Epoch::new("news")?);
         let file = OpenOptions::new().read(true).append(true).create(true).open(path)?;
         for line in BufReader::new(&file).lines() {
             channel.publish(&Event::new(line?))?;
         }
-        Ok(Self { channel, file: Some(file).into(), route })
+        Ok(Self { channel, file: Some(file).into(), endpoint })
     }
 
     fn publish(&self, item: &Item) -> Result<String, Box<dyn Error>> {

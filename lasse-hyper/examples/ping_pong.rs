@@ -15,7 +15,7 @@ use http_body_util::Either;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use lasse_hyper::lasse_core::{Channel, ChannelConfig, Event, EventName, Subscriber};
-use lasse_hyper::{EventBody, Listener, Route, ServeConfig, Silence, serve, subscribe};
+use lasse_hyper::{Endpoint, EventBody, Listener, ServeConfig, Silence, serve, subscribe};
 
 const PING: EventName = EventName::from_static("ping");
 
@@ -25,18 +25,18 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let listener = Listener::bind(("127.0.0.1", port)).await?;
     println!("http://{}/pong", listener.local_addr()?);
 
-    let (pings, route) = (Channel::new(&ChannelConfig::new()), Route::default());
+    let (pings, endpoint) = (Channel::new(&ChannelConfig::new()), Endpoint::default());
     let service =
-        service_fn(move |request| ready(Ok::<_, Infallible>(answer(&pings, &route, &request))));
+        service_fn(move |request| ready(Ok::<_, Infallible>(answer(&pings, &endpoint, &request))));
     serve(listener, ServeConfig::new(), service)
         .with_graceful_shutdown(async { drop(tokio::signal::ctrl_c().await) })
         .await;
     Ok(())
 }
 
-fn answer(pings: &Channel, route: &Route, request: &Request<Incoming>) -> Response<Body> {
+fn answer(pings: &Channel, endpoint: &Endpoint, request: &Request<Incoming>) -> Response<Body> {
     match request.uri().path() {
-        "/pong" => subscribe(request, route, pings).map(Either::Left),
+        "/pong" => subscribe(request, endpoint, pings).map(Either::Left),
         "/ping" => match pings.publish(&Event::new("pong").with_name(PING)) {
             Ok(_) => say(StatusCode::OK, "ack\n"),
             Err(over) => say(StatusCode::GONE, &format!("{over}\n")),

@@ -22,7 +22,7 @@ use hyper_util::client::legacy;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use lasse_hyper::lasse_core::{Client, EventId};
-use lasse_hyper::{EventSource, Heard, MessageEvent};
+use lasse_hyper::{ClientEvent, EventSource, MessageEvent};
 use serde_json::Value;
 use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 
@@ -50,19 +50,19 @@ async fn tail() -> Result<(), Box<dyn Error>> {
     let mut source = EventSource::new(client, http.build(connector()));
     let mut place = Uri::default();
     let mut was_open = false;
-    while let Some(heard) = source.hear().await {
+    while let Some(heard) = source.next_event().await {
         match heard? {
-            Heard::Message(event) => print(&event, is_json)?,
-            Heard::Connecting(uri) => place = uri,
-            Heard::Open(_) if was_open => match source.last_event_id() {
+            ClientEvent::Message(event) => print(&event, is_json)?,
+            ClientEvent::Connecting(uri) => place = uri,
+            ClientEvent::Open(_) if was_open => match source.last_event_id() {
                 "" => eprintln!("resumed: {place}"),
                 id => eprintln!("resumed: {place}, after {id:?}"),
             },
-            Heard::Open(_) => {
+            ClientEvent::Open(_) => {
                 was_open = true;
                 eprintln!("connected: {place}");
             }
-            Heard::Lost { why, wait } => {
+            ClientEvent::Lost { why, wait } => {
                 eprintln!("lost: {why}; again in {:.1} s", wait.as_secs_f64());
             }
             _ => {}

@@ -21,11 +21,11 @@ use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use lasse_hyper::lasse_core::{
-    Channel, ChannelConfig, Channels, Config, Event, EventName, Publisher, Refused, Start,
-    Subscriber,
+    AppendError, Channel, ChannelConfig, Channels, Event, EventName, Publisher, StartAt,
+    StreamConfig, Subscriber,
 };
-use lasse_hyper::{EventBody, Listener, Route, ServeConfig, Silence, respond_with, serve};
-use lasse_tokio::{deserted, tend};
+use lasse_hyper::{Endpoint, EventBody, Listener, ServeConfig, Silence, respond_with, serve};
+use lasse_tokio::{idle, sweep};
 use tokio::time::sleep;
 
 const DONE: EventName = EventName::from_static("done");
@@ -34,7 +34,7 @@ const DONE: EventName = EventName::from_static("done");
 struct Answers {
     channels: Channels<String>,
     beginning: Mutex<()>,
-    route: Route,
+    endpoint: Endpoint,
 }
 
 #[tokio::main]
@@ -44,11 +44,11 @@ async fn main() -> Result<(), Box<dyn Error>> {
     println!("http://{}/?prompt=tea", listener.local_addr()?);
 
     let answers = Arc::new(Answers {
-        channels: Channels::new(&ChannelConfig::new().with_start(Start::Oldest)),
+        channels: Channels::new(&ChannelConfig::new().with_start(StartAt::Oldest)),
         beginning: Mutex::default(),
-        route: Route::new(Config::new().with_post(true).with_finite(true)),
+        endpoint: Endpoint::new(StreamConfig::new().with_post(true).with_finite(true)),
     });
-    tokio::spawn(tend(&answers.channels));
+    tokio::spawn(sweep(&answers.channels));
     let service = service_fn(move |request| answer(answers.clone(), request));
     serve(listener, ServeConfig::new(), service)
         .with_graceful_shutdown(async { drop(tokio::signal::ctrl_c().await) })
@@ -65,7 +65,7 @@ async fn answer(
     let asked = head.uri.query().and_then(|query| query.strip_prefix("prompt="));
     let prompt = asked.map_or_else(|| String::from_utf8_lossy(&posted).into(), str::to_owned);
 
-    Ok(respond_with(&head, &answers.route, |request| {
+    Ok(respond_with(&head, &answers.endpoint, |request| {
         let subscription = answers.to(prompt).subscribe(request.last_event_id());
         (subscription.into_init(|subscriber| subscriber), Silence::new())
     }))
@@ -85,7 +85,7 @@ impl Answers {
 
     /// Has the model answer, unless all who listened are gone.
     async fn give(self: Arc<Self>, prompt: String, publisher: Publisher) {
-        let abandoned = deserted(publisher.channel(), Duration::from_secs(10));
+        let abandoned = idle(publisher.channel(), Duration::from_secs(10));
         tokio::select! {
             given = generate(&prompt, publisher) => given.unwrap_or_else(|error| eprintln!("{error}")),
             () = abandoned => {
@@ -97,7 +97,7 @@ impl Answers {
 }
 
 /// The model.
-async fn generate(prompt: &str, publisher: Publisher) -> Result<(), Refused> {
+async fn generate(prompt: &str, publisher: Publisher) -> Result<(), AppendError> {
     let text = format!("You said {prompt:?}. I have nothing to add, but I shall say it slowly.");
     for token in text.split_inclusive(' ') {
         sleep(Duration::from_millis(150)).await;

@@ -10,29 +10,29 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use futures_core::Stream;
 use http_body::{Body, Frame, SizeHint};
-use lasse_tokio::lasse_core::{Close, Handler, Output, Reason};
+use lasse_tokio::lasse_core::{Close, EndReason, Handler, Output};
 use lasse_tokio::{Answer, Mail, Mailbox, Session};
 
-use crate::fate::Fate;
+use crate::end_reason_cell::EndReasonCell;
 
 /// The body of a response that [`respond`](crate::respond) gives: a stream, or a
 /// few bytes.
 ///
 /// Bytes that it hands out count as written when it is asked for more. To drop it
 /// is to end the stream: its handler hears what the server told the request's
-/// [`Fate`], or [`Reason::Dropped`].
+/// [`EndReasonCell`], or [`EndReason::Dropped`].
 #[derive(Debug)]
 pub struct EventBody<H: Handler, M = Mailbox<H>> {
     answer: Answer<H, M>,
     /// How many bytes were handed out last.
     handed_out: usize,
-    fate: Option<Fate>,
+    fate: Option<EndReasonCell>,
 }
 
 impl<H: Handler, M> EventBody<H, M> {
     /// The body of an answer. The fate is the one in the extensions of the
     /// request, if the server put one there.
-    pub fn new(answer: Answer<H, M>, fate: Option<Fate>) -> Self {
+    pub fn new(answer: Answer<H, M>, fate: Option<EndReasonCell>) -> Self {
         Self { answer, handed_out: 0, fate }
     }
 }
@@ -114,7 +114,7 @@ impl<H: Handler, M> EventBody<H, M> {
 impl<H: Handler, M> Drop for EventBody<H, M> {
     fn drop(&mut self) {
         if let (Answer::Events(session), Some(fate)) = (&mut self.answer, &self.fate) {
-            session.handle_lost(fate.reason());
+            session.abort(fate.reason());
         }
     }
 }
@@ -122,11 +122,11 @@ impl<H: Handler, M> Drop for EventBody<H, M> {
 /// Why a body ended before its time: its client must not take what it has for
 /// all.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Aborted(Reason);
+pub struct Aborted(EndReason);
 
 impl Aborted {
     /// Why the stream ended.
-    pub fn reason(&self) -> Reason {
+    pub fn reason(&self) -> EndReason {
         self.0
     }
 }
@@ -148,7 +148,7 @@ fn contain<H: Handler, M>(
     match catch_unwind(AssertUnwindSafe(|| poll(session))) {
         Ok(output) => output,
         Err(_) => {
-            session.handle_lost(Reason::Panicked);
+            session.abort(EndReason::Panicked);
             Poll::Ready(Output::Close(Close::Abort))
         }
     }

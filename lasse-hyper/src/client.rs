@@ -1,9 +1,9 @@
 //! The reconnecting client, over whatever brings requests to servers.
 
 mod alarm;
+mod client_event;
 mod error;
 mod exchange;
-mod heard;
 
 use std::fmt;
 use std::future::poll_fn;
@@ -16,7 +16,7 @@ use futures_core::Stream;
 use http::{Request, Response};
 use http_body::Body;
 use http_body_util::Full;
-use lasse_tokio::lasse_core::{Client, ClientOutput, Closed};
+use lasse_tokio::lasse_core::{Client, ClientClosed, ClientOutput};
 use lasse_tokio::{chance, now};
 use tokio::task::coop::poll_proceed;
 use tower_service::Service;
@@ -24,8 +24,8 @@ use tower_service::Service;
 use alarm::Alarm;
 use exchange::{Exchange, Progress};
 
+pub use client_event::{ClientEvent, DisconnectReason, MessageEvent};
 pub use error::EventSourceError;
-pub use heard::{Heard, Loss, MessageEvent};
 
 /// The events of a server, wherever the connection breaks: a [`Client`] and the
 /// service that brings its requests to the server.
@@ -35,7 +35,7 @@ pub use heard::{Heard, Loss, MessageEvent};
 /// tower around it. All other settings are the [`Client`]'s. Runs within tokio.
 ///
 /// As a [`Stream`] it gives the events alone, and ends when the server has said
-/// enough (204). [`hear`](Self::hear) also tells comments, and what becomes of
+/// enough (204). [`next_event`](Self::next_event) also tells comments, and what becomes of
 /// the connection. To drop it is to hang up.
 ///
 /// Over HTTP/2, let the service ping its connections (`http2_keep_alive_interval`
@@ -76,7 +76,7 @@ pub struct EventSource<S: Service<Request<Full<Bytes>>>> {
     /// What has come and is not decoded yet.
     bytes: Bytes,
     /// Why the stream was lost, until it is told.
-    loss: Option<Loss>,
+    loss: Option<DisconnectReason>,
     alarm: Alarm,
     is_over: bool,
 }
@@ -118,15 +118,15 @@ where
     ///
     /// When an event was too large, which is no end; and when the client will not
     /// come back, which is.
-    pub async fn hear(&mut self) -> Option<Result<Heard, EventSourceError>> {
-        poll_fn(|cx| self.poll_hear(cx)).await
+    pub async fn next_event(&mut self) -> Option<Result<ClientEvent, EventSourceError>> {
+        poll_fn(|cx| self.poll_next_event(cx)).await
     }
 
-    /// [`hear`](Self::hear), to be polled.
-    pub fn poll_hear(
+    /// [`next_event`](Self::next_event), to be polled.
+    pub fn poll_next_event(
         &mut self,
         cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Heard, EventSourceError>>> {
+    ) -> Poll<Option<Result<ClientEvent, EventSourceError>>> {
         while !self.is_over {
             // What has come counts before the time does: the user may have been away.
             if let Some(heard) = self.decode() {
@@ -144,14 +144,17 @@ where
                     let loss = self.hang_up();
                     self.exchange = Exchange::Due(request.map(Full::new));
                     if let Some(why) = loss {
-                        return Poll::Ready(Some(Ok(Heard::Lost { why, wait: Duration::ZERO })));
+                        return Poll::Ready(Some(Ok(ClientEvent::Lost {
+                            why,
+                            wait: Duration::ZERO,
+                        })));
                     }
                 }
                 ClientOutput::Listen(until) => ready!(self.alarm.poll_at(until, cx)),
                 ClientOutput::Wait(until) => {
                     if let Some(why) = self.hang_up() {
                         let wait = until.saturating_duration_since(now);
-                        return Poll::Ready(Some(Ok(Heard::Lost { why, wait })));
+                        return Poll::Ready(Some(Ok(ClientEvent::Lost { why, wait })));
                     }
                     ready!(self.alarm.poll_at(Some(until), cx));
                 }
@@ -161,64 +164,64 @@ where
         Poll::Ready(None)
     }
 
-    fn decode(&mut self) -> Option<Result<Heard, EventSourceError>> {
+    fn decode(&mut self) -> Option<Result<ClientEvent, EventSourceError>> {
         if self.bytes.is_empty() {
             return None;
         }
         let mut input = &*self.bytes;
         let decoded = self.client.handle_bytes(&mut input, now());
-        let heard = decoded.map(|decoded| decoded.map(Heard::from)).transpose();
+        let heard = decoded.map(|decoded| decoded.map(ClientEvent::from)).transpose();
         let rest = input.len();
         self.bytes.advance(self.bytes.len() - rest);
         Some(heard?.map_err(EventSourceError::TooLarge))
     }
 
     /// Tells the client what came of its request.
-    fn take(&mut self, progress: Progress<B>) -> Option<Heard> {
+    fn take(&mut self, progress: Progress<B>) -> Option<ClientEvent> {
         match progress {
-            Progress::Asked(uri) => return Some(Heard::Connecting(uri)),
+            Progress::Asked(uri) => return Some(ClientEvent::Connecting(uri)),
             Progress::Answered(response) => return self.take_head(response),
             Progress::Bytes(bytes) => self.bytes = bytes,
             Progress::Ended => {
-                self.loss = Some(Loss::Ended);
+                self.loss = Some(DisconnectReason::Ended);
                 self.client.handle_end(now());
             }
             Progress::Failed(error) => {
-                self.loss = Some(Loss::Failed(error));
+                self.loss = Some(DisconnectReason::Failed(error));
                 self.client.handle_error(now());
             }
         }
         None
     }
 
-    fn take_head(&mut self, response: Response<B>) -> Option<Heard> {
+    fn take_head(&mut self, response: Response<B>) -> Option<ClientEvent> {
         self.client.handle_head(&response, now());
         if self.client.is_open() {
             let headers = response.headers().clone();
             self.exchange = Exchange::Answered(response);
-            return Some(Heard::Open(headers));
+            return Some(ClientEvent::Open(headers));
         }
         if !response.status().is_redirection() {
-            self.loss = Some(Loss::Status(response.status()));
+            self.loss = Some(DisconnectReason::Status(response.status()));
         }
         None
     }
 
     /// Leaves the connection, and says what was wrong with it, if that is not told
     /// yet. Nothing was, but that it was silent, if it is there still.
-    fn hang_up(&mut self) -> Option<Loss> {
+    fn hang_up(&mut self) -> Option<DisconnectReason> {
         let is_there = !matches!(self.exchange, Exchange::Over);
         self.exchange = Exchange::Over;
-        self.loss.take().or_else(|| is_there.then_some(Loss::Silent))
+        self.loss.take().or_else(|| is_there.then_some(DisconnectReason::Silent))
     }
 
     /// The only way to the end.
-    fn close(&mut self, reason: Closed) -> Option<EventSourceError> {
+    fn close(&mut self, reason: ClientClosed) -> Option<EventSourceError> {
         self.is_over = true;
         let last = self.hang_up();
         match reason {
-            Closed::NoContent => None,
-            Closed::Failures(_) => Some(EventSourceError::Closed { reason, last }),
+            ClientClosed::NoContent => None,
+            ClientClosed::Failures(_) => Some(EventSourceError::Closed { reason, last }),
             _ => Some(EventSourceError::Closed { reason, last: None }),
         }
     }
@@ -234,8 +237,8 @@ where
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let source = self.get_mut();
         loop {
-            match ready!(source.poll_hear(cx)).transpose()? {
-                Some(Heard::Message(event)) => return Poll::Ready(Some(Ok(event))),
+            match ready!(source.poll_next_event(cx)).transpose()? {
+                Some(ClientEvent::Message(event)) => return Poll::Ready(Some(Ok(event))),
                 // A server that only comments must not keep the task to itself.
                 Some(_) => ready!(poll_proceed(cx)).made_progress(),
                 None => return Poll::Ready(None),

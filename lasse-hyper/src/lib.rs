@@ -22,15 +22,15 @@
 //! use hyper::body::Incoming;
 //! use hyper::service::service_fn;
 //! use lasse_hyper::lasse_core::{Channel, ChannelConfig, Event};
-//! use lasse_hyper::{Listener, Route, ServeConfig};
+//! use lasse_hyper::{Listener, Endpoint, ServeConfig};
 //!
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! let (news, route) = (Channel::new(&ChannelConfig::new()), Route::default());
+//! let (news, endpoint) = (Channel::new(&ChannelConfig::new()), Endpoint::default());
 //! news.publish(&Event::new("The kettle is on."))?;
 //!
 //! let service = service_fn(move |request: Request<Incoming>| {
-//!     ready(Ok::<_, Infallible>(lasse_hyper::subscribe(&request, &route, &news)))
+//!     ready(Ok::<_, Infallible>(lasse_hyper::subscribe(&request, &endpoint, &news)))
 //! });
 //! let listener = Listener::bind("127.0.0.1:4000").await?;
 //! lasse_hyper::serve(listener, ServeConfig::new(), service).await;
@@ -47,8 +47,8 @@
 //! |---|---|---|
 //! | a stalled HTTP/1.1 client is dropped | yes | if its listener is a [`Listener`] (`axum::serve` takes one, with the feature `axum`), or its sockets are in a [`WriteDeadline`] |
 //! | a stalled HTTP/2 stream is dropped | yes | no: only with its connection |
-//! | the handler hears why a client is gone | yes | [`Reason::Dropped`](lasse_core::Reason::Dropped), unless it puts a [`Fate`] into its requests |
-//! | shutdown ends open streams | yes | if their [`Route`] has a [`Gate`], and something drains it |
+//! | the handler hears why a client is gone | yes | [`EndReason::Dropped`](lasse_core::EndReason::Dropped), unless it puts a [`EndReasonCell`] into its requests |
+//! | shutdown ends open streams | yes | if their [`Endpoint`] has a [`Gate`], and something drains it |
 //! | slow heads, HTTP/2 pings | yes | as it is set up |
 //!
 //! # Features
@@ -65,19 +65,19 @@
 mod body;
 #[cfg(feature = "client")]
 mod client;
-mod fate;
+mod end_reason_cell;
 mod respond;
 mod serve;
 mod service;
 
 pub use body::{Aborted, EventBody};
 #[cfg(feature = "client")]
-pub use client::{EventSource, EventSourceError, Heard, Loss, MessageEvent};
-pub use fate::Fate;
+pub use client::{ClientEvent, DisconnectReason, EventSource, EventSourceError, MessageEvent};
+pub use end_reason_cell::EndReasonCell;
 pub use lasse_tokio::lasse_core;
 pub use lasse_tokio::{
-    Answer, Cause, DrainPlan, Events, Figures, Gate, GateConfig, InvalidServeConfig, Listener,
-    Mail, Mailbox, Notifier, NotifyError, PeerAddr, Refusal, Refused, Relay, Route, Said,
+    Answer, DrainPlan, Endpoint, Events, Gate, GateConfig, GateStats, InvalidServeConfig, Listener,
+    Mail, Mailbox, Notifier, NotifyError, PeerAddr, Refusal, RejectReason, Rejected, Relay, Said,
     ServeConfig, Silence, WriteDeadline,
 };
 pub use respond::{respond, respond_with, stream, subscribe};

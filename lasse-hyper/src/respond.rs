@@ -5,10 +5,10 @@ use futures_core::Stream;
 use http::header::{CONTENT_LENGTH, HeaderValue};
 use http::{Method, Response, StatusCode};
 use lasse_tokio::lasse_core::{Accept, Channel, Handler, Init, RequestHead, Subscriber};
-use lasse_tokio::{Answer, Events, Mail, Notifier, Relay, Route, Said, Silence};
+use lasse_tokio::{Answer, Endpoint, Events, Mail, Notifier, Relay, Said, Silence};
 
 use crate::body::EventBody;
-use crate::fate::Fate;
+use crate::end_reason_cell::EndReasonCell;
 
 /// Answers a request by a stream of events, or as [`Accept::init`] decides.
 ///
@@ -29,25 +29,25 @@ use crate::fate::Fate;
 /// #     type Args = ();
 /// #     fn init((): (), _: &RequestHead<'_>) -> Init<Self> { Init::Stream(Self, vec![]) }
 /// # }
-/// use lasse_hyper::Route;
+/// use lasse_hyper::Endpoint;
 ///
-/// let route = Route::default();
+/// let endpoint = Endpoint::default();
 /// let request = http::Request::get("/events").body(())?;
 /// let mut subscribers = Vec::new();
 /// let response =
-///     lasse_hyper::respond::<Echo>(&request, &route, |notifier| subscribers.push(notifier));
+///     lasse_hyper::respond::<Echo>(&request, &endpoint, |notifier| subscribers.push(notifier));
 /// assert_eq!(response.headers()["content-type"], "text/event-stream");
 /// subscribers[0].notify("hello")?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub fn respond<'a, H: Accept>(
     request: impl Into<RequestHead<'a>>,
-    route: &Route,
+    endpoint: &Endpoint,
     args: impl FnOnce(Notifier<H>) -> H::Args,
 ) -> Response<EventBody<H>> {
     let request = request.into();
     let asker = Asker::of(&request);
-    asker.embody(lasse_tokio::respond(request, route, args))
+    asker.embody(lasse_tokio::respond(request, endpoint, args))
 }
 
 /// Answers a request by the events of a stream, each an
@@ -70,23 +70,23 @@ pub fn respond<'a, H: Accept>(
 /// #         Poll::Ready(None)
 /// #     }
 /// # }
-/// use lasse_hyper::Route;
-/// use lasse_hyper::lasse_core::{Config, Event};
+/// use lasse_hyper::Endpoint;
+/// use lasse_hyper::lasse_core::{StreamConfig, Event};
 ///
-/// let route = Route::new(Config::new().with_finite(true));
+/// let endpoint = Endpoint::new(StreamConfig::new().with_finite(true));
 /// let request = http::Request::get("/tokens").body(())?;
-/// let response = lasse_hyper::stream(&request, &route, Tokens);
+/// let response = lasse_hyper::stream(&request, &endpoint, Tokens);
 /// assert_eq!(response.headers()["content-type"], "text/event-stream");
 /// # Ok::<(), http::Error>(())
 /// ```
 pub fn stream<'a, S: Stream<Item: Into<Said>>>(
     request: impl Into<RequestHead<'a>>,
-    route: &Route,
+    endpoint: &Endpoint,
     events: S,
 ) -> Response<EventBody<Relay, Events<S>>> {
     let request = request.into();
     let asker = Asker::of(&request);
-    asker.embody(lasse_tokio::stream(request, route, events))
+    asker.embody(lasse_tokio::stream(request, endpoint, events))
 }
 
 /// Answers a request by the events of a channel, from where the client left off:
@@ -96,47 +96,47 @@ pub fn stream<'a, S: Stream<Item: Into<Said>>>(
 /// # Examples
 ///
 /// ```
-/// use lasse_hyper::Route;
+/// use lasse_hyper::Endpoint;
 /// use lasse_hyper::lasse_core::{Channel, ChannelConfig, Event};
 ///
 /// let news = Channel::new(&ChannelConfig::new());
 /// let request = http::Request::get("/news").body(())?;
-/// let response = lasse_hyper::subscribe(&request, &Route::default(), &news);
+/// let response = lasse_hyper::subscribe(&request, &Endpoint::default(), &news);
 /// assert_eq!(response.headers()["content-type"], "text/event-stream");
 /// news.publish(&Event::new("tea is ready"))?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub fn subscribe<'a>(
     request: impl Into<RequestHead<'a>>,
-    route: &Route,
+    endpoint: &Endpoint,
     channel: &Channel,
 ) -> Response<EventBody<Subscriber, Silence<Subscriber>>> {
     let request = request.into();
     let asker = Asker::of(&request);
-    asker.embody(lasse_tokio::subscribe(request, route, channel))
+    asker.embody(lasse_tokio::subscribe(request, endpoint, channel))
 }
 
 /// Answers a request as `init` decides, by a stream that is fed by the mail which
 /// comes with the decision: [`Silence`], where a handler produces by itself.
 pub fn respond_with<'a, H: Handler, M: Stream<Item = Mail<H>> + Unpin>(
     request: impl Into<RequestHead<'a>>,
-    route: &Route,
+    endpoint: &Endpoint,
     init: impl FnOnce(&RequestHead<'_>) -> (Init<H>, M),
 ) -> Response<EventBody<H, M>> {
     let request = request.into();
     let asker = Asker::of(&request);
-    asker.embody(lasse_tokio::respond_with(request, route, init))
+    asker.embody(lasse_tokio::respond_with(request, endpoint, init))
 }
 
 /// What a body must know of its request.
 struct Asker {
     is_head: bool,
-    fate: Option<Fate>,
+    fate: Option<EndReasonCell>,
 }
 
 impl Asker {
     fn of(request: &RequestHead<'_>) -> Self {
-        let fate = request.extensions().get::<Fate>().cloned();
+        let fate = request.extensions().get::<EndReasonCell>().cloned();
         Self { is_head: request.method() == Method::HEAD, fate }
     }
 

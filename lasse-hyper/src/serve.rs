@@ -20,7 +20,7 @@ use http::{Request, Response};
 use http_body::Body;
 use hyper::body::Incoming;
 use hyper::service::Service;
-use lasse_tokio::lasse_core::Reason;
+use lasse_tokio::lasse_core::EndReason;
 use lasse_tokio::{Gate, Listener, PeerAddr, ServeConfig};
 use tokio::time::sleep;
 
@@ -37,12 +37,12 @@ use open::Door;
 ///   the head of the first request; limits of heads; HTTP/2 pings.
 /// - The write timeout of `config`, on sockets, and on each stream of an HTTP/2
 ///   connection, whose socket may be well. Handlers hear
-///   [`Reason::Stalled`](lasse_tokio::lasse_core::Reason::Stalled).
+///   [`EndReason::Stalled`](lasse_tokio::lasse_core::EndReason::Stalled).
 /// - A [graceful shutdown](Serve::with_graceful_shutdown) that does not wait for
 ///   streams that never end.
 ///
 /// In the extensions of each request are the client's address, as [`PeerAddr`],
-/// and the server's [`Gate`], which [`Route`](lasse_tokio::Route)s without a gate of
+/// and the server's [`Gate`], which [`Endpoint`](lasse_tokio::Endpoint)s without a gate of
 /// their own go by.
 ///
 /// # Examples
@@ -132,7 +132,7 @@ where
             () = close(&house) => return,
             () = gate.over() => {}
         }
-        house.announce(Phase::Over(Reason::Drained));
+        house.announce(Phase::Over(EndReason::Shutdown));
         house.deserted().await;
     }
 }

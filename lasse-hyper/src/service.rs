@@ -8,7 +8,7 @@ use std::task::{Context, Poll};
 
 use http::{Request, Response};
 use lasse_tokio::lasse_core::Accept;
-use lasse_tokio::{Notifier, Route};
+use lasse_tokio::{Endpoint, Notifier};
 
 use crate::body::EventBody;
 use crate::respond::respond;
@@ -31,30 +31,30 @@ use crate::respond::respond;
 /// #     fn init((): (), _: &RequestHead<'_>) -> Init<Self> { Init::Stream(Self, vec![]) }
 /// # }
 /// use std::sync::Mutex;
-/// use lasse_hyper::{EventService, Notifier, Route};
+/// use lasse_hyper::{EventService, Notifier, Endpoint};
 ///
 /// static SUBSCRIBERS: Mutex<Vec<Notifier<Echo>>> = Mutex::new(Vec::new());
 ///
-/// let service = EventService::<Echo, _>::new(Route::default(), |notifier| {
+/// let service = EventService::<Echo, _>::new(Endpoint::default(), |notifier| {
 ///     SUBSCRIBERS.lock().unwrap().push(notifier);
 /// });
 /// let router: axum::Router = axum::Router::new().route_service("/events", service);
 /// ```
 pub struct EventService<H, F> {
-    route: Route,
+    endpoint: Endpoint,
     args: F,
     handler: PhantomData<fn() -> H>,
 }
 
 impl<H: Accept, F: Fn(Notifier<H>) -> H::Args> EventService<H, F> {
-    /// A service whose streams have `route` in common. `args` makes what
+    /// A service whose streams have `endpoint` in common. `args` makes what
     /// [`Accept::init`] is given, from the notifier of the new stream.
-    pub fn new(route: impl Into<Route>, args: F) -> Self {
-        Self { route: route.into(), args, handler: PhantomData }
+    pub fn new(endpoint: impl Into<Endpoint>, args: F) -> Self {
+        Self { endpoint: endpoint.into(), args, handler: PhantomData }
     }
 
     fn answer<B>(&self, request: &Request<B>) -> Answered<H> {
-        ready(Ok(respond(request, &self.route, &self.args)))
+        ready(Ok(respond(request, &self.endpoint, &self.args)))
     }
 }
 
@@ -92,13 +92,13 @@ where
 
 impl<H, F: Clone> Clone for EventService<H, F> {
     fn clone(&self) -> Self {
-        Self { route: self.route.clone(), args: self.args.clone(), handler: PhantomData }
+        Self { endpoint: self.endpoint.clone(), args: self.args.clone(), handler: PhantomData }
     }
 }
 
 impl<H, F> fmt::Debug for EventService<H, F> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("EventService").field("route", &self.route).finish_non_exhaustive()
+        f.debug_struct("EventService").field("endpoint", &self.endpoint).finish_non_exhaustive()
     }
 }
 

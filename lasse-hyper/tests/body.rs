@@ -9,15 +9,19 @@ use bytes::Bytes;
 use http::{Method, Request, Response};
 use http_body_util::BodyExt;
 use hyper::body::Body;
-use lasse_hyper::lasse_core::{Channel, ChannelConfig, Config, Event, EventName, Frame, Reason};
-use lasse_hyper::{Aborted, EventBody, EventService, Fate, Route, Said, stream, subscribe};
+use lasse_hyper::lasse_core::{
+    Channel, ChannelConfig, EndReason, Event, EventName, Frame, StreamConfig,
+};
+use lasse_hyper::{
+    Aborted, EndReasonCell, Endpoint, EventBody, EventService, Said, stream, subscribe,
+};
 use support::{Service, Tap};
 use tokio::sync::mpsc;
 use tokio_stream::StreamExt;
 
-fn service() -> (Service, mpsc::UnboundedReceiver<Reason>) {
+fn service() -> (Service, mpsc::UnboundedReceiver<EndReason>) {
     let (ends, reasons) = mpsc::unbounded_channel();
-    (Service { streams: Arc::default(), ends, route: Route::default() }, reasons)
+    (Service { streams: Arc::default(), ends, endpoint: Endpoint::default() }, reasons)
 }
 
 fn ask(service: &Service, request: &Request<()>) -> Response<EventBody<Tap>> {
@@ -38,7 +42,7 @@ async fn bytes_are_written_when_more_are_asked_for() {
     service.streams.lock().unwrap()[0].inform("stop").unwrap();
     assert!(data(&mut body).await.is_none());
     assert!(body.is_end_stream());
-    assert_eq!(reasons.try_recv(), Ok(Reason::Stopped));
+    assert_eq!(reasons.try_recv(), Ok(EndReason::Stopped));
 }
 
 #[tokio::test]
@@ -61,18 +65,18 @@ async fn a_large_event_is_handed_out_in_pieces() {
 async fn a_dropped_body_tells_what_its_server_knows() {
     let (service, mut reasons) = service();
     drop(ask(&service, &Request::new(())));
-    assert_eq!(reasons.try_recv(), Ok(Reason::Dropped));
+    assert_eq!(reasons.try_recv(), Ok(EndReason::Dropped));
 
-    let fate = Fate::new();
+    let fate = EndReasonCell::new();
     let mut request = Request::new(());
     request.extensions_mut().insert(fate.clone());
     drop(ask(&service, &request));
-    assert_eq!(reasons.try_recv(), Ok(Reason::PeerClosed));
+    assert_eq!(reasons.try_recv(), Ok(EndReason::PeerClosed));
 
     let response = ask(&service, &request);
-    fate.decide(Reason::Stalled);
+    fate.decide(EndReason::Stalled);
     drop(response);
-    assert_eq!(reasons.try_recv(), Ok(Reason::Stalled));
+    assert_eq!(reasons.try_recv(), Ok(EndReason::Stalled));
 }
 
 #[tokio::test]
@@ -104,9 +108,9 @@ async fn the_answer_to_a_head_is_over_but_of_no_length() {
 
 #[tokio::test]
 async fn a_stream_of_events_ends_with_its_source() {
-    let route = Route::new(Config::new().with_first_byte(false));
+    let endpoint = Endpoint::new(StreamConfig::new().with_first_byte(false));
     let events = tokio_stream::iter(["one", "two"]).map(Event::new);
-    let body = stream(&Request::new(()), &route, events).into_body();
+    let body = stream(&Request::new(()), &endpoint, events).into_body();
     let text = body.collect().await.unwrap().to_bytes();
     assert_eq!(text, "data: one\n\ndata: two\n\n");
 }
@@ -114,20 +118,20 @@ async fn a_stream_of_events_ends_with_its_source() {
 #[tokio::test]
 async fn an_error_of_the_source_aborts_unless_it_is_said() {
     const ERROR: EventName = EventName::from_static("error");
-    let route = Route::default();
+    let endpoint = Endpoint::default();
     let source = || tokio_stream::iter([Ok(Event::new("one")), Err(io::Error::other("broken"))]);
 
-    let mut body = stream(&Request::new(()), &route, source()).into_body();
+    let mut body = stream(&Request::new(()), &endpoint, source()).into_body();
     assert_eq!(data(&mut body).await.unwrap().unwrap(), ":\ndata: one\n\n");
     let error: Aborted = data(&mut body).await.unwrap().unwrap_err();
-    assert_eq!(error.reason(), Reason::Aborted);
+    assert_eq!(error.reason(), EndReason::Aborted);
     assert!(data(&mut body).await.is_none());
 
     let said = source().map(|item| match item {
         Ok(event) => Said::from(event),
         Err(error) => Said::last(Event::new(error.to_string()).with_name(ERROR)),
     });
-    let body = stream(&Request::new(()), &route, said).into_body();
+    let body = stream(&Request::new(()), &endpoint, said).into_body();
     let text = body.collect().await.unwrap().to_bytes();
     assert_eq!(text, ":\ndata: one\n\nevent: error\ndata: broken\n\n");
 }
@@ -135,33 +139,33 @@ async fn an_error_of_the_source_aborts_unless_it_is_said() {
 #[tokio::test]
 async fn a_source_that_panics_costs_its_own_stream_alone() {
     let source = tokio_stream::iter([0]).map(|_| -> Frame { panic!("as ordered") });
-    let mut body = stream(&Request::new(()), &Route::default(), source).into_body();
+    let mut body = stream(&Request::new(()), &Endpoint::default(), source).into_body();
     let error = loop {
         if let Err(error) = data(&mut body).await.unwrap() {
             break error;
         }
     };
-    assert_eq!(error.reason(), Reason::Panicked);
+    assert_eq!(error.reason(), EndReason::Panicked);
 }
 
 #[tokio::test]
 async fn a_channel_that_is_over_is_told_to_who_has_all_of_it() {
     let channel = Channel::new(&ChannelConfig::new());
-    let mut body = subscribe(&Request::new(()), &Route::default(), &channel).into_body();
+    let mut body = subscribe(&Request::new(()), &Endpoint::default(), &channel).into_body();
     data(&mut body).await.unwrap().unwrap();
     let last = channel.finish_with(&Event::new("the end")).unwrap();
     let rest = body.collect().await.unwrap().to_bytes();
     assert_eq!(rest, format!("data: the end\nid: {last}\n\n"));
 
     let request = Request::builder().header("last-event-id", last.as_str()).body(()).unwrap();
-    assert_eq!(subscribe(&request, &Route::default(), &channel).status(), 204);
+    assert_eq!(subscribe(&request, &Endpoint::default(), &channel).status(), 204);
 }
 
 #[tokio::test]
 async fn a_channel_that_is_full_asks_to_come_back() {
     let channel = Channel::new(&ChannelConfig::new().with_max_subscribers(1));
-    let _first = subscribe(&Request::new(()), &Route::default(), &channel);
-    let second = subscribe(&Request::new(()), &Route::default(), &channel);
+    let _first = subscribe(&Request::new(()), &Endpoint::default(), &channel);
+    let second = subscribe(&Request::new(()), &Endpoint::default(), &channel);
     assert_eq!(second.status(), 200);
     let text = second.into_body().collect().await.unwrap().to_bytes();
     assert!(text.starts_with(b"retry: "), "{text:?}");
@@ -172,7 +176,7 @@ async fn one_service_is_of_hyper_and_of_tower() {
     let notifiers = Arc::new(Mutex::new(Vec::new()));
     let (ends, _reasons) = mpsc::unbounded_channel();
     let kept = notifiers.clone();
-    let mut service = EventService::<Tap, _>::new(Route::default(), move |notifier| {
+    let mut service = EventService::<Tap, _>::new(Endpoint::default(), move |notifier| {
         kept.lock().unwrap().push(notifier);
         ends.clone()
     });

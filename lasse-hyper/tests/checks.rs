@@ -6,7 +6,7 @@ use std::future::{IntoFuture, ready};
 use http::Request;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
-use lasse_hyper::{Listener, Route, ServeConfig, respond, serve};
+use lasse_hyper::{Endpoint, Listener, ServeConfig, respond, serve};
 use lasse_testkit::checks::{self, HEAD_BYTES, HEAD_FIELDS, HEAD_TIME, Journal, Puppet};
 use tokio::net::TcpListener;
 
@@ -15,9 +15,9 @@ async fn the_server_passes_the_checks() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let journal = Journal::default();
-    let (args, route) = (journal.clone(), Route::new(checks::config().unwrap()));
+    let (args, endpoint) = (journal.clone(), Endpoint::new(checks::config().unwrap()));
     let service = service_fn(move |request: Request<Incoming>| {
-        ready(Ok::<_, Infallible>(respond::<Puppet>(&request, &route, |_| args.clone())))
+        ready(Ok::<_, Infallible>(respond::<Puppet>(&request, &endpoint, |_| args.clone())))
     });
     let config = ServeConfig::new()
         .with_head_limits(HEAD_BYTES, HEAD_FIELDS)
@@ -35,9 +35,9 @@ async fn under_axums_server_streams_pass_those_that_are_theirs_to_pass() {
     let listener = Listener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let journal = Journal::default();
-    let (args, route) = (journal.clone(), Route::new(checks::config().unwrap()));
+    let (args, endpoint) = (journal.clone(), Endpoint::new(checks::config().unwrap()));
     let router = axum::Router::new().fallback(move |request: Request<axum::body::Body>| {
-        ready(respond::<Puppet>(&request, &route, |_| args.clone()))
+        ready(respond::<Puppet>(&request, &endpoint, |_| args.clone()))
     });
     let server = tokio::spawn(axum::serve(listener, router).into_future());
     let subject = checks::Server { address, journal, is_guest: true };

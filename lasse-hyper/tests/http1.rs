@@ -5,7 +5,7 @@ mod support;
 use std::time::Duration;
 
 use lasse_hyper::ServeConfig;
-use lasse_hyper::lasse_core::Reason;
+use lasse_hyper::lasse_core::EndReason;
 use support::*;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::{Instant, timeout};
@@ -53,7 +53,7 @@ async fn a_head_is_answered_at_once_and_without_a_body() {
     let text = read_until(&mut socket, "\r\n\r\n").await;
     assert!(text.starts_with("HTTP/1.1 200 OK\r\n"), "{text}");
     assert!(!text.contains("content-length"), "{text}");
-    assert_eq!(server.end().await, Reason::HeadOnly);
+    assert_eq!(server.end().await, EndReason::HeadOnly);
     socket.write_all(request("GET", "/").as_bytes()).await.unwrap();
     read_until(&mut socket, "data: hello\n\n\r\n").await;
 }
@@ -65,7 +65,7 @@ async fn a_stop_ends_the_body_and_keeps_the_connection() {
     read_until(&mut socket, "data: hello\n\n\r\n").await;
     server.newest().inform("stop").unwrap();
     assert_eq!(read_until(&mut socket, "\r\n\r\n").await, "0\r\n\r\n");
-    assert_eq!(server.end().await, Reason::Stopped);
+    assert_eq!(server.end().await, EndReason::Stopped);
     socket.write_all(request("GET", "/none").as_bytes()).await.unwrap();
     assert!(read_until(&mut socket, "\r\n\r\n").await.starts_with("HTTP/1.1 204 "));
 }
@@ -79,7 +79,7 @@ async fn an_abort_leaves_the_body_without_an_end() {
     let mut rest = String::new();
     let _ = timeout(PATIENCE, socket.read_to_string(&mut rest)).await.expect("it stays open");
     assert_eq!(rest, "");
-    assert_eq!(server.end().await, Reason::Aborted);
+    assert_eq!(server.end().await, EndReason::Aborted);
 }
 
 #[tokio::test]
@@ -88,7 +88,7 @@ async fn a_client_that_leaves_is_noticed_at_once() {
     let mut socket = get(&server, "/").await;
     read_until(&mut socket, "data: hello\n\n\r\n").await;
     drop(socket);
-    assert_eq!(server.end().await, Reason::PeerClosed);
+    assert_eq!(server.end().await, EndReason::PeerClosed);
 }
 
 #[tokio::test]
@@ -98,7 +98,7 @@ async fn a_stalled_reader_is_dropped_within_the_write_timeout() {
     read_until(&mut socket, "data: hello\n\n\r\n").await;
     let start = Instant::now();
     server.newest().notify(event(20_000_000)).unwrap();
-    assert_eq!(server.end().await, Reason::Stalled);
+    assert_eq!(server.end().await, EndReason::Stalled);
     assert!(start.elapsed() >= WRITE_TIMEOUT);
 }
 
@@ -111,7 +111,7 @@ async fn a_panic_costs_its_own_connection_alone() {
     let mut broken = get(&server, "/").await;
     read_until(&mut broken, "data: hello\n\n\r\n").await;
     server.newest().inform("a panic, as ordered").unwrap();
-    assert_eq!(server.end().await, Reason::Panicked);
+    assert_eq!(server.end().await, EndReason::Panicked);
     assert!(matches!(broken.read(&mut [0; 1]).await, Ok(0) | Err(_)));
     to_kept.notify(event(1)).unwrap();
     read_until(&mut kept, "data: x\n\n\r\n").await;
@@ -147,5 +147,5 @@ async fn an_abort_to_http10_is_a_reset() {
     server.newest().inform("abort").unwrap();
     let end = timeout(PATIENCE, socket.read(&mut [0; 1])).await.expect("it stays open");
     assert_eq!(end.unwrap_err().kind(), std::io::ErrorKind::ConnectionReset);
-    assert_eq!(server.end().await, Reason::Aborted);
+    assert_eq!(server.end().await, EndReason::Aborted);
 }

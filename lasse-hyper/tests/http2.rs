@@ -11,8 +11,8 @@ use h2::Reason as ResetReason;
 use h2::client::SendRequest;
 use http::{Method, Response};
 use hyper::service::service_fn;
-use lasse_hyper::lasse_core::{Event, Reason};
-use lasse_hyper::{Route, ServeConfig, serve};
+use lasse_hyper::lasse_core::{EndReason, Event};
+use lasse_hyper::{Endpoint, ServeConfig, serve};
 use support::h2_client::{ask, connect, data, read_until};
 use support::*;
 use tokio::io::AsyncReadExt;
@@ -42,12 +42,12 @@ async fn a_head_is_answered_at_once_and_without_data() {
         let told = response.headers().get("content-length").map(|value| value.to_str().unwrap());
         assert_eq!(told, length, "{path}");
     }
-    assert_eq!(server.end().await, Reason::HeadOnly);
+    assert_eq!(server.end().await, EndReason::HeadOnly);
 }
 
 #[tokio::test]
 async fn a_head_of_another_service_is_answered_without_data_too() {
-    let server = Server::start_with(Route::default(), |listener, _, _| async move {
+    let server = Server::start_with(Endpoint::default(), |listener, _, _| async move {
         let page = || ready(Ok::<_, Infallible>(Response::new(String::from("a page"))));
         serve(listener, ServeConfig::new(), service_fn(move |_| page())).await;
     })
@@ -111,7 +111,7 @@ async fn a_stalled_stream_is_dropped_while_its_neighbours_flow() {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
     assert!(start.elapsed() >= WRITE_TIMEOUT);
-    assert_eq!(server.end().await, Reason::Stalled);
+    assert_eq!(server.end().await, EndReason::Stalled);
     let error = loop {
         match data(stalled.body_mut()).await.expect("a reset, not a clean end") {
             Ok(_) => {}
@@ -121,7 +121,7 @@ async fn a_stalled_stream_is_dropped_while_its_neighbours_flow() {
     assert!(error.is_reset(), "{error}");
     to_neighbour.inform("stop").unwrap();
     assert!(data(neighbour.body_mut()).await.is_none());
-    assert_eq!(server.end().await, Reason::Stopped);
+    assert_eq!(server.end().await, EndReason::Stopped);
 }
 
 #[tokio::test]
@@ -144,7 +144,7 @@ async fn a_window_of_zero_stalls_after_the_head() {
     let mut client = connect(&server, 0).await;
     let response = ask(&mut client, Method::GET, "/").await;
     assert_eq!(response.status(), 200);
-    assert_eq!(server.end().await, Reason::Stalled);
+    assert_eq!(server.end().await, EndReason::Stalled);
 }
 
 #[tokio::test]
@@ -155,7 +155,7 @@ async fn a_stream_that_the_peer_resets_is_over() {
     let to_kept = server.newest();
     let response = ask(&mut client, Method::GET, "/").await;
     drop(response);
-    assert_eq!(server.end().await, Reason::PeerClosed);
+    assert_eq!(server.end().await, EndReason::PeerClosed);
     to_kept.notify(event(1)).unwrap();
     read_until(kept.body_mut(), "data: x\n\n").await;
 }
@@ -170,8 +170,8 @@ async fn a_client_that_leaves_takes_its_streams_along() {
     let _first = ask(&mut client, Method::GET, "/").await;
     let _second = ask(&mut client, Method::GET, "/").await;
     connection.abort();
-    assert_eq!(server.end().await, Reason::PeerClosed);
-    assert_eq!(server.end().await, Reason::PeerClosed);
+    assert_eq!(server.end().await, EndReason::PeerClosed);
+    assert_eq!(server.end().await, EndReason::PeerClosed);
 }
 
 #[tokio::test]
@@ -184,7 +184,7 @@ async fn a_panic_costs_its_own_stream_alone() {
     server.newest().inform("a panic, as ordered").unwrap();
     read_until(broken.body_mut(), "hello\n\n").await;
     assert!(data(broken.body_mut()).await.expect("a reset, not a clean end").is_err());
-    assert_eq!(server.end().await, Reason::Panicked);
+    assert_eq!(server.end().await, EndReason::Panicked);
     to_kept.notify(event(1)).unwrap();
     read_until(kept.body_mut(), "data: x\n\n").await;
     ask(&mut client, Method::GET, "/").await;
@@ -199,7 +199,7 @@ async fn an_abort_is_a_reset() {
     read_until(response.body_mut(), "hello\n\n").await;
     let error = data(response.body_mut()).await.expect("not a clean end").unwrap_err();
     assert_eq!(error.reason(), Some(ResetReason::INTERNAL_ERROR));
-    assert_eq!(server.end().await, Reason::Aborted);
+    assert_eq!(server.end().await, EndReason::Aborted);
 }
 
 #[tokio::test]

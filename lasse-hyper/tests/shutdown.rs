@@ -8,8 +8,8 @@ use std::time::Duration;
 use axum::Router;
 use axum::routing::get as on_get;
 use http::{Method, Request};
-use lasse_hyper::lasse_core::{Config, Reason};
-use lasse_hyper::{DrainPlan, Gate, Route, ServeConfig};
+use lasse_hyper::lasse_core::{EndReason, StreamConfig};
+use lasse_hyper::{DrainPlan, Endpoint, Gate, ServeConfig};
 use support::h2_client::{ask, connect, data};
 use support::*;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -41,7 +41,7 @@ async fn drain_a_hundred(server: &mut Server, gate: &Gate) {
     server.stopped().await;
     assert!(start.elapsed() < Duration::from_secs(1), "{:?}", start.elapsed());
     for _ in 0..100 {
-        assert_eq!(server.end().await, Reason::Drained);
+        assert_eq!(server.end().await, EndReason::Shutdown);
     }
 }
 
@@ -50,15 +50,15 @@ async fn a_hundred_streams_end_cleanly_and_the_server_with_them() {
     let mut server = Server::start(ServeConfig::new()).await;
     let gate = server.gate.clone();
     drain_a_hundred(&mut server, &gate).await;
-    assert_eq!(gate.figures().ended(Reason::Drained), 100);
+    assert_eq!(gate.stats().ended(EndReason::Shutdown), 100);
 }
 
 #[tokio::test]
 async fn a_hundred_streams_end_cleanly_under_axums_server_too() {
     let gate = Gate::default();
-    let route = Route::default().with_gate(&gate);
+    let endpoint = Endpoint::default().with_gate(&gate);
     let signal = gate.clone();
-    let mut server = Server::start_with(route, |listener, _, service| async move {
+    let mut server = Server::start_with(endpoint, |listener, _, service| async move {
         let answer = move |request: Request<axum::body::Body>| ready(service.answer(&request));
         let router = Router::new().route("/", on_get(answer));
         let serve = axum::serve(listener, router);
@@ -88,7 +88,7 @@ async fn a_hundred_http2_streams_end_cleanly_and_their_connection_with_them() {
         assert!(retry.starts_with("retry: ") && retry.ends_with('\n'), "{text:?}");
     }
     server.stopped().await;
-    assert_eq!(server.end().await, Reason::Drained);
+    assert_eq!(server.end().await, EndReason::Shutdown);
 }
 
 #[tokio::test]
@@ -134,8 +134,8 @@ async fn an_answer_during_the_notice_is_the_last_of_its_connection() {
 
 #[tokio::test]
 async fn finite_streams_may_finish_and_others_may_not() {
-    let route = Route::new(Config::new().with_finite(true));
-    let mut server = Server::start_route(ServeConfig::new(), route).await;
+    let endpoint = Endpoint::new(StreamConfig::new().with_finite(true));
+    let mut server = Server::start_route(ServeConfig::new(), endpoint).await;
     let mut finishing = get(&server, "/").await;
     read_until(&mut finishing, "data: hello\n\n\r\n").await;
     let to_finishing = server.newest();
@@ -147,12 +147,12 @@ async fn finite_streams_may_finish_and_others_may_not() {
     to_finishing.notify(event(1)).unwrap();
     to_finishing.inform("stop").unwrap();
     assert_eq!(read_to_end(&mut finishing).await, "9\r\ndata: x\n\n\r\n0\r\n\r\n");
-    assert_eq!(server.end().await, Reason::Stopped);
+    assert_eq!(server.end().await, EndReason::Stopped);
 
     let mut rest = String::new();
     let _ = timeout(PATIENCE, dawdling.read_to_string(&mut rest)).await.expect("it stays open");
     assert_eq!(rest, "", "an abort has no last chunk");
-    assert_eq!(server.end().await, Reason::Drained);
+    assert_eq!(server.end().await, EndReason::Shutdown);
     server.stopped().await;
 }
 
@@ -163,7 +163,7 @@ async fn a_reader_that_has_stalled_does_not_hold_the_server() {
     read_until(&mut socket, "data: hello\n\n\r\n").await;
     server.newest().notify(event(20_000_000)).unwrap();
     server.gate.drain(&plan());
-    assert_eq!(server.end().await, Reason::Drained);
+    assert_eq!(server.end().await, EndReason::Shutdown);
     server.stopped().await;
 }
 
@@ -185,6 +185,6 @@ async fn a_server_that_is_dropped_drops_its_streams() {
     let mut client = connect(&server, 65_535).await;
     let _response = ask(&mut client, Method::GET, "/").await;
     server.task.abort();
-    assert_eq!(server.end().await, Reason::Dropped);
-    assert_eq!(server.end().await, Reason::Dropped);
+    assert_eq!(server.end().await, EndReason::Dropped);
+    assert_eq!(server.end().await, EndReason::Dropped);
 }

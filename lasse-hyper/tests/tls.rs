@@ -9,7 +9,7 @@ use std::time::Duration;
 use http::Request;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
-use lasse_hyper::{Route, ServeConfig, serve};
+use lasse_hyper::{Endpoint, ServeConfig, serve};
 use support::*;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -26,7 +26,7 @@ async fn start(config: ServeConfig) -> (Server, CertificateDer<'static>) {
     let key = PrivateKeyDer::Pkcs8(made.signing_key.serialize_der().into());
     let tls = ServerConfig::builder().with_no_client_auth();
     let tls = tls.with_single_cert(vec![certificate.clone()], key).unwrap();
-    let server = Server::start_with(Route::default(), |listener, gate, service| async move {
+    let server = Server::start_with(Endpoint::default(), |listener, gate, service| async move {
         let answer = move |request: Request<Incoming>| ready(service.answer(&request));
         serve(listener, config, service_fn(answer)).with_gate(&gate).with_tls(tls).await;
     })

@@ -9,7 +9,7 @@ use std::error::Error;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use lasse_tokio::lasse_core::{Accept, Event, Handler, Init, Instant, Next, RequestHead};
-use lasse_tokio::{Route, ServeConfig, now, respond, serve};
+use lasse_tokio::{Endpoint, ServeConfig, now, respond, serve};
 use tokio::net::TcpListener;
 
 struct Clock {
@@ -54,9 +54,9 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let port = std::env::var("PORT").unwrap_or_else(|_| "4000".into()).parse()?;
     let listener = TcpListener::bind(("127.0.0.1", port)).await?;
     eprintln!("http://{}/", listener.local_addr()?);
-    let route = Route::default();
+    let endpoint = Endpoint::default();
     serve(listener, ServeConfig::new(), move |request| {
-        let answer = respond::<Clock>(&request, &route, |_| every);
+        let answer = respond::<Clock>(&request, &endpoint, |_| every);
         async { answer }
     })
     .await;

@@ -17,9 +17,11 @@ use std::time::Duration;
 
 use http::header::CONTENT_TYPE;
 use http::{HeaderValue, Response, StatusCode};
-use lasse_tokio::lasse_core::{Channel, ChannelConfig, Event, Publisher, Slow, Start, Subscriber};
-use lasse_tokio::{Answer, Listener, Route, ServeConfig, Silence};
-use lasse_tokio::{deserted, pump, serve, subscribe};
+use lasse_tokio::lasse_core::{
+    Channel, ChannelConfig, Event, LagPolicy, Publisher, StartAt, Subscriber,
+};
+use lasse_tokio::{Answer, Endpoint, Listener, ServeConfig, Silence};
+use lasse_tokio::{dispatch, idle, serve, subscribe};
 use tokio::signal::unix::{SignalKind, signal};
 
 #[tokio::main]
@@ -28,16 +30,16 @@ async fn main() -> Result<Infallible, Box<dyn Error>> {
     let listener = Listener::bind(("127.0.0.1", port)).await?;
     eprintln!("http://{}/", listener.local_addr()?);
 
-    let config = ChannelConfig::new().with_start(Start::Oldest).with_slow(Slow::Skip);
+    let config = ChannelConfig::new().with_start(StartAt::Oldest).with_lag_policy(LagPolicy::Skip);
     let lines = Channel::new(&config);
-    tokio::spawn(pump(&lines));
+    tokio::spawn(dispatch(&lines));
     let publisher = lines.publisher();
     let reading = tokio::task::spawn_blocking(|| publish_lines(publisher));
 
-    let (channel, route) = (lines.clone(), Route::default());
+    let (channel, endpoint) = (lines.clone(), Endpoint::default());
     let server = serve(listener, ServeConfig::new(), move |request| {
         let response = match request.uri().path() {
-            "/events" => subscribe(&request, &route, &channel),
+            "/events" => subscribe(&request, &endpoint, &channel),
             "/" => reply(StatusCode::OK, "text/html; charset=utf-8", include_str!("relay.html")),
             _ => reply(StatusCode::NOT_FOUND, "text/plain", "there is / and /events\n"),
         };
@@ -75,7 +77,7 @@ async fn all_told(reading: tokio::task::JoinHandle<io::Result<()>>, lines: &Chan
     if let Ok(Err(error)) = reading.await {
         eprintln!("the input cannot be read on: {error}");
     }
-    deserted(lines, Duration::from_secs(5)).await;
+    idle(lines, Duration::from_secs(5)).await;
 }
 
 fn reply(

@@ -6,17 +6,17 @@ use http::Response;
 use lasse_core::{Accept, Body, Channel, Connection, Handler, Init, RequestHead, Subscriber};
 
 use crate::clock::now;
+use crate::endpoint::Endpoint;
 use crate::events::{Events, Relay, Said};
 use crate::gate::Permit;
 use crate::mailbox::{Mail, Mailbox, Notifier, Silence, mailbox};
-use crate::route::Route;
 use crate::session::Session;
 
 /// Answers a request by a stream of events, or as [`Accept::init`] decides.
 ///
 /// `args` is given the notifier of the new stream, to put wherever its messages
 /// will come from. It does not run if the request is refused: for its method, or
-/// by the route's gate.
+/// by the endpoint's gate.
 ///
 /// # Examples
 ///
@@ -32,24 +32,24 @@ use crate::session::Session;
 /// #     type Args = ();
 /// #     fn init((): (), _: &RequestHead<'_>) -> Init<Self> { Init::Stream(Self, vec![]) }
 /// # }
-/// use lasse_tokio::Route;
+/// use lasse_tokio::Endpoint;
 ///
-/// let route = Route::default();
+/// let endpoint = Endpoint::default();
 /// let request = http::Request::get("/events").body(())?;
 /// let mut subscribers = Vec::new();
 /// let response =
-///     lasse_tokio::respond::<Echo>(&request, &route, |notifier| subscribers.push(notifier));
+///     lasse_tokio::respond::<Echo>(&request, &endpoint, |notifier| subscribers.push(notifier));
 /// assert_eq!(response.status(), 200);
 /// subscribers[0].notify("hello")?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub fn respond<'a, H: Accept>(
     request: impl Into<RequestHead<'a>>,
-    route: &Route,
+    endpoint: &Endpoint,
     args: impl FnOnce(Notifier<H>) -> H::Args,
 ) -> Response<Answer<H>> {
-    respond_with(request, route, |request| {
-        let (notifier, mailbox) = mailbox(route.mailbox_capacity());
+    respond_with(request, endpoint, |request| {
+        let (notifier, mailbox) = mailbox(endpoint.mailbox_capacity());
         (H::init(args(notifier), request), mailbox)
     })
 }
@@ -61,13 +61,13 @@ pub fn respond<'a, H: Accept>(
 ///
 /// ```
 /// use lasse_tokio::lasse_core::Init;
-/// use lasse_tokio::{Events, Relay, Route};
+/// use lasse_tokio::{Events, Relay, Endpoint};
 /// # use lasse_tokio::Silence;
 ///
 /// # let events = Silence::<Relay>::new();
 /// # let request = http::Request::get("/tokens").body(())?;
-/// let route = Route::default();
-/// let response = lasse_tokio::respond_with(&request, &route, |request| {
+/// let endpoint = Endpoint::default();
+/// let response = lasse_tokio::respond_with(&request, &endpoint, |request| {
 ///     let init = match request.last_event_id().id() {
 ///         Some(_) => Init::NoContent,
 ///         None => Init::Stream(Relay, vec![]),
@@ -79,20 +79,20 @@ pub fn respond<'a, H: Accept>(
 /// ```
 pub fn respond_with<'a, H: Handler, M: Stream<Item = Mail<H>> + Unpin>(
     request: impl Into<RequestHead<'a>>,
-    route: &Route,
+    endpoint: &Endpoint,
     init: impl FnOnce(&RequestHead<'_>) -> (Init<H>, M),
 ) -> Response<Answer<H, M>> {
     let (mut mail, mut permit) = (None, None);
-    let init = |request: &RequestHead<'_>| match route.admit(request) {
+    let init = |request: &RequestHead<'_>| match endpoint.admit(request) {
         Ok(admitted) => {
             permit = admitted;
             let (answer, source) = init(request);
             mail = Some(source);
             answer
         }
-        Err(refused) => route.refuse(refused),
+        Err(refused) => endpoint.refuse(refused),
     };
-    let response = Connection::accept_with(request, init, route.config(), now());
+    let response = Connection::accept_with(request, init, endpoint.config(), now());
     response.map(|body| Answer::new(body, mail, permit))
 }
 
@@ -112,21 +112,21 @@ pub fn respond_with<'a, H: Handler, M: Stream<Item = Mail<H>> + Unpin>(
 /// #         Poll::Ready(None)
 /// #     }
 /// # }
-/// use lasse_tokio::Route;
-/// use lasse_tokio::lasse_core::{Config, Event};
+/// use lasse_tokio::Endpoint;
+/// use lasse_tokio::lasse_core::{StreamConfig, Event};
 ///
-/// let route = Route::new(Config::new().with_finite(true));
+/// let endpoint = Endpoint::new(StreamConfig::new().with_finite(true));
 /// let request = http::Request::get("/tokens").body(())?;
-/// let response = lasse_tokio::stream(&request, &route, Tokens);
+/// let response = lasse_tokio::stream(&request, &endpoint, Tokens);
 /// assert_eq!(response.headers()["content-type"], "text/event-stream");
 /// # Ok::<(), http::Error>(())
 /// ```
 pub fn stream<'a, S: Stream<Item: Into<Said>>>(
     request: impl Into<RequestHead<'a>>,
-    route: &Route,
+    endpoint: &Endpoint,
     events: S,
 ) -> Response<Answer<Relay, Events<S>>> {
-    respond_with(request, route, |_| (Init::Stream(Relay, Vec::new()), Events::new(events)))
+    respond_with(request, endpoint, |_| (Init::Stream(Relay, Vec::new()), Events::new(events)))
 }
 
 /// Answers a request by the events of a channel, from where the client left off:
@@ -136,22 +136,22 @@ pub fn stream<'a, S: Stream<Item: Into<Said>>>(
 /// # Examples
 ///
 /// ```
-/// use lasse_tokio::Route;
+/// use lasse_tokio::Endpoint;
 /// use lasse_tokio::lasse_core::{Channel, ChannelConfig, Event};
 ///
 /// let news = Channel::new(&ChannelConfig::new());
 /// let request = http::Request::get("/news").body(())?;
-/// let response = lasse_tokio::subscribe(&request, &Route::default(), &news);
+/// let response = lasse_tokio::subscribe(&request, &Endpoint::default(), &news);
 /// news.publish(&Event::new("tea is ready"))?;
 /// # let _ = response;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub fn subscribe<'a>(
     request: impl Into<RequestHead<'a>>,
-    route: &Route,
+    endpoint: &Endpoint,
     channel: &Channel,
 ) -> Response<Answer<Subscriber, Silence<Subscriber>>> {
-    respond_with(request, route, |request| {
+    respond_with(request, endpoint, |request| {
         channel.advance(now());
         let subscription = channel.subscribe(request.last_event_id());
         (subscription.into_init(|subscriber| subscriber), Silence::new())

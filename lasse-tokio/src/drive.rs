@@ -9,7 +9,7 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use futures_core::Stream;
-use lasse_core::{Close, Handler, Instant, Output, Reason};
+use lasse_core::{Close, EndReason, Handler, Instant, Output};
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::clock::{NEVER, now};
@@ -37,7 +37,7 @@ where
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Ended {
     /// Why.
-    pub reason: Reason,
+    pub reason: EndReason,
     /// Whether the client can tell that there should have been more.
     pub close: Close,
 }
@@ -69,7 +69,7 @@ where
                     }
                 }
                 Poll::Ready(Output::Close(close)) => {
-                    let reason = drive.session.reason().unwrap_or(Reason::Dropped);
+                    let reason = drive.session.reason().unwrap_or(EndReason::Dropped);
                     let close = match close {
                         Close::Clean => ready!(drive.poll_end(cx)),
                         Close::Abort => Close::Abort,

@@ -19,11 +19,11 @@ use lasse_core::{Ending, Frame, Read, Subscriber};
 /// # use std::pin::Pin;
 /// use futures_core::Stream;
 /// use lasse_tokio::Frames;
-/// use lasse_tokio::lasse_core::{Channel, ChannelConfig, Event, LastEventId, Start, Subscription};
+/// use lasse_tokio::lasse_core::{Channel, ChannelConfig, Event, LastEventId, StartAt, Subscription};
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// let news = Channel::new(&ChannelConfig::new().with_start(Start::Oldest));
+/// let news = Channel::new(&ChannelConfig::new().with_start(StartAt::Oldest));
 /// news.finish_with(&Event::new("The end."))?;
 /// let Subscription::Stream(subscriber) = news.subscribe(&LastEventId::Absent) else {
 ///     return Ok(());

@@ -3,10 +3,10 @@
 mod bell;
 mod config;
 mod drain;
-mod figures;
 mod permit;
-mod refused;
+mod rejected;
 mod report;
+mod stats;
 
 use std::future::Future;
 use std::pin::pin;
@@ -23,16 +23,16 @@ use bell::Bell;
 pub use config::GateConfig;
 pub use drain::DrainPlan;
 use drain::Timetable;
-use figures::Counters;
-pub use figures::Figures;
 pub use permit::Permit;
-pub use refused::{Cause, Refused};
+pub use rejected::{RejectReason, Rejected};
+use stats::Counters;
+pub use stats::GateStats;
 
 /// What the streams of a server pass on their way in: it lets in no more than
 /// the limits say, sends all home when the server shuts down, and counts. A
 /// clone is the same gate.
 ///
-/// Give it to the [`Route`](crate::Route)s whose streams it is to count.
+/// Give it to the [`Endpoint`](crate::Endpoint)s whose streams it is to count.
 ///
 /// # Examples
 ///
@@ -83,7 +83,7 @@ impl Gate {
     /// # Errors
     ///
     /// When the client should come back later, and in how long.
-    pub fn admit(&self, request: &RequestHead<'_>) -> Result<Permit, Refused> {
+    pub fn admit(&self, request: &RequestHead<'_>) -> Result<Permit, Rejected> {
         let admission = self.try_admit(request);
         if let Err(refused) = &admission {
             self.0.counters.count_refused(refused.cause());
@@ -96,7 +96,7 @@ impl Gate {
     /// [`is_draining`](Self::is_draining), and each stream learns when it is to end.
     /// A second plan replaces the first.
     pub fn drain(&self, plan: &DrainPlan) {
-        report::draining(plan, self.figures().open);
+        report::draining(plan, self.stats().open);
         self.0.timetable.set(plan, now());
         self.0.drains.fetch_add(1, Ordering::Release);
         self.0.bell.ring();
@@ -142,29 +142,29 @@ impl Gate {
     }
 
     /// What the gate has counted.
-    pub fn figures(&self) -> Figures {
-        self.0.counters.figures(self.0.open.load(Ordering::Relaxed))
+    pub fn stats(&self) -> GateStats {
+        self.0.counters.stats(self.0.open.load(Ordering::Relaxed))
     }
 
-    fn try_admit(&self, request: &RequestHead<'_>) -> Result<Permit, Refused> {
+    fn try_admit(&self, request: &RequestHead<'_>) -> Result<Permit, Rejected> {
         let gate = &*self.0;
         let limit = |open: usize| (open < gate.config.limit).then_some(open + 1);
-        let refused = |cause| Refused::new(cause, gate.config.retry());
+        let refused = |cause| Rejected::new(cause, gate.config.retry());
         if gate.open.fetch_update(Ordering::SeqCst, Ordering::Relaxed, limit).is_err() {
-            return Err(refused(Cause::Limit));
+            return Err(refused(RejectReason::Limit));
         }
         let permit = Permit::new(self.clone());
         if self.is_draining() {
             if let Some(retry) = gate.timetable.retry_if_shut(now()) {
                 permit.withdraw();
-                return Err(Refused::new(Cause::Draining, retry));
+                return Err(Rejected::new(RejectReason::Draining, retry));
             }
         }
         match gate.config.take_key(request) {
             Ok(key) => Ok(permit.with_key(key)),
             Err(()) => {
                 permit.withdraw();
-                Err(refused(Cause::LimitPerKey))
+                Err(refused(RejectReason::LimitPerKey))
             }
         }
     }

@@ -12,13 +12,13 @@
 
 mod answer;
 mod clock;
+mod dispatch;
 mod drive;
+mod endpoint;
 mod events;
 mod frames;
 mod gate;
 mod mailbox;
-mod pump;
-mod route;
 mod serve;
 mod session;
 mod sockets;
@@ -27,14 +27,14 @@ mod transport;
 
 pub use answer::{Answer, respond, respond_with, stream, subscribe};
 pub use clock::now;
+pub use dispatch::{dispatch, idle, sweep};
 pub use drive::{Drive, Ended, drive};
+pub use endpoint::{Endpoint, Refusal};
 pub use events::{Events, Relay, Said};
 pub use frames::{CutShort, Frames};
-pub use gate::{Cause, DrainPlan, Figures, Gate, GateConfig, Permit, Refused};
+pub use gate::{DrainPlan, Gate, GateConfig, GateStats, Permit, RejectReason, Rejected};
 pub use lasse_core;
 pub use mailbox::{Mail, Mailbox, Notifier, NotifyError, Silence, mailbox};
-pub use pump::{deserted, pump, tend};
-pub use route::{Refusal, Route};
 pub use serve::{InvalidServeConfig, PeerAddr, Serve, ServeConfig, serve, serve_connection};
 pub use session::Session;
 pub use sockets::{Listener, WriteDeadline};

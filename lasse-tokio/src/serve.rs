@@ -34,23 +34,23 @@ use exchange::Host;
 /// [`subscribe`](crate::subscribe)) or a response of its own.
 ///
 /// In the extensions of each request are the client's address, as [`PeerAddr`],
-/// and the server's [`Gate`], which [`Route`](crate::Route)s without a gate of their
+/// and the server's [`Gate`], which [`Endpoint`](crate::Endpoint)s without a gate of their
 /// own go by.
 ///
 /// # Examples
 ///
 /// ```no_run
 /// use lasse_tokio::lasse_core::Channel;
-/// use lasse_tokio::{Listener, Route, ServeConfig, serve, subscribe};
+/// use lasse_tokio::{Listener, Endpoint, ServeConfig, serve, subscribe};
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> std::io::Result<()> {
 /// # async fn told_to_stop() {}
 /// # let news = Channel::new(&Default::default());
 /// let listener = Listener::bind("127.0.0.1:4000").await?;
-/// let route = Route::default();
+/// let endpoint = Endpoint::default();
 /// serve(listener, ServeConfig::new(), move |request| {
-///     let response = subscribe(&request, &route, &news);
+///     let response = subscribe(&request, &endpoint, &news);
 ///     async { response }
 /// })
 /// .with_graceful_shutdown(told_to_stop())

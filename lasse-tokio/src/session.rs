@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use futures_core::Stream;
-use lasse_core::{Connection, Handler, Instant, Output, Reason, TransportError};
+use lasse_core::{Connection, EndReason, Handler, Instant, Output, TransportError};
 use tokio::time::{Sleep, sleep_until};
 
 use crate::clock::{at, now};
@@ -140,12 +140,12 @@ impl<H: Handler, M> Session<H, M> {
     }
 
     /// Tells that the stream is cut off for a reason that only the driver knows.
-    pub fn handle_lost(&mut self, reason: Reason) {
-        self.connection.handle_lost(reason);
+    pub fn abort(&mut self, reason: EndReason) {
+        self.connection.abort(reason);
     }
 
     /// Why the stream ended, once it has.
-    pub fn reason(&self) -> Option<Reason> {
+    pub fn reason(&self) -> Option<EndReason> {
         self.connection.reason()
     }
 

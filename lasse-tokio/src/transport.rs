@@ -21,7 +21,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 /// # let socket = tokio::io::empty();
 /// let input = b"GET /events HTTP/1.1\r\nhost: localhost\r\n\r\n";
 /// let head = parse_request(input, &Limits::default())?.expect("a whole head");
-/// let framer = Framer::of_stream(head.terms, &http::Response::new(()));
+/// let framer = Framer::of_stream(head.context, &http::Response::new(()));
 /// let transport = Transport::new(socket, framer).with_read_ahead(16 * 1024);
 /// # Ok::<(), lasse_tokio::lasse_core::http1::BadRequest>(())
 /// ```

@@ -3,15 +3,17 @@
 use std::time::Duration;
 
 use http::Request;
-use lasse_core::{Channel, ChannelConfig, Channels, Event, EventId, Gap, LastEventId, Retention};
+use lasse_core::{
+    Channel, ChannelConfig, Channels, Event, EventId, LastEventId, ResetReason, Retention,
+};
 use lasse_core::{Read, Subscription};
-use lasse_tokio::{Route, deserted, pump, subscribe, tend};
+use lasse_tokio::{Endpoint, dispatch, idle, subscribe, sweep};
 use tokio::time::{Instant, sleep};
 
 #[tokio::test(start_paused = true)]
 async fn a_pump_lets_go_of_events_that_grow_too_old() {
     let channel = of_an_hour();
-    tokio::spawn(pump(&channel));
+    tokio::spawn(dispatch(&channel));
     sleep(minutes(50)).await;
     channel.publish(&Event::new("after a long silence")).unwrap();
     sleep(minutes(59)).await;
@@ -22,8 +24,8 @@ async fn a_pump_lets_go_of_events_that_grow_too_old() {
 
 #[tokio::test(start_paused = true)]
 async fn channels_that_are_tended_go_when_no_one_uses_them() {
-    let chats = Channels::<u32>::new(&ChannelConfig::new().with_keep(minutes(1)));
-    tokio::spawn(tend(&chats));
+    let chats = Channels::<u32>::new(&ChannelConfig::new().with_idle_timeout(minutes(1)));
+    tokio::spawn(sweep(&chats));
     let kept = chats.open(0_u32);
     (1..5000_u32).for_each(|key| drop(chats.open(key)));
     sleep(minutes(1)).await;
@@ -44,14 +46,14 @@ async fn without_a_pump_who_comes_brings_the_time() {
     assert_eq!(channel.stats().resumed, 2);
     sleep(minutes(6)).await;
     come_back(&channel, &first);
-    assert_eq!((channel.stats().events, channel.stats().resets(Gap::Expired)), (0, 1));
+    assert_eq!((channel.stats().events, channel.stats().resets(ResetReason::Expired)), (0, 1));
 }
 
 #[tokio::test(start_paused = true)]
 async fn events_gather_for_as_long_as_a_channel_lingers() {
     let linger = Duration::from_millis(20);
     let channel = Channel::new(&ChannelConfig::new().with_linger(linger));
-    tokio::spawn(pump(&channel));
+    tokio::spawn(dispatch(&channel));
     let Subscription::Stream(mut reader) = channel.subscribe(&LastEventId::Absent) else {
         panic!("there is room");
     };
@@ -78,7 +80,7 @@ async fn a_channel_is_deserted_once_its_last_reader_is_gone_for_the_grace() {
         sleep(minutes(7)).await;
         drop(reader);
     });
-    deserted(&channel, minutes(1)).await;
+    idle(&channel, minutes(1)).await;
     assert_eq!(begin.elapsed(), minutes(8));
 }
 
@@ -90,7 +92,7 @@ fn of_an_hour() -> Channel {
 /// Comes back for a moment, having heard the event `last`.
 fn come_back(channel: &Channel, last: &EventId) {
     let request = Request::get("/").header("last-event-id", last.as_str()).body(()).unwrap();
-    drop(subscribe(&request, &Route::default(), channel));
+    drop(subscribe(&request, &Endpoint::default(), channel));
 }
 
 fn minutes(minutes: u64) -> Duration {

@@ -3,7 +3,7 @@
 use std::error::Error;
 
 use lasse_testkit::checks::{self, Journal, Puppet, Server};
-use lasse_tokio::{Route, ServeConfig, respond, serve};
+use lasse_tokio::{Endpoint, ServeConfig, respond, serve};
 use tokio::net::TcpListener;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -12,10 +12,10 @@ async fn tokio_serves_as_it_should() -> Result<(), Box<dyn Error>> {
     let server =
         Server { address: listener.local_addr()?, journal: Journal::new(), is_guest: false };
     let config = ServeConfig::new().with_head_timeout(checks::HEAD_TIME)?;
-    let route = Route::new(checks::config()?);
+    let endpoint = Endpoint::new(checks::config()?);
     let journal = server.journal.clone();
     let serving = serve(listener, config, move |request| {
-        let response = respond::<Puppet>(&request, &route, |_| journal.clone());
+        let response = respond::<Puppet>(&request, &endpoint, |_| journal.clone());
         async { response }
     });
     tokio::spawn(serving.into_future());

@@ -3,8 +3,8 @@
 use std::future::ready;
 
 use http::{Request, Response};
-use lasse_core::{Channel, ChannelConfig, Close, Config, Event, Position};
-use lasse_tokio::{Answer, PeerAddr, Route, ServeConfig, serve_connection, subscribe};
+use lasse_core::{Channel, ChannelConfig, Close, Event, PositionNotice, StreamConfig};
+use lasse_tokio::{Answer, Endpoint, PeerAddr, ServeConfig, serve_connection, subscribe};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
 
 const PEER: &str = "192.0.2.1:4000";
@@ -12,14 +12,14 @@ const PEER: &str = "192.0.2.1:4000";
 #[tokio::test(start_paused = true)]
 async fn requests_are_served_one_after_the_other_and_told_who_asks() {
     let (mut client, mut server) = duplex(4096);
-    let channel = Channel::new(&ChannelConfig::new().with_position(Position::Untold));
+    let channel = Channel::new(&ChannelConfig::new().with_position(PositionNotice::Untold));
     channel.finish_with(&Event::new("all there is")).unwrap();
-    let route = Route::new(Config::new().with_first_byte(false));
+    let endpoint = Endpoint::new(StreamConfig::new().with_first_byte(false));
     let factory = |request: Request<()>| {
         let PeerAddr(peer) = *request.extensions().get().unwrap();
         ready(match request.uri().path() {
             "/peer" => Response::new(Answer::from(peer.to_string())),
-            _ => subscribe(&request, &route, &channel),
+            _ => subscribe(&request, &endpoint, &channel),
         })
     };
     let config = ServeConfig::new();

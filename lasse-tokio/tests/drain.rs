@@ -9,7 +9,7 @@ use bytes::Bytes;
 use http::{Request, Response};
 use lasse_core::Init;
 use lasse_tokio::{
-    Answer, DrainPlan, Gate, Listener, Relay, Route, ServeConfig, Silence, respond_with, serve,
+    Answer, DrainPlan, Endpoint, Gate, Listener, Relay, ServeConfig, Silence, respond_with, serve,
 };
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -39,8 +39,8 @@ fn answer(request: &Request<()>) -> Response<Answer<Relay, Silence<Relay>>> {
     if request.uri() == "/hello" {
         return Response::new(Answer::Full(Bytes::from_static(b"hello")));
     }
-    let route = Route::default();
-    respond_with(request, &route, |_| (Init::Stream(Relay, vec![]), Silence::new()))
+    let endpoint = Endpoint::default();
+    respond_with(request, &endpoint, |_| (Init::Stream(Relay, vec![]), Silence::new()))
 }
 
 async fn ask(server: SocketAddr, path: &str) -> io::Result<TcpStream> {
@@ -74,7 +74,7 @@ async fn every_client_is_told_to_come_back_and_its_socket_is_closed() -> io::Res
     for _ in 0..100 {
         clients.push(ask(server, "/").await?);
     }
-    while gate.figures().open < clients.len() {
+    while gate.stats().open < clients.len() {
         tokio::task::yield_now().await;
     }
 
@@ -86,7 +86,7 @@ async fn every_client_is_told_to_come_back_and_its_socket_is_closed() -> io::Res
         assert!(said.ends_with("\r\n0\r\n\r\n"), "{said}");
     }
     timeout(SOON, serving).await??;
-    assert_eq!(gate.figures().open, 0);
+    assert_eq!(gate.stats().open, 0);
     assert!(TcpStream::connect(server).await.is_err(), "no one listens any more");
     Ok(())
 }

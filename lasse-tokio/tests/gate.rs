@@ -5,21 +5,21 @@ use std::task::Poll;
 use std::time::Duration;
 
 use http::Request;
-use lasse_core::{Drain, Reason, RequestHead};
-use lasse_tokio::{Cause, DrainPlan, Gate, GateConfig, Permit, Refused, now};
+use lasse_core::{Drain, EndReason, RequestHead};
+use lasse_tokio::{DrainPlan, Gate, GateConfig, Permit, RejectReason, Rejected, now};
 use tokio::time::{Instant, sleep, timeout};
 
-fn admit(gate: &Gate) -> Result<Permit, Refused> {
+fn admit(gate: &Gate) -> Result<Permit, Rejected> {
     admit_from(gate, "anyone")
 }
 
 /// Admits a stream for a user, who names himself in the path.
-fn admit_from(gate: &Gate, user: &str) -> Result<Permit, Refused> {
+fn admit_from(gate: &Gate, user: &str) -> Result<Permit, Rejected> {
     let request = Request::get(format!("/{user}")).body(()).unwrap();
     gate.admit(&RequestHead::from(&request))
 }
 
-fn cause(admission: Result<Permit, Refused>) -> Option<Cause> {
+fn cause(admission: Result<Permit, Rejected>) -> Option<RejectReason> {
     admission.err().map(|refused| refused.cause())
 }
 
@@ -37,7 +37,7 @@ fn no_more_are_let_in_than_the_limit_says() {
     let first = admit(&gate).unwrap();
     let _second = admit(&gate).unwrap();
     let refused = admit(&gate).unwrap_err();
-    assert_eq!(refused.cause(), Cause::Limit);
+    assert_eq!(refused.cause(), RejectReason::Limit);
     assert!((secs(7)..=secs(9)).contains(&refused.retry()));
     drop(first);
     assert!(admit(&gate).is_ok());
@@ -51,11 +51,11 @@ fn no_more_of_one_key_are_let_in_than_its_limit_says() {
     };
     let gate = Gate::new(GateConfig::new().with_limit(5).with_limit_per_key(1, user));
     let ann = admit_from(&gate, "ann").unwrap();
-    assert_eq!(cause(admit_from(&gate, "ann")), Some(Cause::LimitPerKey));
+    assert_eq!(cause(admit_from(&gate, "ann")), Some(RejectReason::LimitPerKey));
     let _others = ["bob", "admin", "admin"].map(|user| admit_from(&gate, user).unwrap());
     drop(ann);
     let _ann = admit_from(&gate, "ann").unwrap();
-    assert_eq!(gate.figures().open, 4, "a refusal for the key leaves the place in all free");
+    assert_eq!(gate.stats().open, 4, "a refusal for the key leaves the place in all free");
 }
 
 #[test]
@@ -63,7 +63,7 @@ fn a_place_is_free_again_whichever_way_it_was_left() {
     let gate = Gate::new(GateConfig::new().with_limit(1).with_limit_per_key(1, |_| Some(())));
     admit(&gate).unwrap().withdraw();
     drop(admit(&gate).unwrap());
-    admit(&gate).unwrap().record(Reason::Stopped);
+    admit(&gate).unwrap().record(EndReason::Stopped);
     let permit = admit(&gate).unwrap();
     let panic = std::thread::spawn(move || {
         let _permit = permit;
@@ -76,25 +76,25 @@ fn a_place_is_free_again_whichever_way_it_was_left() {
 #[test]
 fn streams_are_counted_by_reason_and_refusals_by_cause() {
     let gate = Gate::new(GateConfig::new().with_limit(1));
-    for reason in [Reason::Stopped, Reason::Stalled, Reason::Stopped] {
+    for reason in [EndReason::Stopped, EndReason::Stalled, EndReason::Stopped] {
         admit(&gate).unwrap().record(reason);
     }
     admit(&gate).unwrap().withdraw();
     drop(admit(&gate).unwrap());
     let _open = admit(&gate).unwrap();
-    assert_eq!(cause(admit(&gate)), Some(Cause::Limit));
-    let figures = gate.figures();
+    assert_eq!(cause(admit(&gate)), Some(RejectReason::Limit));
+    let figures = gate.stats();
     assert_eq!((figures.open, figures.draining), (1, 0));
-    for reason in Reason::ALL {
+    for reason in EndReason::ALL {
         let expected = match reason {
-            Reason::Stopped => 2,
-            Reason::Stalled | Reason::Dropped => 1,
+            EndReason::Stopped => 2,
+            EndReason::Stalled | EndReason::Dropped => 1,
             _ => 0,
         };
         assert_eq!(figures.ended(reason), expected, "{reason}");
     }
-    assert_eq!(figures.refused(Cause::Limit), 1);
-    assert_eq!(figures.refused(Cause::LimitPerKey), 0);
+    assert_eq!(figures.refused(RejectReason::Limit), 1);
+    assert_eq!(figures.refused(RejectReason::LimitPerKey), 0);
 }
 
 #[test]
@@ -113,9 +113,9 @@ async fn new_streams_are_served_during_the_notice_and_refused_after_it() {
     assert!(timeout(Duration::from_millis(5), gate.shut()).await.is_err());
     gate.shut().await;
     let refused = admit(&gate).unwrap_err();
-    assert_eq!(refused.cause(), Cause::Draining);
+    assert_eq!(refused.cause(), RejectReason::Draining);
     assert!((secs(2)..=secs(3)).contains(&refused.retry()));
-    assert_eq!(gate.figures().refused(Cause::Draining), 1);
+    assert_eq!(gate.stats().refused(RejectReason::Draining), 1);
 }
 
 #[tokio::test(start_paused = true)]
@@ -133,12 +133,12 @@ async fn a_stream_hears_once_when_it_has_to_end() {
     assert!((start + secs(6)..=start + secs(16)).contains(&drain.end_at));
     assert!((secs(1)..=secs(2)).contains(&drain.retry));
     assert_eq!(drain.abort_at, start + secs(36));
-    assert_eq!(gate.figures().draining, 1);
+    assert_eq!(gate.stats().draining, 1);
 
     let again = poll_fn(|cx| Poll::Ready(permit.poll_drain(cx)));
     assert!(again.await.is_pending());
     drop(permit);
-    assert_eq!(gate.figures().draining, 0);
+    assert_eq!(gate.stats().draining, 0);
 }
 
 #[tokio::test(start_paused = true)]
@@ -166,8 +166,8 @@ async fn a_second_plan_replaces_the_first() {
     };
     let (drain, hurried_at) = tokio::join!(drain_of(&mut permit), hurry);
     assert_eq!((drain.end_at, drain.abort_at), (hurried_at, hurried_at));
-    assert_eq!(cause(admit(&gate)), Some(Cause::Draining));
-    assert_eq!(gate.figures().draining, 1, "it is counted once");
+    assert_eq!(cause(admit(&gate)), Some(RejectReason::Draining));
+    assert_eq!(gate.stats().draining, 1, "it is counted once");
 }
 
 #[tokio::test(start_paused = true)]

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use http::Request;
-use lasse_core::{Reason, RequestHead};
+use lasse_core::{EndReason, RequestHead};
 use lasse_tokio::{DrainPlan, Gate, GateConfig, Permit};
 use metrics::{Counter, Histogram, Key, KeyName, Recorder, SharedString, Unit};
 use tracing::field::{Field, Visit};
@@ -20,7 +20,7 @@ fn play() -> Permit {
     let gate = Gate::new(GateConfig::new().with_limit(2));
     let (mut stalled, open) = (gate.admit(&request).unwrap(), gate.admit(&request).unwrap());
     gate.admit(&request).unwrap_err();
-    stalled.record(Reason::Stalled);
+    stalled.record(EndReason::Stalled);
     drop(stalled);
     gate.drain(&DrainPlan::new());
     open
@@ -28,9 +28,9 @@ fn play() -> Permit {
 
 /// Keeps the figures by name and labels.
 #[derive(Default)]
-struct Figures(Mutex<BTreeMap<String, Arc<AtomicU64>>>);
+struct GateStats(Mutex<BTreeMap<String, Arc<AtomicU64>>>);
 
-impl Figures {
+impl GateStats {
     fn figure(&self, key: &Key) -> Arc<AtomicU64> {
         let labels = key.labels().map(|label| format!(" {}={}", label.key(), label.value()));
         let name = format!("{}{}", key.name(), labels.collect::<String>());
@@ -38,7 +38,7 @@ impl Figures {
     }
 }
 
-impl Recorder for Figures {
+impl Recorder for GateStats {
     fn describe_counter(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
     fn describe_gauge(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
     fn describe_histogram(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
@@ -60,7 +60,7 @@ static ALONE: Mutex<()> = Mutex::new(());
 #[test]
 fn metrics_count_streams_by_reason_and_refusals_by_cause() {
     let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
-    let recorder = Figures::default();
+    let recorder = GateStats::default();
     let _open = metrics::with_local_recorder(&recorder, play);
     let figures = recorder.0.lock().unwrap();
     let figures: Vec<_> =

@@ -15,7 +15,7 @@ use std::error::Error;
 use std::time::Duration;
 use std::{env, io};
 
-use lasse_core::{Channel, ChannelConfig, Epoch, Event, EventId, Reason};
+use lasse_core::{Channel, ChannelConfig, EndReason, Epoch, Event, EventId};
 use server::{Server, Stack};
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -30,8 +30,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     for line in io::stdin().lines() {
         let line = line?;
         if line.is_empty() {
-            let figures = server.gate.figures();
-            let too_slow = figures.ended(Reason::Stalled) + figures.ended(Reason::Lagged);
+            let figures = server.gate.stats();
+            let too_slow = figures.ended(EndReason::Stalled) + figures.ended(EndReason::Lagged);
             println!("{} {too_slow}", figures.open);
             continue;
         }

@@ -14,7 +14,7 @@ mod server;
 
 use std::error::Error;
 
-use lasse_core::{ChannelConfig, Retention, Slow};
+use lasse_core::{ChannelConfig, LagPolicy, Retention};
 use race::Race;
 use server::STACKS;
 use tokio::time::Instant;
@@ -29,7 +29,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             ("in a flood", Race::new(stack, &scant, reconnects)),
             (
                 "in a flood, skipping",
-                Race::new(stack, &scant.clone().with_slow(Slow::Skip), reconnects),
+                Race::new(stack, &scant.clone().with_lag_policy(LagPolicy::Skip), reconnects),
             ),
         ];
         for (name, race) in races {

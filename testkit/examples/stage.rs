@@ -17,9 +17,10 @@ use http::{HeaderValue, Request, Response};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use lasse_hyper::lasse_core::{
-    Accept, Channel, ChannelConfig, Config, Event, EventId, EventName, Init, Retention, Subscriber,
+    Accept, Channel, ChannelConfig, Event, EventId, EventName, Init, Retention, StreamConfig,
+    Subscriber,
 };
-use lasse_hyper::{Listener, Route, ServeConfig, Silence, respond_with, serve};
+use lasse_hyper::{Endpoint, Listener, ServeConfig, Silence, respond_with, serve};
 use serde::Deserialize;
 use tokio_rustls::rustls::{self, pki_types::PrivatePkcs8KeyDer};
 
@@ -28,14 +29,14 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let Options { tls, keep, keep_alive } = Options::from_args()?;
     let retention = Retention::new().with_events(keep).with_bytes(64 << 20);
     let channel = Channel::new(&ChannelConfig::new().with_retention(retention));
-    let route = Route::new(Config::new().with_keep_alive(keep_alive)?);
+    let endpoint = Endpoint::new(StreamConfig::new().with_keep_alive(keep_alive)?);
     let port = std::env::var("PORT").unwrap_or_else(|_| "0".into()).parse::<u16>()?;
     let listener = Listener::bind(("127.0.0.1", port)).await?;
     let address = listener.local_addr()?;
 
     let readers = channel.clone();
     let service = service_fn(move |request: Request<Incoming>| {
-        let response = respond_with(&request, &route, |head| match head.uri().path() {
+        let response = respond_with(&request, &endpoint, |head| match head.uri().path() {
             "/events" => (Subscriber::init(readers.clone(), head), Silence::new()),
             _ => (Init::Respond(page()), Silence::new()),
         });

@@ -4,8 +4,8 @@
 use std::time::Duration;
 
 use lasse_core::{
-    Cursor, Ending, Epoch, Event, EventId, Gap, Instant, LastEventId, Log, Read, Resume, Retention,
-    Start,
+    Cursor, Ending, Epoch, Event, EventId, Instant, LastEventId, Log, Read, ResetReason, Resume,
+    Retention, StartAt,
 };
 
 /// Something to do with a log.
@@ -20,7 +20,7 @@ pub enum LogCall {
     /// Has a reader read up to so many bytes.
     Read(usize, usize),
     /// Has a reader start anew.
-    Connect(usize, LastSeen, Start),
+    Connect(usize, LastSeen, StartAt),
     /// Lets so many seconds pass.
     Advance(u64),
     /// Lets go of everything.
@@ -77,7 +77,7 @@ impl CheckedLog {
         let age = Duration::from_secs(64);
         let retention = if ages { retention.with_age(age) } else { retention };
         let log = Log::new(Epoch::new("k").unwrap(), retention);
-        let readers = vec![(log.cursor(Start::Now), 0); READERS];
+        let readers = vec![(log.cursor(StartAt::Now), 0); READERS];
         let now = Instant::from_nanos(0);
         Self { log, said: Vec::new(), first: 0, readers, events, bytes, ending: None, now }
     }
@@ -166,7 +166,7 @@ impl CheckedLog {
         }
     }
 
-    fn connect(&mut self, reader: usize, last: &LastSeen, start: Start) {
+    fn connect(&mut self, reader: usize, last: &LastSeen, start: StartAt) {
         let text = match last {
             LastSeen::Absent => None,
             LastSeen::Event(back) => self.said.iter().rev().nth(*back).map(|said| said.id.clone()),
@@ -178,14 +178,14 @@ impl CheckedLog {
         };
         let last = LastEventId::from_values(text.as_deref().map(str::as_bytes));
         let begin = match start {
-            Start::Oldest => self.first,
-            Start::Last(n) => self.said.len().saturating_sub(n as usize).max(self.first),
+            StartAt::Oldest => self.first,
+            StartAt::Last(n) => self.said.len().saturating_sub(n as usize).max(self.first),
             _ => self.said.len(),
         };
         let expected = match &last {
             LastEventId::Absent | LastEventId::Empty => Ok(begin),
             LastEventId::Id(id) => self.after(id.as_str()),
-            LastEventId::Invalid(_) => Err(Gap::Unknown),
+            LastEventId::Invalid(_) => Err(ResetReason::Unknown),
         };
         let is_over = |position| self.ending.is_some() && position == self.said.len();
         let (cursor, position) = match (self.log.resume(&last, start), expected) {
@@ -200,11 +200,12 @@ impl CheckedLog {
     }
 
     /// Where a client goes on that has seen `id`.
-    fn after(&self, id: &str) -> Result<usize, Gap> {
+    fn after(&self, id: &str) -> Result<usize, ResetReason> {
         let Some(("k", number)) = numbered(id) else {
             let mut kept = self.said.iter().enumerate().skip(self.first);
             let found = kept.find(|(_, said)| said.is_own && said.id == id);
-            let unheld = if numbered(id).is_some() { Gap::Foreign } else { Gap::Unknown };
+            let unheld =
+                if numbered(id).is_some() { ResetReason::Foreign } else { ResetReason::Unknown };
             return found.map(|(position, _)| position + 1).ok_or(unheld);
         };
         let gone = match self.first.checked_sub(1) {
@@ -212,8 +213,8 @@ impl CheckedLog {
             None => self.said.first().map_or(0, |said| said.number - 1),
         };
         match number {
-            _ if number > self.newest() => Err(Gap::Ahead),
-            _ if number < gone => Err(Gap::Expired),
+            _ if number > self.newest() => Err(ResetReason::Ahead),
+            _ if number < gone => Err(ResetReason::Expired),
             _ => Ok(self.said.iter().take_while(|said| said.number <= number).count()),
         }
     }

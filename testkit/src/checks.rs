@@ -21,7 +21,7 @@ use std::thread;
 use std::time::Duration;
 
 use http::{HeaderName, HeaderValue};
-use lasse_core::{Config, Frame, InvalidConfig};
+use lasse_core::{Frame, InvalidConfig, StreamConfig};
 
 pub use journal::Journal;
 pub use puppet::Puppet;
@@ -47,8 +47,8 @@ pub struct Server {
 /// # Errors
 ///
 /// Never, unless the settings here could not work.
-pub fn config() -> Result<Config, InvalidConfig> {
-    Config::new()
+pub fn config() -> Result<StreamConfig, InvalidConfig> {
+    StreamConfig::new()
         .with_keep_alive(KEEP_ALIVE)?
         .with_keep_alive_frame(Frame::comment("alive"))?
         .with_write_timeout(WRITE_TIMEOUT)?

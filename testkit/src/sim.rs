@@ -16,8 +16,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::Request;
 use lasse_core::{
-    Channel, ChannelConfig, Client, ClientOutput, Close, Config, Connection, Drain, Epoch, Event,
-    EventId, Instant, Position, Retention, Slow, Start, Subscriber,
+    Channel, ChannelConfig, Client, ClientOutput, Close, Connection, Drain, Epoch, Event, EventId,
+    Instant, LagPolicy, PositionNotice, Retention, StartAt, StreamConfig, Subscriber,
 };
 
 use dice::Dice;
@@ -57,7 +57,7 @@ struct World {
     now: Instant,
     dice: Dice,
     channels: ChannelConfig,
-    streams: Config,
+    streams: StreamConfig,
     channel: Channel,
     client: Client,
     client_deadline: Option<Instant>,
@@ -80,12 +80,12 @@ impl World {
         let now = Instant::from_nanos(0);
         let channels = ChannelConfig::new()
             .with_retention(Retention::new().with_events(dice.pick(&[3, 20, u64::MAX])))
-            .with_start(dice.pick(&[Start::Now, Start::Oldest, Start::Last(3)]))
-            .with_slow(dice.pick(&[Slow::Disconnect, Slow::Skip]))
-            .with_position(dice.pick(&[Position::Id, Position::Open]))
+            .with_start(dice.pick(&[StartAt::Now, StartAt::Oldest, StartAt::Last(3)]))
+            .with_lag_policy(dice.pick(&[LagPolicy::Disconnect, LagPolicy::Skip]))
+            .with_position(dice.pick(&[PositionNotice::Id, PositionNotice::Open]))
             .with_backfill(dice.once_in(2))
-            .with_slice(dice.pick(&[1, 500, 16 * 1024]));
-        let streams = Config::new()
+            .with_read_budget(dice.pick(&[1, 500, 16 * 1024]));
+        let streams = StreamConfig::new()
             .with_max_age(Duration::from_secs(dice.within(20..600)))
             .map_err(|error| error.to_string())?;
         let request =

@@ -10,7 +10,7 @@ use std::net::SocketAddr;
 use std::sync::mpsc::channel;
 use std::thread;
 
-use client::{Notifier, Terms};
+use client::{Notifier, ResponseContext};
 use lasse_core::{Accept, Subscriber};
 use lasse_testkit::checks::{self, Journal, Puppet, Server};
 use lasse_testkit::{is_woken_by_a_channel, lines_of};
@@ -49,7 +49,7 @@ fn serve<H: Accept<Notify: Send> + 'static>(
 ) -> Result<SocketAddr, Box<dyn Error>> {
     let listener = TcpListener::bind(([127, 0, 0, 1], 0).into())?;
     let address = listener.local_addr()?;
-    let terms = Terms { head_time: checks::HEAD_TIME, config: checks::config()?, args };
-    thread::spawn(move || server::serve(listener, terms));
+    let context = ResponseContext { head_time: checks::HEAD_TIME, config: checks::config()?, args };
+    thread::spawn(move || server::serve(listener, context));
     Ok(address)
 }

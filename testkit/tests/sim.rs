@@ -35,7 +35,7 @@ const EVENTFUL: [&str; 11] = [
     "reset expired",
     "reset foreign",
     "reset lagged",
-    "drained",
+    "shutdown",
     "expired",
     "lagged",
     "peer_closed",

@@ -61,7 +61,7 @@ fn resident(adapter: &str, stack: Stack, first_reads: bool) -> usize {
     }
     let resident = feed.resident();
     if !first_reads {
-        settle("it is dropped, and counted", || feed.figures() == (999, 1));
+        settle("it is dropped, and counted", || feed.stats() == (999, 1));
     }
     publish(&mut feed, 0);
     others.iter_mut().for_each(Fan::hear);

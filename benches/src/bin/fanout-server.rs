@@ -24,7 +24,9 @@ use hyper::service::service_fn;
 use lasse_benches::feed::{Feed, Hub, Question};
 use lasse_hyper::EventBody;
 use lasse_tokio::lasse_core::{Init, RequestHead};
-use lasse_tokio::{Answer, Listener, Route, ServeConfig, Silence, mailbox, pump, respond_with};
+use lasse_tokio::{
+    Answer, Endpoint, Listener, ServeConfig, Silence, dispatch, mailbox, respond_with,
+};
 use tokio::runtime::{Builder, Runtime};
 
 #[derive(Clone, Copy, PartialEq)]
@@ -80,14 +82,14 @@ fn runtime(threads: usize) -> std::io::Result<Runtime> {
 async fn run(options: Options) -> Result<(), Box<dyn Error>> {
     let listener = Listener::bind(("127.0.0.1", options.port)).await?;
     let hub = Arc::new(Hub::new(options.linger));
-    let route = Route::default();
+    let endpoint = Endpoint::default();
     match options.adapter {
         Adapter::Tokio => {
-            tokio::spawn(pump(&hub.channel));
+            tokio::spawn(dispatch(&hub.channel));
             let server = lasse_tokio::serve(listener, ServeConfig::new(), move |request| {
                 ready(match Question::of(&request) {
                     Question::Other => hub.command(&request).map(Answer::from),
-                    question => respond_with(&request, &route, |request| {
+                    question => respond_with(&request, &endpoint, |request| {
                         (hub.subscribe(question, request), Silence::new())
                     }),
                 })
@@ -98,7 +100,7 @@ async fn run(options: Options) -> Result<(), Box<dyn Error>> {
             let server = lasse_tokio::serve(listener, ServeConfig::new(), move |request| {
                 ready(match Question::of(&request) {
                     Question::Other => hub.command(&request).map(Answer::from),
-                    question => respond_with(&request, &route, |request: &RequestHead<'_>| {
+                    question => respond_with(&request, &endpoint, |request: &RequestHead<'_>| {
                         let (notifier, mailbox) = mailbox(1024);
                         let init: Init<Feed> = hub.enlist(question, request, notifier);
                         (init, mailbox)
@@ -108,9 +110,9 @@ async fn run(options: Options) -> Result<(), Box<dyn Error>> {
             server.await;
         }
         Adapter::Hyper => {
-            tokio::spawn(pump(&hub.channel));
+            tokio::spawn(dispatch(&hub.channel));
             let service = service_fn(move |request| {
-                ready(Ok::<_, Infallible>(answer_by_hyper(&hub, &route, &request)))
+                ready(Ok::<_, Infallible>(answer_by_hyper(&hub, &endpoint, &request)))
             });
             lasse_hyper::serve(listener, ServeConfig::new(), service).await;
         }
@@ -120,10 +122,10 @@ async fn run(options: Options) -> Result<(), Box<dyn Error>> {
 
 type Body = Either<EventBody<Feed, Silence<Feed>>, Full<Bytes>>;
 
-fn answer_by_hyper<B>(hub: &Arc<Hub>, route: &Route, request: &Request<B>) -> Response<Body> {
+fn answer_by_hyper<B>(hub: &Arc<Hub>, endpoint: &Endpoint, request: &Request<B>) -> Response<Body> {
     match Question::of(request) {
         Question::Other => hub.command(request).map(|body| Either::Right(Full::new(body))),
-        question => lasse_hyper::respond_with(request, route, |request| {
+        question => lasse_hyper::respond_with(request, endpoint, |request| {
             (hub.subscribe(question, request), Silence::new())
         })
         .map(Either::Left),

@@ -6,18 +6,18 @@ use std::sync::{Arc, Weak};
 use std::task::{Context, Wake, Waker};
 use std::time::Duration;
 
-use lasse_core::http1::{Conversation, Limits, Step};
-use lasse_core::{Accept, Config, Connection, Handler, Instant};
+use lasse_core::http1::{Limits, ServerConnection, ServerOutput};
+use lasse_core::{Accept, Connection, Handler, Instant, StreamConfig};
 use mio::Token;
 use mio::net::TcpStream;
 
 use crate::server::NEVER;
 
-/// On what terms clients are served. `args` makes what `init` is passed; it may
+/// On what context clients are served. `args` makes what `init` is passed; it may
 /// keep the notifier.
-pub(crate) struct Terms<A> {
+pub(crate) struct ResponseContext<A> {
     pub(crate) head_time: Duration,
-    pub(crate) config: Config,
+    pub(crate) config: StreamConfig,
     pub(crate) args: A,
 }
 
@@ -73,17 +73,21 @@ pub(crate) struct Client<H: Handler> {
     /// When it has a turn anyway.
     pub(crate) next_turn: Instant,
     socket: TcpStream,
-    conversation: Conversation<H>,
+    conversation: ServerConnection<H>,
     notifier: Notifier<H>,
     /// What its notifiers look at.
     _presence: Arc<()>,
 }
 
 impl<H: Accept<Notify: Send> + 'static> Client<H> {
-    pub(crate) fn new<A>(socket: TcpStream, notifier: Notifier<H>, terms: &Terms<A>) -> Self {
+    pub(crate) fn new<A>(
+        socket: TcpStream,
+        notifier: Notifier<H>,
+        context: &ResponseContext<A>,
+    ) -> Self {
         let _ = socket.set_nodelay(true);
-        let Terms { config, head_time, .. } = terms;
-        let conversation = Conversation::new(config, Limits::default(), *head_time, now());
+        let ResponseContext { config, head_time, .. } = context;
+        let conversation = ServerConnection::new(config, Limits::default(), *head_time, now());
         let presence = Arc::new(());
         let notifier = Notifier { is_there: Arc::downgrade(&presence), ..notifier };
         Self {
@@ -98,7 +102,7 @@ impl<H: Accept<Notify: Send> + 'static> Client<H> {
 
     /// Does what can be done without waiting, and tells when to come back if nothing
     /// happens before; not at all, if the connection is over.
-    pub(crate) fn take_turn<A>(&mut self, terms: &Terms<A>) -> Option<Instant>
+    pub(crate) fn take_turn<A>(&mut self, context: &ResponseContext<A>) -> Option<Instant>
     where
         A: Fn(Notifier<H>) -> H::Args,
     {
@@ -107,21 +111,23 @@ impl<H: Accept<Notify: Send> + 'static> Client<H> {
         self.read_mail();
         for _ in 0..STEPS {
             let written = match self.conversation.poll_output(now()) {
-                Step::Write(wire) => self.socket.write_vectored(&wire.slices().map(IoSlice::new)),
-                Step::Answer(request) => {
+                ServerOutput::Write(wire) => {
+                    self.socket.write_vectored(&wire.slices().map(IoSlice::new))
+                }
+                ServerOutput::Answer(request) => {
                     self.notifier.stream += 1;
-                    let args = || (terms.args)(self.notifier.clone());
-                    let response = Connection::accept(&request, args, &terms.config, now());
+                    let args = || (context.args)(self.notifier.clone());
+                    let response = Connection::accept(&request, args, &context.config, now());
                     self.conversation.answer(response);
                     continue;
                 }
-                Step::Wait => {
+                ServerOutput::Wait => {
                     if self.hear() || self.is_awake() {
                         continue;
                     }
                     return Some(self.conversation.deadline().unwrap_or(NEVER));
                 }
-                Step::Close(_) => return None,
+                ServerOutput::Close(_) => return None,
             };
             match written {
                 Ok(n) => self.conversation.handle_written(n, now()),

@@ -8,8 +8,8 @@ use std::cell::RefCell;
 use std::io;
 use std::time::Duration;
 
-use client::{Notifier, Terms};
-use lasse_core::{Accept, Config, Event, Handler, Init, Next, RequestHead};
+use client::{Notifier, ResponseContext};
+use lasse_core::{Accept, Event, Handler, Init, Next, RequestHead, StreamConfig};
 use mio::net::TcpListener;
 
 /// Learns of each visitor who comes later.
@@ -43,5 +43,8 @@ fn main() -> io::Result<()> {
     };
     let listener = TcpListener::bind(([127, 0, 0, 1], 4002).into())?;
     let head_time = Duration::from_secs(10);
-    server::serve(listener, Terms { head_time, config: Config::new(), args: welcome })
+    server::serve(
+        listener,
+        ResponseContext { head_time, config: StreamConfig::new(), args: welcome },
+    )
 }

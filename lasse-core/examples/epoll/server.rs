@@ -13,10 +13,10 @@ use lasse_core::{Accept, Handler, Instant};
 use mio::net::TcpListener;
 use mio::{Events, Interest, Poll, Registry, Token, Waker};
 
-use crate::client::{Client, Letter, Notifier, Terms, now};
+use crate::client::{Client, Letter, Notifier, ResponseContext, now};
 
 /// Serves all connections on this thread.
-pub(crate) fn serve<H, A>(mut listener: TcpListener, terms: Terms<A>) -> io::Result<()>
+pub(crate) fn serve<H, A>(mut listener: TcpListener, context: ResponseContext<A>) -> io::Result<()>
 where
     H: Accept<Notify: Send> + 'static,
     A: Fn(Notifier<H>) -> H::Args,
@@ -27,7 +27,7 @@ where
     let (mailbox, mail) = sync_channel(1024);
     let nobody = Notifier { client: MAIL, stream: 0, mailbox, waker, is_there: Weak::new() };
     let (clients, turns) = (HashMap::new(), BinaryHeap::new());
-    let mut server = Server { clients, turns, newest: nobody, mail, terms };
+    let mut server = Server { clients, turns, newest: nobody, mail, context };
     let mut events = Events::with_capacity(1024);
     loop {
         match poll.poll(&mut events, server.until_next_turn()) {
@@ -52,7 +52,7 @@ struct Server<H: Handler, A> {
     /// The notifier of the client that came last.
     newest: Notifier<H>,
     mail: Receiver<Letter<H>>,
-    terms: Terms<A>,
+    context: ResponseContext<A>,
 }
 
 impl<H, A> Server<H, A>
@@ -67,7 +67,7 @@ where
             let token = self.newest.client;
             let interest = Interest::READABLE | Interest::WRITABLE;
             if registry.register(&mut socket, token, interest).is_ok() {
-                let client = Client::new(socket, self.newest.clone(), &self.terms);
+                let client = Client::new(socket, self.newest.clone(), &self.context);
                 self.clients.insert(token, client);
                 self.give_turn(token);
             }
@@ -90,7 +90,7 @@ where
     /// Lets a client do all it can do now. A panic costs that client alone.
     fn give_turn(&mut self, token: Token) {
         let Some(mut client) = self.clients.remove(&token) else { return };
-        let turn = catch_unwind(AssertUnwindSafe(|| client.take_turn(&self.terms)));
+        let turn = catch_unwind(AssertUnwindSafe(|| client.take_turn(&self.context)));
         let Ok(Some(next)) = turn else { return };
         if next < client.next_turn {
             client.next_turn = next;

@@ -11,7 +11,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 use std::time::Duration;
 
-use lasse_core::{Accept, Config, Event, Handler, Init, Next, RequestHead};
+use lasse_core::{Accept, Event, Handler, Init, Next, RequestHead, StreamConfig};
 use server::Notifier;
 
 /// Sends each line as an event.
@@ -39,7 +39,7 @@ fn main() -> io::Result<()> {
     let (newcomers, arrivals): (Sender<Notifier<Relay>>, Receiver<_>) = channel();
     thread::spawn(move || {
         let args = move |notifier| drop(newcomers.send(notifier));
-        server::serve(&listener, Duration::from_secs(10), &Config::new(), args);
+        server::serve(&listener, Duration::from_secs(10), &StreamConfig::new(), args);
     });
     let mut clients = Vec::new();
     for line in io::stdin().lines() {

@@ -9,22 +9,23 @@ use std::task::{Context, Wake, Waker};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use lasse_core::http1::{Conversation, Limits, Step};
-use lasse_core::{Accept, Config, Connection, Handler};
+use lasse_core::http1::{Limits, ServerConnection, ServerOutput};
+use lasse_core::{Accept, Connection, Handler, StreamConfig};
 
 /// Serves each connection on threads of its own. `args` makes what `init` is
 /// passed; it may keep the notifier.
 pub(crate) fn serve<H: Accept<Notify: Send> + 'static>(
     listener: &TcpListener,
     head_time: Duration,
-    config: &Config,
+    config: &StreamConfig,
     args: impl Fn(Notifier<H>) -> H::Args + Clone + Send + 'static,
 ) {
     for socket in listener.incoming() {
         let (config, args) = (config.clone(), args.clone());
         match socket {
             Ok(socket) => drop(thread::spawn(move || -> io::Result<()> {
-                let conversation = Conversation::new(&config, Limits::default(), head_time, now());
+                let conversation =
+                    ServerConnection::new(&config, Limits::default(), head_time, now());
                 Speaker::new(socket)?.speak(conversation, &config, args);
                 Ok(())
             })),
@@ -86,24 +87,26 @@ impl<H: Accept<Notify: Send> + 'static> Speaker<H> {
 
     fn speak(
         mut self,
-        mut conversation: Conversation<H>,
-        config: &Config,
+        mut conversation: ServerConnection<H>,
+        config: &StreamConfig,
         args: impl Fn(Notifier<H>) -> H::Args,
     ) {
         loop {
             let written = match conversation.poll_output(now()) {
-                Step::Write(wire) => self.socket.write_vectored(&wire.slices().map(IoSlice::new)),
-                Step::Answer(request) => {
+                ServerOutput::Write(wire) => {
+                    self.socket.write_vectored(&wire.slices().map(IoSlice::new))
+                }
+                ServerOutput::Answer(request) => {
                     self.stream += 1;
                     let args = || args(self.notifier());
                     conversation.answer(Connection::accept(&request, args, config, now()));
                     continue;
                 }
-                Step::Wait => {
+                ServerOutput::Wait => {
                     self.wait(&mut conversation);
                     continue;
                 }
-                Step::Close(_) => return,
+                ServerOutput::Close(_) => return,
             };
             match written {
                 Ok(n) => conversation.handle_written(n, now()),
@@ -116,7 +119,7 @@ impl<H: Accept<Notify: Send> + 'static> Speaker<H> {
     }
 
     /// Waits until something happens.
-    fn wait(&mut self, conversation: &mut Conversation<H>) {
+    fn wait(&mut self, conversation: &mut ServerConnection<H>) {
         if self.is_listener_waiting && conversation.wants_input() {
             self.is_listener_waiting = self.go_on.try_send(()).is_err();
         }
@@ -137,7 +140,7 @@ impl<H: Accept<Notify: Send> + 'static> Speaker<H> {
         }
     }
 
-    fn deliver(&mut self, (stream, mail): (u64, Mail<H>), conversation: &mut Conversation<H>) {
+    fn deliver(&mut self, (stream, mail): (u64, Mail<H>), conversation: &mut ServerConnection<H>) {
         match (mail, conversation.stream()) {
             (Mail::Heard(bytes), _) => {
                 conversation.handle_input(&bytes);

@@ -31,7 +31,7 @@ use crate::time::Instant;
 /// chats.open("tea").publish(&Event::new("milk first"))?;
 /// assert!(chats.get("tea").is_some());
 /// assert!(chats.get("coffee").is_none());
-/// # Ok::<(), lasse_core::Refused>(())
+/// # Ok::<(), lasse_core::AppendError>(())
 /// ```
 pub struct Channels<K>(Arc<Pool<K>>);
 

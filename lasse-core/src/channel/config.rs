@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::field::EventName;
-use crate::log::{Retention, Start};
+use crate::log::{Retention, StartAt};
 
 /// How a channel treats its readers. A clone shares.
 ///
@@ -26,11 +26,11 @@ use crate::log::{Retention, Start};
 ///
 /// ```
 /// use std::time::Duration;
-/// use lasse_core::{Channel, ChannelConfig, Retention, Start};
+/// use lasse_core::{Channel, ChannelConfig, Retention, StartAt};
 ///
 /// let config = ChannelConfig::new()
 ///     .with_retention(Retention::new().with_age(Duration::from_secs(3600)))
-///     .with_start(Start::Last(10));
+///     .with_start(StartAt::Last(10));
 /// let news = Channel::new(&config);
 /// ```
 #[derive(Clone, Debug, Default)]
@@ -39,10 +39,10 @@ pub struct ChannelConfig(Arc<Settings>);
 #[derive(Clone, Debug)]
 pub(super) struct Settings {
     pub(super) retention: Retention,
-    pub(super) start: Start,
+    pub(super) start: StartAt,
     pub(super) backfill: bool,
-    pub(super) slow: Slow,
-    pub(super) position: Position,
+    pub(super) slow: LagPolicy,
+    pub(super) position: PositionNotice,
     pub(super) reset: ResetNotice,
     pub(super) max_subscribers: usize,
     pub(super) come_back: Duration,
@@ -55,7 +55,7 @@ pub(super) struct Settings {
 /// What becomes of a reader from whom events fell off the log.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum Slow {
+pub enum LagPolicy {
     /// Its stream ends, cleanly; it comes back, and is told by a reset.
     #[default]
     Disconnect,
@@ -67,7 +67,7 @@ pub enum Slow {
 /// is cut off before the first event.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum Position {
+pub enum PositionNotice {
     /// By an id without an event, which Firefox ignores.
     #[default]
     Id,
@@ -106,7 +106,7 @@ impl ChannelConfig {
 
     /// Where readers start that are new, or cannot go on where they left off.
     #[must_use]
-    pub fn with_start(self, start: Start) -> Self {
+    pub fn with_start(self, start: StartAt) -> Self {
         self.change(|settings| settings.start = start)
     }
 
@@ -119,13 +119,13 @@ impl ChannelConfig {
 
     /// What becomes of a reader from whom events fell off the log.
     #[must_use]
-    pub fn with_slow(self, slow: Slow) -> Self {
+    pub fn with_lag_policy(self, slow: LagPolicy) -> Self {
         self.change(|settings| settings.slow = slow)
     }
 
     /// How a client is told where its stream starts.
     #[must_use]
-    pub fn with_position(self, position: Position) -> Self {
+    pub fn with_position(self, position: PositionNotice) -> Self {
         self.change(|settings| settings.position = position)
     }
 
@@ -144,18 +144,18 @@ impl ChannelConfig {
     /// When those come back for whom there was no room: after this long, or up to
     /// twice as long, so that they do not come all at once.
     #[must_use]
-    pub fn with_come_back(self, delay: Duration) -> Self {
+    pub fn with_retry_when_full(self, delay: Duration) -> Self {
         self.change(|settings| settings.come_back = delay)
     }
 
     /// How many bytes a subscriber reads at once, if there are more.
     #[must_use]
-    pub fn with_slice(self, bytes: usize) -> Self {
+    pub fn with_read_budget(self, bytes: usize) -> Self {
         self.change(|settings| settings.slice = bytes)
     }
 
     /// How long events may gather before readers are woken, for fewer and larger
-    /// writes. Needs a [`Pump`](crate::Pump): without one, `publish` wakes at
+    /// writes. Needs a [`Dispatcher`](crate::Dispatcher): without one, `publish` wakes at
     /// once.
     #[must_use]
     pub fn with_linger(self, linger: Duration) -> Self {
@@ -164,7 +164,7 @@ impl ChannelConfig {
 
     /// How long [`Channels`](crate::Channels) keep a channel that no one uses.
     #[must_use]
-    pub fn with_keep(self, keep: Duration) -> Self {
+    pub fn with_idle_timeout(self, keep: Duration) -> Self {
         self.change(|settings| settings.keep = keep)
     }
 
@@ -189,10 +189,10 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             retention: Retention::new(),
-            start: Start::Now,
+            start: StartAt::Now,
             backfill: false,
-            slow: Slow::Disconnect,
-            position: Position::Id,
+            slow: LagPolicy::Disconnect,
+            position: PositionNotice::Id,
             reset: ResetNotice::Event(RESET),
             max_subscribers: usize::MAX,
             come_back: Duration::from_secs(3),

@@ -3,17 +3,17 @@
 use std::string::String;
 use std::vec::Vec;
 
-use super::config::{Position, ResetNotice, Settings};
+use super::config::{PositionNotice, ResetNotice, Settings};
 use crate::event::Event;
 use crate::field::{EventId, EventName, LastEventId};
 use crate::frame::Frame;
-use crate::log::Gap;
+use crate::log::ResetReason;
 
 /// What a client is to be told before the first event.
 #[derive(Debug)]
 pub(super) struct Opening {
     /// Why it does not go on where it left off.
-    pub(super) gap: Option<Gap>,
+    pub(super) gap: Option<ResetReason>,
     /// Where it left off, by its own account.
     pub(super) requested: LastEventId,
     /// The id of the place where its stream starts.
@@ -51,7 +51,7 @@ impl Opening {
 /// there, if one is given.
 pub(super) fn reset(
     settings: &Settings,
-    gap: Gap,
+    gap: ResetReason,
     requested: Option<&EventId>,
     at: &EventId,
     id: Option<&EventId>,
@@ -82,14 +82,14 @@ pub(super) fn reset(
 /// Whether a client that is reset learns an id with which it would not be reset
 /// again.
 pub(super) fn moves_who_is_reset(settings: &Settings) -> bool {
-    matches!(settings.reset, ResetNotice::Event(_)) || settings.position != Position::Untold
+    matches!(settings.reset, ResetNotice::Event(_)) || settings.position != PositionNotice::Untold
 }
 
 fn position(settings: &Settings, at: &EventId) -> Option<Frame> {
     match settings.position {
-        Position::Id => Some(Frame::id(at)),
-        Position::Open => Some(Event::new("").with_name(OPEN).with_id(at.clone()).encode()),
-        Position::Untold => None,
+        PositionNotice::Id => Some(Frame::id(at)),
+        PositionNotice::Open => Some(Event::new("").with_name(OPEN).with_id(at.clone()).encode()),
+        PositionNotice::Untold => None,
     }
 }
 

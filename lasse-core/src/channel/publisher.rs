@@ -3,7 +3,7 @@
 use super::Channel;
 use crate::event::Event;
 use crate::field::EventId;
-use crate::log::Refused;
+use crate::log::AppendError;
 
 /// Publishes to a [`Channel`], and aborts it if dropped before it is finished.
 ///
@@ -20,7 +20,7 @@ use crate::log::Refused;
 /// publisher.publish(&Event::new("to be"))?;
 /// drop(publisher);
 /// assert_eq!(answer.ending(), Some(Ending::Aborted));
-/// # Ok::<(), lasse_core::Refused>(())
+/// # Ok::<(), lasse_core::AppendError>(())
 /// ```
 #[derive(Debug)]
 pub struct Publisher {
@@ -46,7 +46,7 @@ impl Publisher {
     /// # Errors
     ///
     /// When the channel is over, or the event's id is refused.
-    pub fn publish(&self, event: &Event<'_>) -> Result<EventId, Refused> {
+    pub fn publish(&self, event: &Event<'_>) -> Result<EventId, AppendError> {
         self.channel.publish(event)
     }
 
@@ -61,7 +61,7 @@ impl Publisher {
     ///
     /// When the channel is over, or the event's id is refused: then it is
     /// aborted.
-    pub fn finish_with(self, event: &Event<'_>) -> Result<EventId, Refused> {
+    pub fn finish_with(self, event: &Event<'_>) -> Result<EventId, AppendError> {
         self.channel.finish_with(event)
     }
 

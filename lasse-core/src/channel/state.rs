@@ -7,7 +7,7 @@ use std::task::Waker;
 
 use super::budget::Budget;
 use super::config::{ChannelConfig, Settings};
-use super::stats::Stats;
+use super::stats::ChannelStats;
 use super::waiters::Waiters;
 use crate::log::{Cursor, Log};
 use crate::time::Instant;
@@ -34,9 +34,9 @@ pub(super) struct State {
     pub(super) arrivals: u64,
     /// Those who wait for the last reader to leave, if anyone ever has.
     pub(super) watchers: Option<Box<Waiters>>,
-    pub(super) pump: PumpSeat,
+    pub(super) dispatcher: DispatcherSeat,
     /// What has been counted, once there is anything.
-    pub(super) stats: Option<Box<Stats>>,
+    pub(super) stats: Option<Box<ChannelStats>>,
     /// What the log's memory counts towards, and how much of it is counted.
     pub(super) budget: Option<Weak<dyn Budget>>,
     pub(super) counted: usize,
@@ -44,10 +44,10 @@ pub(super) struct State {
 
 /// Whether someone else wakes the readers.
 #[derive(Debug, Default)]
-pub(super) enum PumpSeat {
+pub(super) enum DispatcherSeat {
     #[default]
     Empty,
-    /// A pump, which waits if it has a waker.
+    /// A dispatcher, which waits if it has a waker.
     Taken(Option<Waker>),
 }
 
@@ -62,7 +62,7 @@ impl Shared {
             readers: Waiters::default(),
             arrivals: 0,
             watchers: None,
-            pump: PumpSeat::Empty,
+            dispatcher: DispatcherSeat::Empty,
             stats: None,
             budget,
             counted: 0,
@@ -149,18 +149,18 @@ impl Shared {
         (state.log.appended() + state.arrivals, state.counted)
     }
 
-    /// Wakes the readers that wait, or has the pump do it.
+    /// Wakes the readers that wait, or has the dispatcher do it.
     fn announce(&self, mut guard: MutexGuard<'_, State>) {
         let state = &mut *guard;
         state.readers.call();
-        match &mut state.pump {
-            PumpSeat::Taken(waker) => {
+        match &mut state.dispatcher {
+            DispatcherSeat::Taken(waker) => {
                 let has_work = state.readers.is_due() || self.settings().retention.has_age();
                 let waker = waker.take_if(|_| has_work);
                 drop(guard);
                 waker.into_iter().for_each(Waker::wake);
             }
-            PumpSeat::Empty => self.wake(guard, |state| Some(&mut state.readers)),
+            DispatcherSeat::Empty => self.wake(guard, |state| Some(&mut state.readers)),
         }
     }
 
@@ -211,11 +211,11 @@ impl Counted {
     }
 }
 
-/// A pump that waits learns that there is nothing left to wait for.
+/// A dispatcher that waits learns that there is nothing left to wait for.
 impl Drop for Shared {
     fn drop(&mut self) {
         let state = self.state.get_mut().unwrap_or_else(PoisonError::into_inner);
-        if let PumpSeat::Taken(Some(waker)) = std::mem::take(&mut state.pump) {
+        if let DispatcherSeat::Taken(Some(waker)) = std::mem::take(&mut state.dispatcher) {
             waker.wake();
         }
     }

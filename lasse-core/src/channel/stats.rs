@@ -1,11 +1,11 @@
 //! What a channel has seen.
 
-use crate::log::Gap;
+use crate::log::ResetReason;
 
 /// What a channel has seen since it was made, and what it holds now.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Stats {
+pub struct ChannelStats {
     /// How many subscribers there are.
     pub subscribers: usize,
     /// How many events were published.
@@ -22,17 +22,17 @@ pub struct Stats {
     pub complete: u64,
     /// How many came when there was no room for more.
     pub full: u64,
-    pub(super) resets: [u64; Gap::ALL.len()],
+    pub(super) resets: [u64; ResetReason::ALL.len()],
 }
 
-impl Stats {
+impl ChannelStats {
     /// How many were told of a gap, or had to be let go because of one: with
-    /// [`Gap::Lagged`], how often someone read too slowly.
-    pub fn resets(&self, gap: Gap) -> u64 {
+    /// [`ResetReason::Lagged`], how often someone read too slowly.
+    pub fn resets(&self, gap: ResetReason) -> u64 {
         self.resets.get(gap as usize).copied().unwrap_or_default()
     }
 
-    pub(super) fn count_reset(&mut self, gap: Gap) {
+    pub(super) fn count_reset(&mut self, gap: ResetReason) {
         if let Some(count) = self.resets.get_mut(gap as usize) {
             *count += 1;
         }

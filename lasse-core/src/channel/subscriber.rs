@@ -8,14 +8,14 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::vec::Vec;
 
-use super::config::Slow;
+use super::config::LagPolicy;
 use super::opening::{Opening, reset};
 use super::state::Shared;
 use super::waiters::Ticket;
 use crate::field::{EventId, LastEventId};
 use crate::frame::Frame;
-use crate::handler::{Handler, Next, Reason};
-use crate::log::{Cursor, Ending, Gap, Read, Start};
+use crate::handler::{EndReason, Handler, Next};
+use crate::log::{Cursor, Ending, Read, ResetReason, StartAt};
 
 /// A reader of a [`Channel`](crate::Channel).
 ///
@@ -31,20 +31,20 @@ pub struct Subscriber {
     cursor: Cursor,
     /// For where it waits; none, once it has left.
     ticket: Option<Ticket>,
-    outcome: Outcome,
+    outcome: ResumeOutcome,
     has_lagged: bool,
     opening: Option<Box<Opening>>,
 }
 
 /// Where a subscriber starts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Outcome {
+pub enum ResumeOutcome {
     /// Where new clients do.
     Fresh,
     /// Where it left off, with nothing lost and nothing repeated.
     Resumed,
     /// Where new clients do, though it asked for more.
-    Reset(Gap),
+    Reset(ResetReason),
 }
 
 impl Subscriber {
@@ -52,7 +52,7 @@ impl Subscriber {
         shared: Arc<Shared>,
         ticket: Ticket,
         cursor: Cursor,
-        outcome: Outcome,
+        outcome: ResumeOutcome,
         opening: Option<Opening>,
     ) -> Self {
         let opening = opening.map(Box::new);
@@ -60,7 +60,7 @@ impl Subscriber {
     }
 
     /// Where it starts, which is decided before a head is sent.
-    pub fn outcome(&self) -> Outcome {
+    pub fn outcome(&self) -> ResumeOutcome {
         self.outcome
     }
 
@@ -68,8 +68,8 @@ impl Subscriber {
     /// the last one that the snapshot knows of. Nothing is then lost or repeated
     /// between the two, whatever is published meanwhile.
     ///
-    /// For who starts with [`Start::Snapshot`], being new or reset; who has
-    /// [`Resumed`](Outcome::Resumed) does not need it. The frames of a snapshot
+    /// For who starts with [`StartAt::Snapshot`], being new or reset; who has
+    /// [`Resumed`](ResumeOutcome::Resumed) does not need it. The frames of a snapshot
     /// should have no ids.
     ///
     /// # Errors
@@ -80,9 +80,9 @@ impl Subscriber {
     /// # Examples
     ///
     /// ```
-    /// use lasse_core::{Channel, ChannelConfig, Event, LastEventId, Start, Subscription};
+    /// use lasse_core::{Channel, ChannelConfig, Event, LastEventId, StartAt, Subscription};
     ///
-    /// let scores = Channel::new(&ChannelConfig::new().with_start(Start::Snapshot));
+    /// let scores = Channel::new(&ChannelConfig::new().with_start(StartAt::Snapshot));
     /// let latest = scores.publish(&Event::new("2:1"))?;
     /// let Subscription::Stream(mut subscriber) = scores.subscribe(&LastEventId::Absent) else {
     ///     return Ok(());
@@ -107,7 +107,7 @@ impl Subscriber {
         drop(state);
         let (gap, requested) = match self.opening.take().map(|opening| *opening) {
             Some(Opening { gap, requested, .. }) => (gap, requested),
-            None => (Some(Gap::Lagged).filter(|_| has_lagged), LastEventId::Absent),
+            None => (Some(ResetReason::Lagged).filter(|_| has_lagged), LastEventId::Absent),
         };
         self.cursor = cursor;
         self.has_lagged = false;
@@ -130,7 +130,7 @@ impl Subscriber {
     ///
     /// [`Read::Lagged`] is final: end the stream, and the client will come back
     /// and be told; or [`begin_with`](Self::begin_with) a new snapshot. Under
-    /// [`Slow::Skip`] it does not occur.
+    /// [`LagPolicy::Skip`] it does not occur.
     pub fn read(&mut self) -> Read {
         if self.opening.is_some() {
             let frames = self.opening_frames();
@@ -148,16 +148,16 @@ impl Subscriber {
             return read;
         }
         if !self.has_lagged {
-            state.stats.get_or_insert_default().count_reset(Gap::Lagged);
+            state.stats.get_or_insert_default().count_reset(ResetReason::Lagged);
         }
-        if settings.slow == Slow::Disconnect {
+        if settings.slow == LagPolicy::Disconnect {
             self.has_lagged = true;
             return Read::Lagged;
         }
-        self.cursor = state.log.cursor(Start::Oldest);
+        self.cursor = state.log.cursor(StartAt::Oldest);
         let at = state.log.id_before(self.cursor);
         drop(state);
-        match reset(settings, Gap::Lagged, None, &at, Some(&at)) {
+        match reset(settings, ResetReason::Lagged, None, &at, Some(&at)) {
             Some(frame) => Read::Events(frame),
             None => self.read(),
         }
@@ -213,7 +213,7 @@ impl Subscriber {
 
 /// A snapshot that a channel cannot go on from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct StaleSnapshot(Gap);
+pub struct StaleSnapshot(ResetReason);
 
 impl fmt::Display for StaleSnapshot {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -245,7 +245,7 @@ impl Handler for Subscriber {
         Self::poll_wake(self, cx)
     }
 
-    fn terminate(&mut self, _reason: Reason) {
+    fn terminate(&mut self, _reason: EndReason) {
         self.leave();
     }
 }

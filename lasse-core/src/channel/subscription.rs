@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use super::opening::{Opening, moves_who_is_reset};
 use super::state::{Shared, State};
-use super::subscriber::{Outcome, Subscriber};
+use super::subscriber::{ResumeOutcome, Subscriber};
 use super::waiters::Ticket;
 use crate::field::LastEventId;
-use crate::log::{Cursor, Gap, Resume, Start};
+use crate::log::{Cursor, ResetReason, Resume, StartAt};
 
 /// What becomes of a client that connects.
 #[derive(Debug)]
@@ -23,21 +23,21 @@ pub enum Subscription {
 }
 
 impl Subscription {
-    pub(super) fn decide(shared: &Arc<Shared>, last: &LastEventId, start: Start) -> Self {
+    pub(super) fn decide(shared: &Arc<Shared>, last: &LastEventId, start: StartAt) -> Self {
         let settings = shared.settings();
         let mut state = shared.lock();
         let (outcome, cursor) = match state.log.resume(last, start) {
-            Resume::Fresh(cursor) => (Outcome::Fresh, cursor),
-            Resume::Resumed(cursor) => (Outcome::Resumed, cursor),
+            Resume::Fresh(cursor) => (ResumeOutcome::Fresh, cursor),
+            Resume::Resumed(cursor) => (ResumeOutcome::Resumed, cursor),
             Resume::Complete => return state.complete(),
-            Resume::Reset(gap @ Gap::Expired, _) if settings.backfill => {
-                (Outcome::Reset(gap), state.log.cursor(Start::Oldest))
+            Resume::Reset(gap @ ResetReason::Expired, _) if settings.backfill => {
+                (ResumeOutcome::Reset(gap), state.log.cursor(StartAt::Oldest))
             }
-            Resume::Reset(gap, cursor) => (Outcome::Reset(gap), cursor),
+            Resume::Reset(gap, cursor) => (ResumeOutcome::Reset(gap), cursor),
         };
         // Over, with nothing to say that would keep it from asking again.
-        let is_mute = matches!(outcome, Outcome::Reset(_)) && !moves_who_is_reset(settings);
-        if is_mute && state.log.ending().is_some() && cursor == state.log.cursor(Start::Now) {
+        let is_mute = matches!(outcome, ResumeOutcome::Reset(_)) && !moves_who_is_reset(settings);
+        if is_mute && state.log.ending().is_some() && cursor == state.log.cursor(StartAt::Now) {
             return state.complete();
         }
         if state.readers.taken() >= settings.max_subscribers {
@@ -65,22 +65,27 @@ impl State {
         delay + delay.mul_f64(turn as f64 / f64::from(u32::MAX))
     }
 
-    fn admit(&mut self, outcome: Outcome) -> Ticket {
+    fn admit(&mut self, outcome: ResumeOutcome) -> Ticket {
         let stats = self.stats.get_or_insert_default();
         match outcome {
-            Outcome::Fresh => stats.fresh += 1,
-            Outcome::Resumed => stats.resumed += 1,
-            Outcome::Reset(gap) => stats.count_reset(gap),
+            ResumeOutcome::Fresh => stats.fresh += 1,
+            ResumeOutcome::Resumed => stats.resumed += 1,
+            ResumeOutcome::Reset(gap) => stats.count_reset(gap),
         }
         self.arrivals += 1;
         self.readers.join()
     }
 
-    fn opening(&self, last: &LastEventId, outcome: Outcome, cursor: Cursor) -> Option<Opening> {
+    fn opening(
+        &self,
+        last: &LastEventId,
+        outcome: ResumeOutcome,
+        cursor: Cursor,
+    ) -> Option<Opening> {
         let gap = match outcome {
-            Outcome::Resumed => return None,
-            Outcome::Fresh => None,
-            Outcome::Reset(gap) => Some(gap),
+            ResumeOutcome::Resumed => return None,
+            ResumeOutcome::Fresh => None,
+            ResumeOutcome::Reset(gap) => Some(gap),
         };
         let at = self.log.id_before(cursor);
         Some(Opening { gap, requested: last.clone(), at, snapshot: None })
@@ -137,7 +142,7 @@ mod http {
                     Init::Stream(handler(subscriber), first)
                 }
                 Self::Complete => Init::NoContent,
-                Self::Full(delay) => Init::ComeBack(delay),
+                Self::Full(delay) => Init::Refuse { retry_after: delay },
             }
         }
     }

@@ -6,12 +6,12 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::vec::Vec;
 
 use super::*;
-use crate::config::Config;
+use crate::config::StreamConfig;
 use crate::connection::{Close, Connection, Output};
 use crate::field::EventName;
 use crate::frame::Frame;
-use crate::handler::{Handler, Next, Reason};
-use crate::log::{Gap, Read, Retention};
+use crate::handler::{EndReason, Handler, Next};
+use crate::log::{Read, ResetReason, Retention};
 
 fn channel(config: ChannelConfig) -> Channel {
     Channel::with_epoch(&config, Epoch::new("k").unwrap())
@@ -80,7 +80,7 @@ fn who_is_new_is_told_its_position_and_then_hears_what_comes() {
     let news = channel(keeping(10));
     publish(&news, 1..=2);
     let mut reader = join(&news, &LastEventId::Absent);
-    assert_eq!(reader.outcome(), Outcome::Fresh);
+    assert_eq!(reader.outcome(), ResumeOutcome::Fresh);
     assert_eq!(text(reader.first_frames()), "id: k-2\n\n");
     assert_eq!(read(&mut reader), "Wait");
     publish(&news, 3..=4);
@@ -89,7 +89,7 @@ fn who_is_new_is_told_its_position_and_then_hears_what_comes() {
 
 #[test]
 fn a_stream_begins_the_same_whether_asked_for_its_first_frames_or_read() {
-    let news = channel(keeping(10).with_start(Start::Oldest));
+    let news = channel(keeping(10).with_start(StartAt::Oldest));
     publish(&news, 1..=1);
     let mut asked = join(&news, &LastEventId::Absent);
     assert_eq!(text(asked.first_frames()), "id: k-0\n\ndata: 1\nid: k-1\n\n");
@@ -104,7 +104,7 @@ fn who_comes_back_is_told_nothing_but_what_it_missed() {
     let news = channel(keeping(10));
     publish(&news, 1..=3);
     let mut reader = join(&news, &said("k-2"));
-    assert_eq!(reader.outcome(), Outcome::Resumed);
+    assert_eq!(reader.outcome(), ResumeOutcome::Resumed);
     assert_eq!(text(reader.first_frames()), "data: 3\nid: k-3\n\n");
 }
 
@@ -146,13 +146,18 @@ fn notices_are_as_configured() {
     for (reset, position, fresh, foreign) in [
         (
             ResetNotice::Event(name),
-            Position::Open,
+            PositionNotice::Open,
             opened.to_string(),
             format!("event: gap\ndata: {data}\nid: k-0\n\n"),
         ),
-        (ResetNotice::Comment, Position::Id, id.to_string(), format!(": reset: {data}\n{id}")),
-        (ResetNotice::Untold, Position::Open, opened.to_string(), opened.to_string()),
-        (ResetNotice::Untold, Position::Untold, String::new(), String::new()),
+        (
+            ResetNotice::Comment,
+            PositionNotice::Id,
+            id.to_string(),
+            format!(": reset: {data}\n{id}"),
+        ),
+        (ResetNotice::Untold, PositionNotice::Open, opened.to_string(), opened.to_string()),
+        (ResetNotice::Untold, PositionNotice::Untold, String::new(), String::new()),
     ] {
         let news = channel(ChannelConfig::new().with_reset(reset).with_position(position));
         assert_eq!(text(join(&news, &LastEventId::Absent).first_frames()), fresh);
@@ -231,7 +236,9 @@ fn a_finished_channel_ends_its_streams_and_is_complete_for_who_comes_back() {
 #[test]
 fn who_could_not_be_told_to_stop_asking_is_told_by_the_status() {
     let notices = [ResetNotice::Untold, ResetNotice::Comment];
-    for (notice, position) in notices.into_iter().zip([Position::Untold, Position::Untold]) {
+    for (notice, position) in
+        notices.into_iter().zip([PositionNotice::Untold, PositionNotice::Untold])
+    {
         let config = ChannelConfig::new().with_reset(notice).with_position(position);
         let answer = channel(config);
         assert!(matches!(answer.subscribe(&said("j-1")), Subscription::Stream(_)));
@@ -280,12 +287,12 @@ fn the_last_handle_takes_the_channel_with_it() {
 
 #[test]
 fn a_reader_that_is_too_slow_is_let_go_or_skips_and_is_counted() {
-    for slow in [Slow::Disconnect, Slow::Skip] {
-        let news = channel(keeping(2).with_slow(slow));
+    for slow in [LagPolicy::Disconnect, LagPolicy::Skip] {
+        let news = channel(keeping(2).with_lag_policy(slow));
         let mut reader = join(&news, &LastEventId::Absent);
         reader.first_frames();
         publish(&news, 1..=3);
-        if slow == Slow::Disconnect {
+        if slow == LagPolicy::Disconnect {
             assert_eq!(reader.handle_drained(), Next::Lagged);
             assert_eq!(reader.handle_drained(), Next::Lagged);
         } else {
@@ -293,7 +300,7 @@ fn a_reader_that_is_too_slow_is_let_go_or_skips_and_is_counted() {
             assert_eq!(read(&mut reader), format!("event: reset\ndata: {data}\nid: k-1\n\n"));
             assert_eq!(read(&mut reader), "data: 2\nid: k-2\n\ndata: 3\nid: k-3\n\n");
         }
-        assert_eq!(news.stats().resets(Gap::Lagged), 1, "{slow:?}");
+        assert_eq!(news.stats().resets(ResetReason::Lagged), 1, "{slow:?}");
     }
 }
 
@@ -357,14 +364,15 @@ fn who_left_is_not_woken_and_its_waker_is_gone() {
 fn a_pump_wakes_instead_of_publish() {
     let config = ChannelConfig::new().with_linger(Duration::from_millis(5));
     let news = channel(config);
-    let mut pump = news.pump().unwrap();
-    assert!(news.pump().is_none(), "there is one seat");
-    assert_eq!(pump.linger(), Duration::from_millis(5));
-    let ((alarm, waker), (pump_alarm, pump_waker)) = (Alarm::new(), Alarm::new());
-    let (mut cx, mut pump_cx) = (Context::from_waker(&waker), Context::from_waker(&pump_waker));
-    assert!(pump.poll_due(at(0), &mut pump_cx).is_pending());
+    let mut dispatcher = news.dispatcher().unwrap();
+    assert!(news.dispatcher().is_none(), "there is one seat");
+    assert_eq!(dispatcher.linger(), Duration::from_millis(5));
+    let ((alarm, waker), (dispatcher_alarm, dispatcher_waker)) = (Alarm::new(), Alarm::new());
+    let (mut cx, mut dispatcher_cx) =
+        (Context::from_waker(&waker), Context::from_waker(&dispatcher_waker));
+    assert!(dispatcher.poll_due(at(0), &mut dispatcher_cx).is_pending());
     publish(&news, 1..=1);
-    assert_eq!(pump_alarm.count(), 0, "no one waits");
+    assert_eq!(dispatcher_alarm.count(), 0, "no one waits");
 
     let mut readers: Vec<_> = (0..100).map(|_| join(&news, &LastEventId::Absent)).collect();
     for reader in &mut readers {
@@ -372,43 +380,43 @@ fn a_pump_wakes_instead_of_publish() {
         assert!(reader.poll_wake(&mut cx).is_pending());
     }
     publish(&news, 2..=5);
-    assert_eq!((alarm.count(), pump_alarm.count()), (0, 1));
-    assert_eq!(pump.poll_due(at(0), &mut pump_cx), Poll::Ready(true));
-    assert!(pump.wake_some());
+    assert_eq!((alarm.count(), dispatcher_alarm.count()), (0, 1));
+    assert_eq!(dispatcher.poll_due(at(0), &mut dispatcher_cx), Poll::Ready(true));
+    assert!(dispatcher.wake_some());
     assert_eq!(alarm.count(), 64);
-    assert!(!pump.wake_some());
+    assert!(!dispatcher.wake_some());
     assert_eq!(alarm.count(), 100);
-    assert!(pump.poll_due(at(0), &mut pump_cx).is_pending());
+    assert!(dispatcher.poll_due(at(0), &mut dispatcher_cx).is_pending());
 
     for reader in &mut readers {
         read(reader);
         assert!(reader.poll_wake(&mut cx).is_pending());
     }
     publish(&news, 6..=6);
-    drop(pump);
-    assert_eq!(alarm.count(), 200, "nobody is forgotten when the pump goes");
-    let mut pump = news.pump().unwrap();
-    assert!(pump.poll_due(at(0), &mut pump_cx).is_pending());
+    drop(dispatcher);
+    assert_eq!(alarm.count(), 200, "nobody is forgotten when the dispatcher goes");
+    let mut dispatcher = news.dispatcher().unwrap();
+    assert!(dispatcher.poll_due(at(0), &mut dispatcher_cx).is_pending());
     drop((readers, news));
-    assert_eq!(pump_alarm.count(), 3);
-    assert_eq!(pump.poll_due(at(0), &mut pump_cx), Poll::Ready(false));
+    assert_eq!(dispatcher_alarm.count(), 3);
+    assert_eq!(dispatcher.poll_due(at(0), &mut dispatcher_cx), Poll::Ready(false));
 }
 
 #[test]
 fn a_pump_tells_the_time() {
     let retention = Retention::new().with_age(Duration::from_secs(16));
     let news = channel(ChannelConfig::new().with_retention(retention));
-    let mut pump = news.pump().unwrap();
+    let mut dispatcher = news.dispatcher().unwrap();
     let (alarm, waker) = Alarm::new();
     let mut cx = Context::from_waker(&waker);
-    assert!(pump.poll_due(at(0), &mut cx).is_pending());
-    assert_eq!(pump.deadline(), None);
+    assert!(dispatcher.poll_due(at(0), &mut cx).is_pending());
+    assert_eq!(dispatcher.deadline(), None);
     publish(&news, 1..=1);
     assert_eq!(alarm.count(), 1, "to learn of a deadline");
-    assert!(pump.poll_due(at(1), &mut cx).is_pending());
-    assert_eq!(pump.deadline(), Some(at(1 + 1 + 16)));
-    assert!(pump.poll_due(at(18), &mut cx).is_pending());
-    assert_eq!((news.stats().events, pump.deadline()), (0, None));
+    assert!(dispatcher.poll_due(at(1), &mut cx).is_pending());
+    assert_eq!(dispatcher.deadline(), Some(at(1 + 1 + 16)));
+    assert!(dispatcher.poll_due(at(18), &mut cx).is_pending());
+    assert_eq!((news.stats().events, dispatcher.deadline()), (0, None));
 }
 
 #[test]
@@ -416,24 +424,24 @@ fn a_channel_is_deserted_when_no_one_has_listened_for_the_time_of_grace() {
     let answer = channel(keeping(10));
     let (alarm, waker) = Alarm::new();
     let mut cx = Context::from_waker(&waker);
-    let mut deserted = answer.deserted(Duration::from_secs(10));
-    assert!(deserted.poll_deserted(at(0), &mut cx).is_pending());
-    assert_eq!(deserted.deadline(), Some(at(10)));
+    let mut watch = answer.idle(Duration::from_secs(10));
+    assert!(watch.poll_idle(at(0), &mut cx).is_pending());
+    assert_eq!(watch.deadline(), Some(at(10)));
     let reader = join(&answer, &LastEventId::Absent);
-    assert!(deserted.poll_deserted(at(10), &mut cx).is_pending());
-    assert_eq!((deserted.deadline(), alarm.count()), (None, 0));
+    assert!(watch.poll_idle(at(10), &mut cx).is_pending());
+    assert_eq!((watch.deadline(), alarm.count()), (None, 0));
     drop(reader);
     assert_eq!(alarm.count(), 1);
-    assert!(deserted.poll_deserted(at(11), &mut cx).is_pending());
+    assert!(watch.poll_idle(at(11), &mut cx).is_pending());
     drop(join(&answer, &LastEventId::Absent));
-    assert!(deserted.poll_deserted(at(20), &mut cx).is_pending(), "someone was here");
-    assert_eq!(deserted.deadline(), Some(at(30)));
-    assert!(deserted.poll_deserted(at(30), &mut cx).is_ready());
+    assert!(watch.poll_idle(at(20), &mut cx).is_pending(), "someone was here");
+    assert_eq!(watch.deadline(), Some(at(30)));
+    assert!(watch.poll_idle(at(30), &mut cx).is_ready());
 }
 
 #[test]
 fn there_are_no_more_subscribers_than_there_may_be() {
-    let config = keeping(10).with_max_subscribers(2).with_come_back(Duration::from_secs(4));
+    let config = keeping(10).with_max_subscribers(2).with_retry_when_full(Duration::from_secs(4));
     let news = channel(config);
     let readers = [(), ()].map(|()| join(&news, &LastEventId::Absent));
     let mut delays = Vec::new();
@@ -452,7 +460,7 @@ fn there_are_no_more_subscribers_than_there_may_be() {
 #[test]
 fn a_subscriber_is_a_handler_that_sends_private_frames_too() {
     let news = channel(keeping(10));
-    let (now, config) = (at(0), Config::new().with_first_byte(false));
+    let (now, config) = (at(0), StreamConfig::new().with_first_byte(false));
     let mut reader = join(&news, &LastEventId::Absent);
     let first = reader.first_frames();
     let mut stream = Connection::open(reader, first, &config, now);
@@ -483,7 +491,7 @@ fn a_subscriber_is_a_handler_that_sends_private_frames_too() {
     publish(&news, 2..=2);
     news.finish();
     assert_eq!(pump(&mut stream), ("data: 2\nid: k-2\n\n".to_string(), Some(Close::Clean)));
-    assert_eq!(stream.reason(), Some(Reason::Stopped));
+    assert_eq!(stream.reason(), Some(EndReason::Stopped));
     assert_eq!(news.stats().subscribers, 0, "it left when the stream ended");
 }
 
@@ -492,9 +500,9 @@ fn a_subscriber_is_a_handler_that_sends_private_frames_too() {
 fn a_request_for_a_channel_is_answered_by_its_events() {
     use crate::connection::Body;
 
-    let answer = channel(keeping(10).with_max_subscribers(1).with_start(Start::Oldest));
+    let answer = channel(keeping(10).with_max_subscribers(1).with_start(StartAt::Oldest));
     publish(&answer, 1..=2);
-    let config = Config::new().with_first_byte(false);
+    let config = StreamConfig::new().with_first_byte(false);
     let ask = |uri: &str| {
         let request = http::Request::get(uri).body(()).unwrap();
         Connection::<Subscriber>::accept(&request, || answer.clone(), &config, at(0))

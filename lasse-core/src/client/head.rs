@@ -5,7 +5,7 @@ use core::time::Duration;
 use http::header::{CONTENT_TYPE, LOCATION, RETRY_AFTER};
 use http::{HeaderMap, HeaderValue, StatusCode};
 
-use super::Closed;
+use super::ClientClosed;
 
 /// What to do about a response.
 #[derive(Debug, PartialEq, Eq)]
@@ -17,25 +17,27 @@ pub(super) enum Verdict<'a> {
     /// Come back, but not before so long.
     Unavailable(Duration),
     /// Never come back.
-    Closed(Closed),
+    Closed(ClientClosed),
 }
 
 /// Judges a response by HTML 9.2.2: 200 and the right type, or none.
 pub(super) fn judge(status: StatusCode, headers: &HeaderMap, retries: bool) -> Verdict<'_> {
     match status {
         StatusCode::OK if is_event_stream(headers) => Verdict::Open,
-        StatusCode::OK => Verdict::Closed(Closed::ContentType(headers.get(CONTENT_TYPE).cloned())),
-        StatusCode::NO_CONTENT => Verdict::Closed(Closed::NoContent),
+        StatusCode::OK => {
+            Verdict::Closed(ClientClosed::ContentType(headers.get(CONTENT_TYPE).cloned()))
+        }
+        StatusCode::NO_CONTENT => Verdict::Closed(ClientClosed::NoContent),
         StatusCode::MOVED_PERMANENTLY
         | StatusCode::FOUND
         | StatusCode::SEE_OTHER
         | StatusCode::TEMPORARY_REDIRECT
         | StatusCode::PERMANENT_REDIRECT => match headers.get(LOCATION) {
             Some(location) => Verdict::Redirect(location),
-            None => Verdict::Closed(Closed::Location(None)),
+            None => Verdict::Closed(ClientClosed::Location(None)),
         },
         _ if retries && is_temporary(status) => Verdict::Unavailable(retry_after(headers)),
-        _ => Verdict::Closed(Closed::Status(status)),
+        _ => Verdict::Closed(ClientClosed::Status(status)),
     }
 }
 
@@ -93,12 +95,12 @@ mod tests {
             "text/event-stream; charset=",
         ] {
             let headers = headers(CONTENT_TYPE, value);
-            let reason = Closed::ContentType(Some(HeaderValue::from_static(value)));
+            let reason = ClientClosed::ContentType(Some(HeaderValue::from_static(value)));
             let expected = Verdict::Closed(reason);
             assert_eq!(judge(StatusCode::OK, &headers, true), expected, "{value}");
         }
         let headers = HeaderMap::new();
-        let expected = Verdict::Closed(Closed::ContentType(None));
+        let expected = Verdict::Closed(ClientClosed::ContentType(None));
         assert_eq!(judge(StatusCode::OK, &headers, true), expected);
     }
 
@@ -110,11 +112,11 @@ mod tests {
                 let status = StatusCode::from_u16(status).unwrap();
                 let expected = Verdict::Unavailable(Duration::from_secs(seconds));
                 assert_eq!(judge(status, &headers, true), expected, "{value}");
-                let closed = Verdict::Closed(Closed::Status(status));
+                let closed = Verdict::Closed(ClientClosed::Status(status));
                 assert_eq!(judge(status, &headers, false), closed);
             }
         }
-        let not_found = Verdict::Closed(Closed::Status(StatusCode::NOT_FOUND));
+        let not_found = Verdict::Closed(ClientClosed::Status(StatusCode::NOT_FOUND));
         assert_eq!(judge(StatusCode::NOT_FOUND, &HeaderMap::new(), true), not_found);
     }
 }

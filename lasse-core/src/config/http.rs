@@ -2,10 +2,10 @@
 
 use http::{HeaderName, HeaderValue};
 
-use super::{Config, InvalidConfig};
+use super::{InvalidConfig, StreamConfig};
 use crate::request::{Answers, is_framing};
 
-impl Config {
+impl StreamConfig {
     /// Sets a header of every answer, refusals included, instead of ours of that
     /// name, if there is one. The application's own responses keep theirs.
     ///

@@ -4,9 +4,9 @@ use bytes::Bytes;
 use http::{Method, Response};
 
 use super::Connection;
-use crate::config::Config;
+use crate::config::StreamConfig;
 use crate::frame::Frame;
-use crate::handler::{Handler, Reason};
+use crate::handler::{EndReason, Handler};
 use crate::request::{Accept, Init, RequestHead};
 use crate::time::Instant;
 
@@ -29,7 +29,7 @@ impl<H: Accept> Connection<H> {
     /// # Examples
     ///
     /// ```
-    /// use lasse_core::{Body, Config, Connection, Instant};
+    /// use lasse_core::{Body, StreamConfig, Connection, Instant};
     /// # use lasse_core::{Accept, Handler, Init, Next, RequestHead};
     /// # struct Greeter;
     /// # impl Accept for Greeter {
@@ -43,7 +43,7 @@ impl<H: Accept> Connection<H> {
     /// # }
     ///
     /// let request = http::Request::get("/events").body(())?;
-    /// let (config, now) = (Config::new(), Instant::from_nanos(0));
+    /// let (config, now) = (StreamConfig::new(), Instant::from_nanos(0));
     /// let (head, body) =
     ///     Connection::<Greeter>::accept(&request, || "hello".into(), &config, now).into_parts();
     /// assert_eq!(head.headers["content-type"], "text/event-stream");
@@ -53,7 +53,7 @@ impl<H: Accept> Connection<H> {
     pub fn accept<'a>(
         request: impl Into<RequestHead<'a>>,
         args: impl FnOnce() -> H::Args,
-        config: &Config,
+        config: &StreamConfig,
         now: Instant,
     ) -> Response<Body<H>> {
         Self::accept_with(request, |request| H::init(args(), request), config, now)
@@ -66,7 +66,7 @@ impl<H: Handler> Connection<H> {
     pub fn accept_with<'a>(
         request: impl Into<RequestHead<'a>>,
         init: impl FnOnce(&RequestHead<'_>) -> Init<H>,
-        config: &Config,
+        config: &StreamConfig,
         now: Instant,
     ) -> Response<Body<H>> {
         let request = request.into();
@@ -76,7 +76,7 @@ impl<H: Handler> Connection<H> {
         }
         match init(&request) {
             Init::Stream(mut handler, _) if request.method() == Method::HEAD => {
-                handler.terminate(Reason::HeadOnly);
+                handler.terminate(EndReason::HeadOnly);
                 answers.stream().map(|()| Body::HeadOnly)
             }
             Init::Stream(handler, first) => {
@@ -85,8 +85,8 @@ impl<H: Handler> Connection<H> {
             }
             Init::NoContent => answers.no_content().map(Body::Full),
             Init::Respond(response) => answers.own(response).map(Body::Full),
-            Init::ComeBack(delay) => {
-                answers.stream().map(|()| Body::Full(Frame::retry(delay).into_bytes()))
+            Init::Refuse { retry_after } => {
+                answers.stream().map(|()| Body::Full(Frame::retry(retry_after).into_bytes()))
             }
         }
     }

@@ -12,7 +12,7 @@ use crate::time::Instant;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Drain {
     /// When the stream is told to come back and ends cleanly. A
-    /// [finite](crate::Config::with_finite) one goes on.
+    /// [finite](crate::StreamConfig::with_finite) one goes on.
     pub end_at: Instant,
     /// How long the client is to wait before it comes back, in whole
     /// milliseconds.

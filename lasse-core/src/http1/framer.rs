@@ -6,7 +6,7 @@ use std::vec::Vec;
 use bytes::{Buf, Bytes, BytesMut};
 use http::Response;
 
-use super::request::{Persistence, Terms};
+use super::request::{Persistence, ResponseContext};
 use super::response::{Framing, put_head};
 
 /// Puts a response on the wire: its head, its body in chunks or otherwise, its
@@ -25,7 +25,7 @@ use super::response::{Framing, put_head};
 ///
 /// let input = b"GET /events HTTP/1.1\r\nhost: localhost\r\n\r\n";
 /// let head = parse_request(input, &Limits::default())?.expect("a whole head");
-/// let mut framer = Framer::of_stream(head.terms, &Response::new(()));
+/// let mut framer = Framer::of_stream(head.context, &Response::new(()));
 /// let mut sent = framer.wire(b"data: hello\n\n").concat();
 /// assert_eq!(framer.handle_written(sent.len()), 13);
 /// sent.extend(framer.end().concat());
@@ -50,28 +50,33 @@ pub struct Framer {
 
 impl Framer {
     /// The response by a stream. To a HEAD, the head alone goes out.
-    pub fn of_stream(terms: Terms, head: &Response<()>) -> Self {
-        let framing = Framing::of_stream(terms);
-        let is_chunked = framing == Framing::Chunked && !terms.is_head;
-        Self::new(terms, head, framing, is_chunked)
+    pub fn of_stream(context: ResponseContext, head: &Response<()>) -> Self {
+        let framing = Framing::of_stream(context);
+        let is_chunked = framing == Framing::Chunked && !context.is_head;
+        Self::new(context, head, framing, is_chunked)
     }
 
     /// The response by a whole body, and what of it is to be written as payload: a
     /// HEAD gets its length alone.
-    pub fn of_body(terms: Terms, response: Response<Bytes>) -> (Self, Bytes) {
+    pub fn of_body(context: ResponseContext, response: Response<Bytes>) -> (Self, Bytes) {
         let (parts, mut body) = response.into_parts();
         let framing = Framing::of_body(parts.status, body.len());
-        if framing == Framing::Nothing || terms.is_head {
+        if framing == Framing::Nothing || context.is_head {
             body.clear();
         }
-        (Self::new(terms, &Response::from_parts(parts, ()), framing, false), body)
+        (Self::new(context, &Response::from_parts(parts, ()), framing, false), body)
     }
 
-    fn new(terms: Terms, head: &Response<()>, framing: Framing, is_chunked: bool) -> Self {
+    fn new(
+        context: ResponseContext,
+        head: &Response<()>,
+        framing: Framing,
+        is_chunked: bool,
+    ) -> Self {
         let mut out = BytesMut::new();
-        put_head(&mut out, head, framing, terms.persistence);
+        put_head(&mut out, head, framing, context.persistence);
         let head = Some(Box::new(out.freeze()));
-        Self { head, is_chunked, persistence: terms.persistence, ..Self::default() }
+        Self { head, is_chunked, persistence: context.persistence, ..Self::default() }
     }
 
     /// Whether the end of the body can be told from an end of the connection.

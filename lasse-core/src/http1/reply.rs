@@ -6,10 +6,10 @@ use bytes::{Buf, Bytes};
 use http::Response;
 
 use super::framer::{Framer, Wire};
-use super::request::{BadRequest, Persistence, Terms};
-use crate::config::Config;
+use super::request::{BadRequest, Persistence, ResponseContext};
+use crate::config::StreamConfig;
 use crate::connection::{Body, Close, Connection, Output};
-use crate::handler::{Handler, Reason};
+use crate::handler::{EndReason, Handler};
 use crate::time::Instant;
 
 /// An answer, whether it is a stream or not, with one deadline to its last byte.
@@ -38,15 +38,19 @@ pub(super) enum Progress {
 }
 
 impl<H: Handler> Reply<H> {
-    /// The answer to a request of these terms.
-    pub(super) fn new(response: Response<Body<H>>, terms: Terms, config: &Config) -> Self {
+    /// The answer to a request in this context.
+    pub(super) fn new(
+        response: Response<Body<H>>,
+        context: ResponseContext,
+        config: &StreamConfig,
+    ) -> Self {
         let (parts, body) = response.into_parts();
         let head = Response::from_parts(parts, ());
         let (framer, stream, payload) = match body {
-            Body::Events(stream) => (Framer::of_stream(terms, &head), Some(stream), Bytes::new()),
-            Body::HeadOnly => (Framer::of_stream(terms, &head), None, Bytes::new()),
+            Body::Events(stream) => (Framer::of_stream(context, &head), Some(stream), Bytes::new()),
+            Body::HeadOnly => (Framer::of_stream(context, &head), None, Bytes::new()),
             Body::Full(body) => {
-                let (framer, payload) = Framer::of_body(terms, head.map(|()| body));
+                let (framer, payload) = Framer::of_body(context, head.map(|()| body));
                 (framer, None, payload)
             }
         };
@@ -56,15 +60,15 @@ impl<H: Handler> Reply<H> {
             payload,
             is_ending: false,
             is_given_up: false,
-            persistence: terms.persistence,
+            persistence: context.persistence,
             write_timeout: config.settings().write_timeout,
             write_deadline: None,
         }
     }
 
     /// The answer to what is no request.
-    pub(super) fn refuse(bad: BadRequest, config: &Config) -> Self {
-        Self::new(bad.response().map(Body::Full), Terms::BAD_REQUEST, config)
+    pub(super) fn refuse(bad: BadRequest, config: &StreamConfig) -> Self {
+        Self::new(bad.response().map(Body::Full), ResponseContext::BAD_REQUEST, config)
     }
 
     /// Whether another request may follow.
@@ -126,7 +130,7 @@ impl<H: Handler> Reply<H> {
             stream.handle_timeout(now);
         }
         if self.write_deadline.is_some_and(|deadline| deadline <= now) {
-            self.give_up(|connection| connection.handle_lost(Reason::Stalled));
+            self.give_up(|connection| connection.abort(EndReason::Stalled));
         }
     }
 

@@ -17,12 +17,12 @@ pub struct Head {
     /// How many bytes the head took.
     pub len: usize,
     /// What the request settles about the framing of its answer.
-    pub terms: Terms,
+    pub context: ResponseContext,
 }
 
 /// What a request settles about the framing of its answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Terms {
+pub struct ResponseContext {
     pub(super) is_1_0: bool,
     pub(super) is_head: bool,
     /// Whether the connection may serve another request after this one: not if
@@ -31,8 +31,8 @@ pub struct Terms {
     pub persistence: Persistence,
 }
 
-impl Terms {
-    /// The terms for the answer to what is not a request, after which the
+impl ResponseContext {
+    /// The context for the answer to what is not a request, after which the
     /// connection is closed.
     pub const BAD_REQUEST: Self =
         Self { is_1_0: false, is_head: false, persistence: Persistence::Close };
@@ -140,7 +140,7 @@ fn head(parsed: &httparse::Request<'_, '_>, len: usize) -> Result<Head, BadReque
     let is_last = is_1_0 || wants_close(headers) || has_body(headers)?;
     let persistence = if is_last { Persistence::Close } else { Persistence::KeepAlive };
     let is_head = request.method() == Method::HEAD;
-    Ok(Head { request, len, terms: Terms { is_1_0, is_head, persistence } })
+    Ok(Head { request, len, context: ResponseContext { is_1_0, is_head, persistence } })
 }
 
 fn parse<T: core::str::FromStr>(text: &str) -> Result<T, BadRequest> {

@@ -4,7 +4,7 @@ use bytes::{BufMut, BytesMut};
 use http::header::{CONNECTION, CONTENT_LENGTH, HeaderName, TRANSFER_ENCODING};
 use http::{Response, StatusCode};
 
-use super::request::{Persistence, Terms};
+use super::request::{Persistence, ResponseContext};
 use crate::frame::Digits;
 use crate::request::{has_no_body, is_framing};
 
@@ -23,8 +23,8 @@ pub(super) enum Framing {
 
 impl Framing {
     /// The framing of a stream, whose length is not known.
-    pub(super) fn of_stream(terms: Terms) -> Self {
-        if terms.has_chunks() { Self::Chunked } else { Self::UntilClose }
+    pub(super) fn of_stream(context: ResponseContext) -> Self {
+        if context.has_chunks() { Self::Chunked } else { Self::UntilClose }
     }
 
     pub(super) fn of_body(status: StatusCode, len: usize) -> Self {

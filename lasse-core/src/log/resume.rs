@@ -9,7 +9,7 @@ use crate::field::{EventId, LastEventId};
 /// Where a reader starts that has nothing to resume from.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum Start {
+pub enum StartAt {
     /// With what comes next.
     #[default]
     Now,
@@ -35,13 +35,13 @@ pub enum Resume {
     Complete,
     /// It cannot go on where it left off, which it must be told, and starts where
     /// new clients do.
-    Reset(Gap, Cursor),
+    Reset(ResetReason, Cursor),
 }
 
 /// Why a client cannot go on where it left off.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum Gap {
+pub enum ResetReason {
     /// Events that it has not seen are kept no more.
     Expired,
     /// Its id is another log's, or that of an earlier incarnation of this one.
@@ -54,7 +54,7 @@ pub enum Gap {
     Lagged,
 }
 
-impl Gap {
+impl ResetReason {
     /// All gaps, in the order of their declaration, for who counts by them.
     pub const ALL: [Self; 5] =
         [Self::Expired, Self::Foreign, Self::Ahead, Self::Unknown, Self::Lagged];
@@ -71,7 +71,7 @@ impl Gap {
     }
 }
 
-impl fmt::Display for Gap {
+impl fmt::Display for ResetReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(self.as_str())
     }
@@ -93,31 +93,31 @@ impl Log {
     /// # Examples
     ///
     /// ```
-    /// use lasse_core::{Epoch, Event, EventId, Gap, LastEventId, Log, Resume, Retention, Start};
+    /// use lasse_core::{Epoch, Event, EventId, ResetReason, LastEventId, Log, Resume, Retention, StartAt};
     ///
     /// let mut log = Log::new(Epoch::new("k")?, Retention::new());
     /// let id = log.append(&Event::new("hello"))?;
     /// assert_eq!(id.as_str(), "k-1");
     ///
-    /// let resume = log.resume(&LastEventId::Id(id), Start::Now);
-    /// assert_eq!(resume, Resume::Resumed(log.cursor(Start::Now)));
+    /// let resume = log.resume(&LastEventId::Id(id), StartAt::Now);
+    /// assert_eq!(resume, Resume::Resumed(log.cursor(StartAt::Now)));
     ///
     /// let before_the_restart = LastEventId::Id(EventId::new("j-1")?);
-    /// let resume = log.resume(&before_the_restart, Start::Oldest);
-    /// assert_eq!(resume, Resume::Reset(Gap::Foreign, log.cursor(Start::Oldest)));
+    /// let resume = log.resume(&before_the_restart, StartAt::Oldest);
+    /// assert_eq!(resume, Resume::Reset(ResetReason::Foreign, log.cursor(StartAt::Oldest)));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    pub fn resume(&self, last: &LastEventId, start: Start) -> Resume {
+    pub fn resume(&self, last: &LastEventId, start: StartAt) -> Resume {
         let resume = match last {
             LastEventId::Absent | LastEventId::Empty => Resume::Fresh(self.cursor(start)),
-            LastEventId::Invalid(_) => Resume::Reset(Gap::Unknown, self.cursor(start)),
+            LastEventId::Invalid(_) => Resume::Reset(ResetReason::Unknown, self.cursor(start)),
             LastEventId::Id(id) => match self.after(id) {
                 Ok(cursor) => Resume::Resumed(cursor),
                 Err(gap) => Resume::Reset(gap, self.cursor(start)),
             },
         };
         match resume {
-            Resume::Fresh(_) if start == Start::Snapshot => resume,
+            Resume::Fresh(_) if start == StartAt::Snapshot => resume,
             Resume::Fresh(cursor) | Resume::Resumed(cursor) if self.is_over_at(cursor) => {
                 Resume::Complete
             }
@@ -130,7 +130,7 @@ impl Log {
     /// # Errors
     ///
     /// When it is not: there is a gap, or there may be.
-    pub fn after(&self, id: &EventId) -> Result<Cursor, Gap> {
+    pub fn after(&self, id: &EventId) -> Result<Cursor, ResetReason> {
         let numbered = numbered::read(id.as_str());
         if let Some((_, number)) = numbered.filter(|(epoch, _)| *epoch == self.epoch) {
             return self.after_number(number);
@@ -138,18 +138,18 @@ impl Log {
         let found = self.segments().find_map(|segment| segment.find(id.as_str(), self.first));
         match found {
             Some(position) => Ok(Cursor(position + 1)),
-            None if numbered.is_some() => Err(Gap::Foreign),
-            None => Err(Gap::Unknown),
+            None if numbered.is_some() => Err(ResetReason::Foreign),
+            None => Err(ResetReason::Unknown),
         }
     }
 
     /// The place at which `start` starts, as things are.
-    pub fn cursor(&self, start: Start) -> Cursor {
+    pub fn cursor(&self, start: StartAt) -> Cursor {
         let end = self.newest.index.end();
         Cursor(match start {
-            Start::Now | Start::Snapshot => end,
-            Start::Oldest => self.first,
-            Start::Last(n) => end.saturating_sub(n).max(self.first),
+            StartAt::Now | StartAt::Snapshot => end,
+            StartAt::Oldest => self.first,
+            StartAt::Last(n) => end.saturating_sub(n).max(self.first),
         })
     }
 
@@ -167,12 +167,12 @@ impl Log {
         }
     }
 
-    fn after_number(&self, number: u64) -> Result<Cursor, Gap> {
+    fn after_number(&self, number: u64) -> Result<Cursor, ResetReason> {
         if number > self.number {
-            return Err(Gap::Ahead);
+            return Err(ResetReason::Ahead);
         }
         if number < self.gone {
-            return Err(Gap::Expired);
+            return Err(ResetReason::Expired);
         }
         let segment = self.last_segment(|segment| segment.index.number <= number);
         let position = segment.map_or(self.first, |segment| {

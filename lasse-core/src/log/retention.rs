@@ -53,7 +53,7 @@ impl Retention {
     ///
     /// A log has no clock: an event is as old as the first time that is told after
     /// it came, and goes when a time is told at which it is too old. A channel's
-    /// `Pump` tells both in time. Without one, the time is told only where you
+    /// `Dispatcher` tells both in time. Without one, the time is told only where you
     /// [`advance`](crate::Log::advance) it, and by the adapters' `subscribe`
     /// whenever a client comes: then an event may be old before the log first hears
     /// what time it is, and stays until the log hears it again. A log that is told

@@ -54,7 +54,7 @@ fn rest(log: &mut Log, mut cursor: Cursor) -> Vec<String> {
 }
 
 /// What a client hears that says it left off at `last`.
-fn heard(log: &mut Log, last: &LastEventId, start: Start) -> (&'static str, Vec<String>) {
+fn heard(log: &mut Log, last: &LastEventId, start: StartAt) -> (&'static str, Vec<String>) {
     let (decision, cursor) = match log.resume(last, start) {
         Resume::Fresh(cursor) => ("fresh", cursor),
         Resume::Resumed(cursor) => ("resumed", cursor),
@@ -92,7 +92,7 @@ fn every_row_of_the_resume_table() {
         (invalid(InvalidLastEventId::NotOneLine), "unknown", ""),
         (invalid(InvalidLastEventId::Conflicting), "unknown", ""),
     ] {
-        let heard = heard(&mut log, &last, Start::Now);
+        let heard = heard(&mut log, &last, StartAt::Now);
         assert_eq!((heard.0, heard.1.concat()), (decision, data.to_string()), "{last:?}");
     }
 }
@@ -102,11 +102,11 @@ fn a_start_is_for_who_is_fresh_and_for_who_is_reset() {
     let mut log = keeping(3);
     append(&mut log, 1..=5);
     for (start, data) in [
-        (Start::Now, ""),
-        (Start::Oldest, "345"),
-        (Start::Last(0), ""),
-        (Start::Last(2), "45"),
-        (Start::Last(100), "345"),
+        (StartAt::Now, ""),
+        (StartAt::Oldest, "345"),
+        (StartAt::Last(0), ""),
+        (StartAt::Last(2), "45"),
+        (StartAt::Last(100), "345"),
     ] {
         assert_eq!(heard(&mut log, &LastEventId::Absent, start).1.concat(), data);
         assert_eq!(heard(&mut log, &said("k-1"), start).1.concat(), data);
@@ -121,20 +121,20 @@ fn a_log_that_is_over_is_complete_for_who_has_all_of_it() {
     log.abort();
     assert_eq!(log.ending(), Some(Ending::Finished));
     for (last, start, decision, data) in [
-        (said("k-5"), Start::Oldest, "complete", ""),
-        (LastEventId::Absent, Start::Now, "complete", ""),
-        (LastEventId::Empty, Start::Last(0), "complete", ""),
-        (LastEventId::Absent, Start::Oldest, "fresh", "345"),
-        (LastEventId::Absent, Start::Snapshot, "fresh", ""),
-        (said("k-5"), Start::Snapshot, "complete", ""),
-        (said("k-4"), Start::Now, "resumed", "5"),
-        (said("k-1"), Start::Now, "expired", ""),
-        (said("j-5"), Start::Now, "foreign", ""),
+        (said("k-5"), StartAt::Oldest, "complete", ""),
+        (LastEventId::Absent, StartAt::Now, "complete", ""),
+        (LastEventId::Empty, StartAt::Last(0), "complete", ""),
+        (LastEventId::Absent, StartAt::Oldest, "fresh", "345"),
+        (LastEventId::Absent, StartAt::Snapshot, "fresh", ""),
+        (said("k-5"), StartAt::Snapshot, "complete", ""),
+        (said("k-4"), StartAt::Now, "resumed", "5"),
+        (said("k-1"), StartAt::Now, "expired", ""),
+        (said("j-5"), StartAt::Now, "foreign", ""),
     ] {
         let heard = heard(&mut log, &last, start);
         assert_eq!((heard.0, heard.1.concat()), (decision, data.to_string()), "{last:?}");
     }
-    let mut end = log.cursor(Start::Now);
+    let mut end = log.cursor(StartAt::Now);
     assert_eq!(log.read(&mut end, 1), Read::Over(Ending::Finished));
     let refused = log.append(&Event::new("late")).unwrap_err();
     assert_eq!(refused.ending(), Some(Ending::Finished));
@@ -144,11 +144,11 @@ fn a_log_that_is_over_is_complete_for_who_has_all_of_it() {
 #[test]
 fn an_empty_log_knows_the_place_before_its_first_event() {
     let mut log = keeping(3);
-    assert_eq!(log.id_before(log.cursor(Start::Now)), id("k-0"));
-    assert_eq!(heard(&mut log, &said("k-0"), Start::Now).0, "resumed");
-    assert_eq!(heard(&mut log, &said("k-1"), Start::Now).0, "ahead");
+    assert_eq!(log.id_before(log.cursor(StartAt::Now)), id("k-0"));
+    assert_eq!(heard(&mut log, &said("k-0"), StartAt::Now).0, "resumed");
+    assert_eq!(heard(&mut log, &said("k-1"), StartAt::Now).0, "ahead");
     append(&mut log, 1..=2);
-    let heard = heard(&mut log, &said("k-0"), Start::Now);
+    let heard = heard(&mut log, &said("k-0"), StartAt::Now);
     assert_eq!((heard.0, heard.1.concat()), ("resumed", "12".to_string()));
 }
 
@@ -158,7 +158,7 @@ fn every_place_has_an_id_that_leads_back_to_it() {
     append(&mut log, 1..=5);
     log.append(&Event::new("own").with_id(id("mine"))).unwrap();
     append(&mut log, 7..=7);
-    let mut cursor = log.cursor(Start::Oldest);
+    let mut cursor = log.cursor(StartAt::Oldest);
     let mut ids = Vec::new();
     loop {
         let name = log.id_before(cursor);
@@ -177,10 +177,10 @@ fn an_id_of_the_users_own_is_kept_and_found_again() {
     for own in ["a", "b", "Zürich 7", "d"] {
         assert_eq!(log.append(&Event::new(own).with_id(id(own))).unwrap(), id(own));
     }
-    assert_eq!(heard(&mut log, &said("b"), Start::Now).1, ["Zürich 7", "d"]);
-    assert_eq!(heard(&mut log, &said("Zürich 7"), Start::Now).1, ["d"]);
-    assert_eq!(heard(&mut log, &said("a"), Start::Now).0, "unknown");
-    assert_eq!(heard(&mut log, &said("k-2"), Start::Now).1, ["Zürich 7", "d"]);
+    assert_eq!(heard(&mut log, &said("b"), StartAt::Now).1, ["Zürich 7", "d"]);
+    assert_eq!(heard(&mut log, &said("Zürich 7"), StartAt::Now).1, ["d"]);
+    assert_eq!(heard(&mut log, &said("a"), StartAt::Now).0, "unknown");
+    assert_eq!(heard(&mut log, &said("k-2"), StartAt::Now).1, ["Zürich 7", "d"]);
 }
 
 #[test]
@@ -189,7 +189,7 @@ fn an_id_that_was_given_twice_loses_nothing() {
     for data in ["1", "2"] {
         log.append(&Event::new(data).with_id(id("same"))).unwrap();
     }
-    assert_eq!(heard(&mut log, &said("same"), Start::Now).1, ["2"]);
+    assert_eq!(heard(&mut log, &said("same"), StartAt::Now).1, ["2"]);
 }
 
 #[test]
@@ -221,9 +221,9 @@ fn ids_from_outside_are_taken_in_any_shape() {
     for given in ["1526919030474-55", "upstream-3", "plain"] {
         assert_eq!(log.append_as(&id(given), &event).unwrap(), id(given));
     }
-    assert_eq!(heard(&mut log, &said("upstream-3"), Start::Now).0, "resumed");
-    assert_eq!(heard(&mut log, &said("upstream-2"), Start::Now).0, "foreign");
-    assert_eq!(heard(&mut log, &said("replaced"), Start::Now).0, "unknown");
+    assert_eq!(heard(&mut log, &said("upstream-3"), StartAt::Now).0, "resumed");
+    assert_eq!(heard(&mut log, &said("upstream-2"), StartAt::Now).0, "foreign");
+    assert_eq!(heard(&mut log, &said("replaced"), StartAt::Now).0, "unknown");
 }
 
 #[test]
@@ -244,7 +244,7 @@ fn numbers_from_outside_go_up_and_may_skip() {
         (112, "resumed", ""),
         (113, "ahead", ""),
     ] {
-        let heard = heard(&mut log, &said(&format!("k-{number}")), Start::Now);
+        let heard = heard(&mut log, &said(&format!("k-{number}")), StartAt::Now);
         assert_eq!((heard.0, heard.1.concat()), (decision, data.to_string()), "{number}");
     }
 }
@@ -254,14 +254,14 @@ fn what_was_said_before_the_first_number_was_said_elsewhere() {
     let mut log = keeping(3);
     assert!(log.append_as(&id("k-0"), &Event::new("")).is_err());
     log.append_as(&id("k-100"), &Event::new("a")).unwrap();
-    assert_eq!(heard(&mut log, &said("k-99"), Start::Now).1, ["a"]);
-    assert_eq!(heard(&mut log, &said("k-98"), Start::Now).0, "expired");
+    assert_eq!(heard(&mut log, &said("k-99"), StartAt::Now).1, ["a"]);
+    assert_eq!(heard(&mut log, &said("k-98"), StartAt::Now).0, "expired");
 }
 
 #[test]
 fn readers_at_one_place_share_the_bytes() {
     let mut log = keeping(100);
-    let (mut one, mut other) = (log.cursor(Start::Now), log.cursor(Start::Now));
+    let (mut one, mut other) = (log.cursor(StartAt::Now), log.cursor(StartAt::Now));
     append(&mut log, 1..=3);
     let (a, b) = (read(&mut log, &mut one, 1000), read(&mut log, &mut other, 1000));
     assert_eq!(a.as_ptr(), b.as_ptr());
@@ -274,7 +274,7 @@ fn readers_at_one_place_share_the_bytes() {
 #[test]
 fn what_lies_in_several_pieces_is_copied_up_to_the_budget() {
     let mut log = keeping(100);
-    let (mut fast, mut slow) = (log.cursor(Start::Now), log.cursor(Start::Now));
+    let (mut fast, mut slow) = (log.cursor(StartAt::Now), log.cursor(StartAt::Now));
     for n in 1..=3 {
         append(&mut log, n..=n);
         read(&mut log, &mut fast, 1000);
@@ -289,7 +289,7 @@ fn what_lies_in_several_pieces_is_copied_up_to_the_budget() {
 fn a_large_log_copies_once_for_those_who_read_the_same() {
     let mut log = keeping(10_000);
     append(&mut log, 1..=5000);
-    let from = log.cursor(Start::Now);
+    let from = log.cursor(StartAt::Now);
     let mut fast = from;
     for n in 5001..=5003 {
         append(&mut log, n..=n);
@@ -306,7 +306,7 @@ fn a_large_log_copies_once_for_those_who_read_the_same() {
 #[test]
 fn an_event_larger_than_the_budget_is_read_whole() {
     let mut log = keeping(100);
-    let mut cursor = log.cursor(Start::Now);
+    let mut cursor = log.cursor(StartAt::Now);
     append(&mut log, 1..=1);
     log.append(&Event::new("x".repeat(200_000))).unwrap();
     append(&mut log, 3..=3);
@@ -318,21 +318,21 @@ fn an_event_larger_than_the_budget_is_read_whole() {
 #[test]
 fn a_reader_that_fell_off_is_told_and_stays_where_it_is() {
     let mut log = keeping(2);
-    let mut slow = log.cursor(Start::Now);
+    let mut slow = log.cursor(StartAt::Now);
     append(&mut log, 1..=2);
     assert!(matches!(log.read(&mut slow.clone(), 1000), Read::Events(_)));
     append(&mut log, 3..=3);
     assert!(log.is_ready(slow));
     assert_eq!(log.read(&mut slow, 1000), Read::Lagged);
     assert_eq!(log.read(&mut slow, 1000), Read::Lagged);
-    slow = log.cursor(Start::Oldest);
+    slow = log.cursor(StartAt::Oldest);
     assert_eq!(rest(&mut log, slow), ["2", "3"]);
 }
 
 #[test]
 fn a_reader_is_ready_when_there_is_something_to_say() {
     let mut log = keeping(2);
-    let mut cursor = log.cursor(Start::Now);
+    let mut cursor = log.cursor(StartAt::Now);
     assert!(!log.is_ready(cursor));
     append(&mut log, 1..=1);
     assert!(log.is_ready(cursor));
@@ -360,9 +360,9 @@ fn what_is_too_old_goes_and_what_is_not_stays() {
     assert_eq!(log.len(), 161 - 11, "those of the first stretch, seen at the seconds 1 to 11");
     log.advance(at(1000));
     assert_eq!((log.len(), log.deadline()), (0, None));
-    assert_eq!(log.id_before(log.cursor(Start::Now)), id("k-161"));
-    assert_eq!(heard(&mut log, &said("k-161"), Start::Now).0, "resumed");
-    assert_eq!(heard(&mut log, &said("k-160"), Start::Now).0, "expired");
+    assert_eq!(log.id_before(log.cursor(StartAt::Now)), id("k-161"));
+    assert_eq!(heard(&mut log, &said("k-161"), StartAt::Now).0, "resumed");
+    assert_eq!(heard(&mut log, &said("k-160"), StartAt::Now).0, "expired");
 }
 
 #[test]
@@ -385,17 +385,17 @@ fn what_comes_after_a_long_silence_is_new() {
 fn a_cleared_log_goes_on_where_it_was() {
     let mut log = keeping(100);
     append(&mut log, 1..=7);
-    let mut slow = log.cursor(Start::Last(1));
+    let mut slow = log.cursor(StartAt::Last(1));
     log.clear();
     assert_eq!(log.read(&mut slow, 1000), Read::Lagged);
     assert_eq!(log.append(&Event::new("8")).unwrap(), id("k-8"));
-    assert_eq!(heard(&mut log, &said("k-7"), Start::Now).1, ["8"]);
+    assert_eq!(heard(&mut log, &said("k-7"), StartAt::Now).1, ["8"]);
 }
 
 #[test]
 fn the_newest_event_is_kept_whatever_it_takes() {
     let mut log = log(Retention::new().with_bytes(0).with_events(0));
-    let mut cursor = log.cursor(Start::Now);
+    let mut cursor = log.cursor(StartAt::Now);
     for len in [10, 100_000, 10] {
         log.append(&Event::new("x".repeat(len))).unwrap();
         assert_eq!((log.len(), read(&mut log, &mut cursor, 0).len() > len), (1, true));

@@ -3,9 +3,9 @@
 use std::error::Error;
 use std::fmt;
 
-use lasse_tokio::lasse_core::{Closed, EventTooLarge};
+use lasse_tokio::lasse_core::{ClientClosed, EventTooLarge};
 
-use super::Loss;
+use super::DisconnectReason;
 
 /// What an [`EventSource`](crate::EventSource) has instead of an event.
 #[derive(Debug)]
@@ -17,9 +17,9 @@ pub enum EventSourceError {
     /// The client will not come back: nothing follows.
     Closed {
         /// Why it will not.
-        reason: Closed,
+        reason: ClientClosed,
         /// What the last attempt came to, if it gave up after too many.
-        last: Option<Loss>,
+        last: Option<DisconnectReason>,
     },
 }
 
@@ -28,7 +28,9 @@ impl fmt::Display for EventSourceError {
         match self {
             Self::TooLarge(error) => error.fmt(f),
             Self::Closed { reason, last: None } => reason.fmt(f),
-            Self::Closed { reason, last: Some(last) } => write!(f, "{reason}; at last {last}"),
+            Self::Closed { reason, last: Some(last) } => {
+                write!(f, "{reason}; at last {last}")
+            }
         }
     }
 }

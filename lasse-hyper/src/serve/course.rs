@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use hyper_util::server::graceful::GracefulConnection;
-use lasse_tokio::lasse_core::Reason;
+use lasse_tokio::lasse_core::EndReason;
 use pin_project_lite::pin_project;
 use tokio::time::Sleep;
 
@@ -33,7 +33,7 @@ pin_project! {
     impl<F, A, B> PinnedDrop for Course<F, A, B> {
         fn drop(this: Pin<&mut Self>) {
             // A runtime that is dropped with its tasks cannot say so otherwise.
-            this.project().caller.fate.decide(Reason::Dropped);
+            this.project().caller.fate.decide(EndReason::Dropped);
         }
     }
 }
@@ -71,7 +71,7 @@ where
         course.caller.handle_woken();
         loop {
             if course.stage.as_mut().poll(cx).is_ready() {
-                course.caller.fate.decide(Reason::PeerClosed);
+                course.caller.fate.decide(EndReason::PeerClosed);
                 return Poll::Ready(());
             }
             let Poll::Ready(phase) = course.stay.poll_phase(cx) else { break };

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
-use lasse_tokio::lasse_core::Reason;
+use lasse_tokio::lasse_core::EndReason;
 use slab::Slab;
 use tokio::sync::Notify;
 
@@ -20,7 +20,7 @@ pub(super) enum Phase {
     /// No request can be on its way any more that was sent before.
     Closed,
     /// All is over, for this reason.
-    Over(Reason),
+    Over(EndReason),
 }
 
 /// The server. With it, its connections go.
@@ -76,7 +76,7 @@ impl House {
 
 impl Drop for House {
     fn drop(&mut self) {
-        self.announce(Phase::Over(Reason::Dropped));
+        self.announce(Phase::Over(EndReason::Dropped));
     }
 }
 

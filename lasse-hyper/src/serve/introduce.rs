@@ -18,14 +18,14 @@ use lasse_tokio::{Gate, PeerAddr};
 use pin_project_lite::pin_project;
 
 use super::streams::{Pace, Streams};
-use crate::fate::Fate;
+use crate::end_reason_cell::EndReasonCell;
 
 /// What is known of one connection.
 #[derive(Debug)]
 pub(super) struct Caller {
     pub(super) peer: PeerAddr,
     pub(super) gate: Gate,
-    pub(super) fate: Fate,
+    pub(super) fate: EndReasonCell,
     /// Whether the head of a request has come.
     has_spoken: AtomicBool,
     /// Whether it has one request at a time, and that is not answered.
@@ -41,7 +41,7 @@ impl Caller {
     pub(super) fn new(peer: PeerAddr, gate: Gate) -> Self {
         let [has_spoken, is_busy, ends_bodies_by_closing, is_awake] =
             [const { AtomicBool::new(false) }; 4];
-        let fate = Fate::new();
+        let fate = EndReasonCell::new();
         Self { peer, gate, fate, has_spoken, is_busy, ends_bodies_by_closing, is_awake }
     }
 

@@ -8,7 +8,7 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use lasse_tokio::WriteDeadline;
-use lasse_tokio::lasse_core::Reason;
+use lasse_tokio::lasse_core::EndReason;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
@@ -53,9 +53,9 @@ impl<Io: Transport> Socket<Io> {
     fn note<T>(&self, result: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
         if let Poll::Ready(Err(error)) = &result {
             self.caller.fate.decide(match error.kind() {
-                ErrorKind::TimedOut => Reason::Stalled,
-                ErrorKind::ConnectionReset | ErrorKind::BrokenPipe => Reason::PeerClosed,
-                _ => Reason::WriteFailed,
+                ErrorKind::TimedOut => EndReason::Stalled,
+                ErrorKind::ConnectionReset | ErrorKind::BrokenPipe => EndReason::PeerClosed,
+                _ => EndReason::WriteFailed,
             });
         }
         result

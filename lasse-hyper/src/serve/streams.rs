@@ -9,23 +9,23 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use hyper::rt::Executor;
-use lasse_tokio::lasse_core::{Instant, Reason};
+use lasse_tokio::lasse_core::{EndReason, Instant};
 use lasse_tokio::now;
 use pin_project_lite::pin_project;
 use tokio::time::{Sleep, sleep_until};
 
-use crate::fate::Fate;
+use crate::end_reason_cell::EndReasonCell;
 
 /// How one stream's client keeps up.
 #[derive(Debug)]
 pub(super) struct Pace {
     /// Since when bytes are out that have found no room; [`NONE`] if there are none.
     stuck_since: AtomicU64,
-    fate: Fate,
+    fate: EndReasonCell,
 }
 
 impl Pace {
-    fn new(fate: Fate) -> Self {
+    fn new(fate: EndReasonCell) -> Self {
         Self { stuck_since: NONE.into(), fate }
     }
 
@@ -65,7 +65,7 @@ impl Streams {
     }
 
     /// Makes the pace of the stream that is executed next.
-    pub(super) fn expect(&self, fate: Fate) -> Arc<Pace> {
+    pub(super) fn expect(&self, fate: EndReasonCell) -> Arc<Pace> {
         let pace = Arc::new(Pace::new(fate));
         *self.0.next() = Some(pace.clone());
         pace
@@ -126,7 +126,7 @@ impl<F: Future> Future for Paced<F> {
             timer.as_mut().reset(deadline);
         }
         ready!(timer.as_mut().poll(cx));
-        paced.pace.fate.decide(Reason::Stalled);
+        paced.pace.fate.decide(EndReason::Stalled);
         paced.stream.set(None);
         Poll::Ready(())
     }

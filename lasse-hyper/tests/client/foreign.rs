@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Request, StatusCode};
-use lasse_hyper::lasse_core::Closed;
-use lasse_hyper::{Heard, Loss};
+use lasse_hyper::lasse_core::ClientClosed;
+use lasse_hyper::{ClientEvent, DisconnectReason};
 use tokio::time::Instant;
 
 use crate::foreign_server::with_each;
-use crate::listener::{client, end, event, events, from, hear, listen, loss};
+use crate::listener::{client, end, event, events, from, listen, loss, next_event};
 
 #[tokio::test]
 async fn a_server_that_is_killed_and_restarted_is_resumed() {
@@ -44,7 +44,7 @@ async fn silence_ends_a_stream_when_the_read_timeout_does() {
         let mut source = listen(client(&server.uri("/events")).with_read_timeout(timeout));
         assert_eq!(events(&mut source).await, ["1", "2", "3"], "{server}");
         let start = Instant::now();
-        assert!(matches!(loss(&mut source).await, Loss::Silent), "{server}");
+        assert!(matches!(loss(&mut source).await, DisconnectReason::Silent), "{server}");
         assert!(start.elapsed() > timeout / 2);
         assert_eq!(event(&mut source).await, "4", "{server}");
     })
@@ -58,10 +58,10 @@ async fn keep_alives_are_no_silence() {
         let mut source = listen(client(&server.uri("/keep-alive")).with_read_timeout(timeout));
         let mut comments = 0;
         let data = loop {
-            match hear(&mut source).await {
-                Heard::Comment(_) => comments += 1,
-                Heard::Message(event) => break event.into_data(),
-                Heard::Lost { why, .. } => panic!("{server}: {why}"),
+            match next_event(&mut source).await {
+                ClientEvent::Comment(_) => comments += 1,
+                ClientEvent::Message(event) => break event.into_data(),
+                ClientEvent::Lost { why, .. } => panic!("{server}: {why}"),
                 _ => {}
             }
         };
@@ -86,9 +86,9 @@ async fn redirects_are_followed_again_after_a_loss() {
         let mut asked = Vec::new();
         let mut events = Vec::new();
         while events.len() < 2 {
-            match hear(&mut source).await {
-                Heard::Connecting(uri) => asked.push(uri.to_string()),
-                Heard::Message(event) => events.push(event.into_data()),
+            match next_event(&mut source).await {
+                ClientEvent::Connecting(uri) => asked.push(uri.to_string()),
+                ClientEvent::Message(event) => events.push(event.into_data()),
                 _ => {}
             }
         }
@@ -103,7 +103,7 @@ async fn redirects_are_followed_again_after_a_loss() {
 async fn redirects_without_end_are_given_up() {
     with_each(async |server| {
         let mut source = listen(client(&server.uri("/round")).with_max_redirects(3));
-        assert_eq!(end(&mut source).await, Some(Closed::Redirects(3)), "{server}");
+        assert_eq!(end(&mut source).await, Some(ClientClosed::Redirects(3)), "{server}");
     })
     .await;
 }
@@ -122,9 +122,9 @@ async fn a_204_ends_the_stream_without_an_error() {
 async fn what_is_no_stream_is_an_error() {
     with_each(async |server| {
         for (path, reason) in [
-            ("/broken", Closed::Status(StatusCode::INTERNAL_SERVER_ERROR)),
-            ("/busy", Closed::Status(StatusCode::TOO_MANY_REQUESTS)),
-            ("/page", Closed::ContentType(Some("text/html".parse().unwrap()))),
+            ("/broken", ClientClosed::Status(StatusCode::INTERNAL_SERVER_ERROR)),
+            ("/busy", ClientClosed::Status(StatusCode::TOO_MANY_REQUESTS)),
+            ("/page", ClientClosed::ContentType(Some("text/html".parse().unwrap()))),
         ] {
             let mut source = listen(client(&server.uri(path)));
             assert_eq!(end(&mut source).await, Some(reason), "{server}");
@@ -137,9 +137,11 @@ async fn what_is_no_stream_is_an_error() {
 async fn a_busy_server_is_left_alone_for_as_long_as_it_says() {
     with_each(async |server| {
         let mut source = listen(client(&server.uri("/busy")).with_retried_statuses());
-        assert!(matches!(hear(&mut source).await, Heard::Connecting(_)));
-        let Heard::Lost { why: Loss::Status(StatusCode::TOO_MANY_REQUESTS), wait } =
-            hear(&mut source).await
+        assert!(matches!(next_event(&mut source).await, ClientEvent::Connecting(_)));
+        let ClientEvent::Lost {
+            why: DisconnectReason::Status(StatusCode::TOO_MANY_REQUESTS),
+            wait,
+        } = next_event(&mut source).await
         else {
             panic!("{server} is not busy")
         };

@@ -8,8 +8,8 @@ use http_body_util::Full;
 use hyper_util::client::legacy;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
-use lasse_hyper::lasse_core::{Backoff, Client, Closed};
-use lasse_hyper::{EventSource, EventSourceError, Heard, Loss};
+use lasse_hyper::lasse_core::{Backoff, Client, ClientClosed};
+use lasse_hyper::{ClientEvent, DisconnectReason, EventSource, EventSourceError};
 use tokio::time::timeout;
 use tokio_stream::StreamExt;
 
@@ -43,8 +43,12 @@ pub fn listen(client: Client) -> EventSource<Http> {
 }
 
 /// The next thing heard, which there must be.
-pub async fn hear(source: &mut EventSource<Http>) -> Heard {
-    timeout(PATIENCE, source.hear()).await.expect("nothing is heard").expect("the end").unwrap()
+pub async fn next_event(source: &mut EventSource<Http>) -> ClientEvent {
+    timeout(PATIENCE, source.next_event())
+        .await
+        .expect("nothing is heard")
+        .expect("the end")
+        .unwrap()
 }
 
 /// The data of the next event, which there must be.
@@ -63,15 +67,15 @@ pub async fn events<const N: usize>(source: &mut EventSource<Http>) -> [String; 
 }
 
 /// Why the stream is lost, which is the next thing heard.
-pub async fn loss(source: &mut EventSource<Http>) -> Loss {
-    match hear(source).await {
-        Heard::Lost { why, .. } => why,
+pub async fn loss(source: &mut EventSource<Http>) -> DisconnectReason {
+    match next_event(source).await {
+        ClientEvent::Lost { why, .. } => why,
         other => panic!("{other:?}"),
     }
 }
 
 /// Why the client ends, before any event.
-pub async fn end(source: &mut EventSource<Http>) -> Option<Closed> {
+pub async fn end(source: &mut EventSource<Http>) -> Option<ClientClosed> {
     let end = timeout(PATIENCE, source.next()).await.expect("it goes on");
     assert!(timeout(PATIENCE, source.next()).await.expect("it goes on").is_none());
     match end? {

@@ -8,16 +8,18 @@ use std::time::Duration;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use lasse_hyper::lasse_core::{
-    Channel, ChannelConfig, Client, Closed, Decoder, Event, EventName, Reason, Retention, Start,
+    Channel, ChannelConfig, Client, ClientClosed, Decoder, EndReason, Event, EventName, Retention,
+    StartAt,
 };
 use lasse_hyper::{
-    EventSource, EventSourceError, Heard, Loss, MessageEvent, Route, ServeConfig, subscribe,
+    ClientEvent, DisconnectReason, Endpoint, EventSource, EventSourceError, MessageEvent,
+    ServeConfig, subscribe,
 };
 use tokio::runtime::{self, Runtime};
 use tokio::time::timeout;
 use tokio_stream::StreamExt;
 
-use crate::listener::{Http, client, end, event, events, hear, http1, http2, listen, loss};
+use crate::listener::{Http, client, end, event, events, http1, http2, listen, loss, next_event};
 use crate::support::{PATIENCE, Server};
 
 /// The ways to a server of ours.
@@ -79,17 +81,17 @@ impl Drop for Ours {
 
 async fn serve(listener: TcpListener, way: Way, channel: Channel) {
     let listener = tokio::net::TcpListener::from_std(listener).unwrap();
-    let route = Route::default();
+    let endpoint = Endpoint::default();
     match way {
         Way::Tokio => {
             let answer = move |request: http::Request<()>| {
-                ready(lasse_tokio::subscribe(&request, &route, &channel))
+                ready(lasse_tokio::subscribe(&request, &endpoint, &channel))
             };
             lasse_tokio::serve(listener, ServeConfig::new(), answer).await;
         }
         Way::Hyper1 | Way::Hyper2 => {
             let answer = move |request: http::Request<Incoming>| {
-                ready(Ok::<_, std::convert::Infallible>(subscribe(&request, &route, &channel)))
+                ready(Ok::<_, std::convert::Infallible>(subscribe(&request, &endpoint, &channel)))
             };
             lasse_hyper::serve(listener, ServeConfig::new(), service_fn(answer)).await;
         }
@@ -98,7 +100,7 @@ async fn serve(listener: TcpListener, way: Way, channel: Channel) {
 
 fn channel() -> Channel {
     let retention = Retention::new().with_bytes(16_000_000);
-    Channel::new(&ChannelConfig::new().with_start(Start::Oldest).with_retention(retention))
+    Channel::new(&ChannelConfig::new().with_start(StartAt::Oldest).with_retention(retention))
 }
 
 #[tokio::test]
@@ -111,12 +113,14 @@ async fn all_that_a_channel_publishes_is_heard() {
         let mut source = way.listen(client(&server.uri()));
         let mut told = Vec::new();
         let message: MessageEvent = loop {
-            match hear(&mut source).await {
-                Heard::Message(message) => break message,
-                Heard::Connecting(uri) => told.push(format!("connecting to {uri}")),
-                Heard::Open(headers) => told.push(format!("open: {:?}", headers["content-type"])),
-                Heard::Comment(text) => told.push(format!("comment: {text:?}")),
-                Heard::LastEventId(_) => {}
+            match next_event(&mut source).await {
+                ClientEvent::Message(message) => break message,
+                ClientEvent::Connecting(uri) => told.push(format!("connecting to {uri}")),
+                ClientEvent::Open(headers) => {
+                    told.push(format!("open: {:?}", headers["content-type"]))
+                }
+                ClientEvent::Comment(text) => told.push(format!("comment: {text:?}")),
+                ClientEvent::LastEventId(_) => {}
                 other => panic!("{way:?}: {other:?}"),
             }
         };
@@ -138,7 +142,7 @@ async fn nothing_is_lost_or_repeated_when_a_server_is_killed() {
         publish("2");
         assert_eq!(events(&mut source).await, ["1", "2"], "{way:?}");
         server.kill();
-        assert!(matches!(loss(&mut source).await, Loss::Failed(_)), "{way:?}");
+        assert!(matches!(loss(&mut source).await, DisconnectReason::Failed(_)), "{way:?}");
         publish("3");
         publish("4");
         let server = Ours::start_at(server.address, way, &channel);
@@ -158,7 +162,7 @@ async fn a_channel_that_is_finished_ends_the_stream() {
         channel.publish(&Event::new("1")).unwrap();
         assert_eq!(event(&mut source).await, "1", "{way:?}");
         channel.finish();
-        assert!(matches!(loss(&mut source).await, Loss::Ended), "{way:?}");
+        assert!(matches!(loss(&mut source).await, DisconnectReason::Ended), "{way:?}");
         assert_eq!(end(&mut source).await, None, "{way:?}");
     }
 }
@@ -191,7 +195,7 @@ async fn to_drop_the_source_is_to_hang_up() {
         let mut source = EventSource::new(client(&format!("http://{}/", server.addr)), http);
         assert_eq!(event(&mut source).await, "hello");
         drop(source);
-        assert_eq!(server.end().await, Reason::PeerClosed);
+        assert_eq!(server.end().await, EndReason::PeerClosed);
     }
 }
 
@@ -200,9 +204,11 @@ async fn a_server_says_itself_when_to_come_back() {
     let server = Server::start(ServeConfig::new()).await;
     let mut source = listen(client(&format!("http://{}/later", server.addr)));
     loop {
-        match hear(&mut source).await {
-            Heard::Retry(delay) => assert_eq!(delay, Duration::from_millis(1500)),
-            Heard::Lost { wait, .. } => break assert!(wait > Duration::from_secs(1), "{wait:?}"),
+        match next_event(&mut source).await {
+            ClientEvent::Retry(delay) => assert_eq!(delay, Duration::from_millis(1500)),
+            ClientEvent::Lost { wait, .. } => {
+                break assert!(wait > Duration::from_secs(1), "{wait:?}");
+            }
             _ => {}
         }
     }
@@ -215,7 +221,10 @@ async fn who_gives_up_says_what_the_last_attempt_came_to() {
     let error = timeout(PATIENCE, source.next()).await.unwrap().unwrap().unwrap_err();
     assert!(matches!(
         error,
-        EventSourceError::Closed { reason: Closed::Failures(3), last: Some(Loss::Failed(_)) }
+        EventSourceError::Closed {
+            reason: ClientClosed::Failures(3),
+            last: Some(DisconnectReason::Failed(_))
+        }
     ));
     assert!(error.to_string().contains("refused"), "{error}");
     assert!(source.next().await.is_none());

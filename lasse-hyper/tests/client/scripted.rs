@@ -10,7 +10,7 @@ use bytes::Bytes;
 use http::{Request, Response};
 use http_body_util::Full;
 use lasse_hyper::lasse_core::Client;
-use lasse_hyper::{EventSource, Heard, Loss};
+use lasse_hyper::{ClientEvent, DisconnectReason, EventSource};
 use tokio::time::{Instant, advance};
 use tokio_stream::StreamExt;
 use tower_service::Service;
@@ -53,17 +53,20 @@ async fn any_service_will_do() {
 #[tokio::test(start_paused = true)]
 async fn what_came_in_time_is_heard_by_who_asks_late() {
     let mut source = source(["data: 1\n\n"]);
-    assert!(matches!(source.hear().await, Some(Ok(Heard::Connecting(_)))));
-    assert!(matches!(source.hear().await, Some(Ok(Heard::Open(_)))));
+    assert!(matches!(source.next_event().await, Some(Ok(ClientEvent::Connecting(_)))));
+    assert!(matches!(source.next_event().await, Some(Ok(ClientEvent::Open(_)))));
     advance(Duration::from_secs(60)).await;
-    assert!(matches!(source.hear().await, Some(Ok(Heard::Message(_)))));
+    assert!(matches!(source.next_event().await, Some(Ok(ClientEvent::Message(_)))));
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_service_that_is_never_ready_is_silent() {
     let mut source = source([]);
     let start = Instant::now();
-    let heard = source.hear().await;
-    assert!(matches!(heard, Some(Ok(Heard::Lost { why: Loss::Silent, .. }))), "{heard:?}");
+    let heard = source.next_event().await;
+    assert!(
+        matches!(heard, Some(Ok(ClientEvent::Lost { why: DisconnectReason::Silent, .. }))),
+        "{heard:?}"
+    );
     assert_eq!(start.elapsed(), Duration::from_secs(10));
 }

@@ -14,8 +14,8 @@ use bytes::Bytes;
 use http::{Request, Response};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
-use lasse_hyper::lasse_core::{Accept, Event, Frame, Handler, Init, Next, Reason, RequestHead};
-use lasse_hyper::{EventBody, Gate, Notifier, Route, ServeConfig, respond, serve};
+use lasse_hyper::lasse_core::{Accept, EndReason, Event, Frame, Handler, Init, Next, RequestHead};
+use lasse_hyper::{Endpoint, EventBody, Gate, Notifier, ServeConfig, respond, serve};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
@@ -23,7 +23,7 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 /// A handler that does as it is told, and tells how it ends.
-pub struct Tap(mpsc::UnboundedSender<Reason>);
+pub struct Tap(mpsc::UnboundedSender<EndReason>);
 
 impl Handler for Tap {
     type Notify = Frame;
@@ -41,18 +41,18 @@ impl Handler for Tap {
         }
     }
 
-    fn terminate(&mut self, reason: Reason) {
+    fn terminate(&mut self, reason: EndReason) {
         let _ = self.0.send(reason);
     }
 }
 
 impl Accept for Tap {
-    type Args = mpsc::UnboundedSender<Reason>;
+    type Args = mpsc::UnboundedSender<EndReason>;
 
     fn init(ends: Self::Args, request: &RequestHead<'_>) -> Init<Self> {
         match request.uri().path() {
             "/none" => Init::NoContent,
-            "/later" => Init::ComeBack(Duration::from_millis(1500)),
+            "/later" => Init::Refuse { retry_after: Duration::from_millis(1500) },
             "/wrong" => Init::Respond(
                 Response::builder()
                     .status(404)
@@ -72,7 +72,7 @@ impl Accept for Tap {
 pub struct Server {
     pub addr: SocketAddr,
     pub streams: Arc<Mutex<Vec<Notifier<Tap>>>>,
-    pub ends: mpsc::UnboundedReceiver<Reason>,
+    pub ends: mpsc::UnboundedReceiver<EndReason>,
     pub gate: Gate,
     pub task: JoinHandle<()>,
 }
@@ -80,12 +80,12 @@ pub struct Server {
 impl Server {
     /// Our own server, with nothing between it and the service.
     pub async fn start(config: ServeConfig) -> Self {
-        Self::start_route(config, Route::default()).await
+        Self::start_route(config, Endpoint::default()).await
     }
 
-    /// Our own server, all of whose streams are of this route.
-    pub async fn start_route(config: ServeConfig, route: Route) -> Self {
-        Self::start_with(route, |listener, gate, service| async move {
+    /// Our own server, all of whose streams are of this endpoint.
+    pub async fn start_route(config: ServeConfig, endpoint: Endpoint) -> Self {
+        Self::start_with(endpoint, |listener, gate, service| async move {
             let answer = move |request: Request<Incoming>| ready(service.answer(&request));
             serve(listener, config, service_fn(answer)).with_gate(&gate).await;
         })
@@ -94,7 +94,7 @@ impl Server {
 
     /// Any server.
     pub async fn start_with<F>(
-        route: Route,
+        endpoint: Endpoint,
         run: impl FnOnce(TcpListener, Gate, Service) -> F,
     ) -> Self
     where
@@ -105,7 +105,7 @@ impl Server {
         let streams = Arc::new(Mutex::new(Vec::new()));
         let (sender, ends) = mpsc::unbounded_channel();
         let gate = Gate::default();
-        let service = Service { streams: streams.clone(), ends: sender, route };
+        let service = Service { streams: streams.clone(), ends: sender, endpoint };
         let task = tokio::spawn(run(listener, gate.clone(), service));
         Self { addr, streams, ends, gate, task }
     }
@@ -121,7 +121,7 @@ impl Server {
     }
 
     /// How the next stream ended.
-    pub async fn end(&mut self) -> Reason {
+    pub async fn end(&mut self) -> EndReason {
         timeout(PATIENCE, self.ends.recv()).await.expect("no stream ended").unwrap()
     }
 }
@@ -130,13 +130,13 @@ impl Server {
 #[derive(Clone)]
 pub struct Service {
     pub streams: Arc<Mutex<Vec<Notifier<Tap>>>>,
-    pub ends: mpsc::UnboundedSender<Reason>,
-    pub route: Route,
+    pub ends: mpsc::UnboundedSender<EndReason>,
+    pub endpoint: Endpoint,
 }
 
 impl Service {
     pub fn answer<B>(&self, request: &Request<B>) -> Result<Response<EventBody<Tap>>, Infallible> {
-        Ok(respond(request, &self.route, |notifier| {
+        Ok(respond(request, &self.endpoint, |notifier| {
             self.streams.lock().unwrap().push(notifier);
             self.ends.clone()
         }))

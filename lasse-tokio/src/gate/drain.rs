@@ -55,7 +55,7 @@ impl DrainPlan {
     }
 
     /// Leaves streams that cannot end yet, because they are
-    /// [finite](lasse_core::Config::with_finite) or their clients slow, so much more
+    /// [finite](lasse_core::StreamConfig::with_finite) or their clients slow, so much more
     /// time. What is left then is aborted.
     #[must_use]
     pub fn with_grace(self, grace: Duration) -> Self {

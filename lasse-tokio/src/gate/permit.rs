@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::atomic::Ordering;
 use std::task::{Context, Poll};
 
-use lasse_core::{Drain, Instant, Reason};
+use lasse_core::{Drain, EndReason, Instant};
 
 use super::bell::Place;
 use super::config::Key;
@@ -21,13 +21,13 @@ pub struct Permit {
     /// Of how many drains this stream has heard.
     heard: u32,
     /// What is counted when the permit is dropped.
-    reason: Option<Reason>,
+    reason: Option<EndReason>,
 }
 
 impl Permit {
     pub(super) fn new(gate: Gate) -> Self {
         report::opened();
-        Self { gate, key: None, place: None, heard: 0, reason: Some(Reason::Dropped) }
+        Self { gate, key: None, place: None, heard: 0, reason: Some(EndReason::Dropped) }
     }
 
     pub(super) fn with_key(self, key: Option<Key>) -> Self {
@@ -61,8 +61,8 @@ impl Permit {
     }
 
     /// Takes note of why the stream ended. Of one that is dropped without, the
-    /// gate counts [`Reason::Dropped`].
-    pub fn record(&mut self, reason: Reason) {
+    /// gate counts [`EndReason::Dropped`].
+    pub fn record(&mut self, reason: EndReason) {
         self.reason = Some(reason);
     }
 

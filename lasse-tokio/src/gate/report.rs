@@ -2,9 +2,9 @@
 //! the features of these names are on.
 #![cfg_attr(not(feature = "tracing"), expect(unused_variables))]
 
-use lasse_core::Reason;
+use lasse_core::EndReason;
 
-use super::{Cause, DrainPlan};
+use super::{DrainPlan, RejectReason};
 
 /// A stream was let in.
 pub(super) fn opened() {
@@ -19,7 +19,7 @@ pub(super) fn left() {
 }
 
 /// A stream ended.
-pub(super) fn ended(reason: Reason) {
+pub(super) fn ended(reason: EndReason) {
     #[cfg(feature = "metrics")]
     metrics::counter!("lasse_streams_ended_total", "reason" => reason.as_str()).increment(1);
     #[cfg(feature = "tracing")]
@@ -27,7 +27,7 @@ pub(super) fn ended(reason: Reason) {
 }
 
 /// A stream was not let in.
-pub(super) fn refused(cause: Cause) {
+pub(super) fn refused(cause: RejectReason) {
     #[cfg(feature = "metrics")]
     metrics::counter!("lasse_streams_refused_total", "cause" => cause.as_str()).increment(1);
     #[cfg(feature = "tracing")]

@@ -13,7 +13,7 @@ use lasse_core::http1::Limits;
 /// | head of a request | 16 KiB, 100 fields, within 10 seconds |
 /// | write timeout | 30 seconds from the last byte that the client took |
 ///
-/// The settings of streams are in [`Config`](lasse_core::Config).
+/// The settings of streams are in [`StreamConfig`](lasse_core::StreamConfig).
 ///
 /// # Examples
 ///

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::{Request, Response};
-use lasse_core::http1::{BadRequest, Head, Persistence, Terms};
-use lasse_core::{Close, Handler, Reason};
+use lasse_core::http1::{BadRequest, Head, Persistence, ResponseContext};
+use lasse_core::{Close, EndReason, Handler};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
@@ -53,21 +53,21 @@ where
         host: Arc<Host<T, F>>,
     ) -> Result<Self, Close> {
         loop {
-            let Some(Head { request, mut terms, .. }) = hear(&mut transport, &host).await else {
+            let Some(Head { request, mut context, .. }) = hear(&mut transport, &host).await else {
                 return Err(Close::Clean);
             };
             let response = (host.answer)(request, transport.io()).await;
             if host.closing.as_ref().is_some_and(|closing| *closing.borrow()) {
-                terms.persistence = Persistence::Close;
+                context.persistence = Persistence::Close;
             }
-            let (framer, outgoing) = Outgoing::new(terms, response);
+            let (framer, outgoing) = Outgoing::new(context, response);
             transport.begin(framer);
             let body = match outgoing {
                 Outgoing::Events(session) => return Ok(Self { host, transport, session }),
                 Outgoing::Bytes(body) => body,
             };
             let is_written = write(&mut transport, body, host.config.write_timeout).await.is_ok();
-            if !is_written || terms.persistence == Persistence::Close {
+            if !is_written || context.persistence == Persistence::Close {
                 linger(transport.io()).await;
                 return Err(Close::Clean);
             }
@@ -79,10 +79,10 @@ where
         let Self { host, mut transport, session } = self;
         drop(session);
         let may_go_on = match (ended.close, ended.reason) {
-            (Close::Clean, reason) => reason != Reason::Drained,
+            (Close::Clean, reason) => reason != EndReason::Shutdown,
             // What was said before it is still to arrive, and chunks without a
             // last one tell that there should be more.
-            (Close::Abort, Reason::Aborted) if transport.framer().has_chunks() => false,
+            (Close::Abort, EndReason::Aborted) if transport.framer().has_chunks() => false,
             (Close::Abort, _) => {
                 (host.abort)(transport.io());
                 return Err(Close::Abort);
@@ -133,7 +133,7 @@ where
     T: AsyncRead + AsyncWrite + Unpin,
 {
     let response = error.response().map(Answer::<Relay, Silence<Relay>>::Full);
-    let (framer, outgoing) = Outgoing::new(Terms::BAD_REQUEST, response);
+    let (framer, outgoing) = Outgoing::new(ResponseContext::BAD_REQUEST, response);
     if let Outgoing::Bytes(body) = outgoing {
         transport.begin(framer);
         let _ = write(transport, body, config.write_timeout).await;

@@ -7,7 +7,7 @@ use std::time::Duration;
 use bytes::{Buf, Bytes};
 use http::Response;
 use lasse_core::Handler;
-use lasse_core::http1::{Framer, Terms};
+use lasse_core::http1::{Framer, ResponseContext};
 use tokio::io::AsyncWrite;
 use tokio::time::timeout;
 
@@ -24,15 +24,18 @@ pub(super) enum Outgoing<H: Handler, M> {
 
 impl<H: Handler, M> Outgoing<H, M> {
     /// What puts an answer on the wire, and what follows its head.
-    pub(super) fn new(terms: Terms, response: Response<Answer<H, M>>) -> (Framer, Self) {
+    pub(super) fn new(
+        context: ResponseContext,
+        response: Response<Answer<H, M>>,
+    ) -> (Framer, Self) {
         let (head, answer) = response.into_parts();
         let mut head = Response::from_parts(head, ());
         set_date(head.headers_mut());
         match answer {
-            Answer::Events(session) => (Framer::of_stream(terms, &head), Self::Events(session)),
-            Answer::HeadOnly => (Framer::of_stream(terms, &head), Self::Bytes(Bytes::new())),
+            Answer::Events(session) => (Framer::of_stream(context, &head), Self::Events(session)),
+            Answer::HeadOnly => (Framer::of_stream(context, &head), Self::Bytes(Bytes::new())),
             Answer::Full(body) => {
-                let (framer, body) = Framer::of_body(terms, head.map(|()| body));
+                let (framer, body) = Framer::of_body(context, head.map(|()| body));
                 (framer, Self::Bytes(body))
             }
         }

@@ -9,8 +9,8 @@ mod host;
 use core::ffi::c_int;
 
 use lasse_core::{
-    Close, Config, Connection, Decoded, Decoder, Epoch, Event, Handler, Instant, Log, Next, Output,
-    Read, Retention, Start,
+    Close, Connection, Decoded, Decoder, Epoch, Event, Handler, Instant, Log, Next, Output, Read,
+    Retention, StartAt, StreamConfig,
 };
 
 /// Says what it is told, once.
@@ -33,7 +33,7 @@ extern "C" fn main() -> c_int {
 
 fn streams() -> Result<(), c_int> {
     let now = Instant::from_nanos(0);
-    let mut connection = Connection::open(Echo, [], &Config::new(), now);
+    let mut connection = Connection::open(Echo, [], &StreamConfig::new(), now);
     connection.handle_notify("hello");
     let said = b":\ndata: hello\n\n";
     let Output::Write(bytes) = connection.poll_output(now) else { return Err(line!() as c_int) };
@@ -45,7 +45,7 @@ fn streams() -> Result<(), c_int> {
 fn logs() -> Result<(), c_int> {
     let epoch = Epoch::new("k").map_err(|_| line!() as c_int)?;
     let mut log = Log::new(epoch, Retention::new());
-    let mut cursor = log.cursor(Start::Now);
+    let mut cursor = log.cursor(StartAt::Now);
     log.append(&Event::new("one")).map_err(|_| line!() as c_int)?;
     let Read::Events(frame) = log.read(&mut cursor, 1024) else { return Err(line!() as c_int) };
     ensure(frame.as_bytes() == b"data: one\nid: k-1\n\n", line!())

@@ -1,6 +1,6 @@
 //! Checks of how requests are answered, streams or not.
 
-use lasse_core::Reason;
+use lasse_core::EndReason;
 
 use super::peer::{Answer, Framing, Peer};
 use super::puppet::OWN_BODY;
@@ -55,7 +55,7 @@ pub(super) fn head_only(server: &Server) -> Result<(), Wrong> {
     head.expect("content-type", Some("text/event-stream"))?;
     head.expect("content-length", None)?;
     let reasons = server.journal.await_end("head", PATIENCE).reasons;
-    equal("the reasons", reasons, [Reason::HeadOnly])?;
+    equal("the reasons", reasons, [EndReason::HeadOnly])?;
     peer.ask("HEAD", "/own-response", "")?;
     equal("the status", peer.head()?.status, 401)?;
     expect_usable(&mut peer)

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use lasse_core::Reason;
+use lasse_core::EndReason;
 
 /// What became of each stream of a server. A clone is the same journal.
 #[derive(Clone, Debug, Default)]
@@ -21,7 +21,7 @@ struct Shared {
 pub(super) struct Entry {
     pub(super) made: usize,
     pub(super) unsent: usize,
-    pub(super) reasons: Vec<Reason>,
+    pub(super) reasons: Vec<EndReason>,
 }
 
 impl Journal {
@@ -71,7 +71,7 @@ mod tests {
         let journal = Journal::new();
         for (tag, terminations) in [("never", 0), ("once", 1), ("twice", 2)] {
             journal.note(tag, |entry| entry.made = 1);
-            let reasons = vec![Reason::Stopped; terminations];
+            let reasons = vec![EndReason::Stopped; terminations];
             journal.note(tag, |entry| entry.reasons = reasons);
         }
         assert_eq!(journal.unsettled(Duration::ZERO), ["never", "twice"]);

@@ -1,7 +1,7 @@
 //! Checks of how a stream ends when its peer leaves or stalls, or its handler
 //! panics.
 
-use lasse_core::Reason;
+use lasse_core::EndReason;
 
 use super::answers::expect_usable;
 use super::journal::Entry;
@@ -13,7 +13,7 @@ pub(super) fn half_close(server: &Server) -> Result<(), Wrong> {
     let mut peer = Peer::get(server, "/quiet?tag=half-close")?;
     peer.answer()?.await_text(":\n")?;
     peer.half_close()?;
-    expect_end(server, "half-close", &[Reason::PeerClosed])?;
+    expect_end(server, "half-close", &[EndReason::PeerClosed])?;
     peer.drain().map(drop)
 }
 
@@ -21,19 +21,19 @@ pub(super) fn close(server: &Server) -> Result<(), Wrong> {
     let mut peer = Peer::get(server, "/quiet?tag=close")?;
     peer.answer()?.await_text(":\n")?;
     drop(peer);
-    expect_end(server, "close", &[Reason::PeerClosed]).map(drop)
+    expect_end(server, "close", &[EndReason::PeerClosed]).map(drop)
 }
 
 pub(super) fn reset(server: &Server) -> Result<(), Wrong> {
     Peer::get(server, "/ticks?tag=reset")?.reset()?;
-    expect_end(server, "reset", &[Reason::PeerClosed, Reason::WriteFailed]).map(drop)
+    expect_end(server, "reset", &[EndReason::PeerClosed, EndReason::WriteFailed]).map(drop)
 }
 
 pub(super) fn stalled(server: &Server) -> Result<(), Wrong> {
     let mut peer = Peer::get(server, "/flood?tag=stalled")?;
     let start = clock::now();
     let answer = peer.answer()?;
-    let entry = expect_end(server, "stalled", &[Reason::Stalled])?;
+    let entry = expect_end(server, "stalled", &[EndReason::Stalled])?;
     let after = start.elapsed();
     ensure(after > WRITE_TIMEOUT / 2, || format!("it is dropped after {after:?}"))?;
     ensure(entry.unsent > 0, || "the handler is not told what was not sent".into())?;
@@ -47,16 +47,21 @@ pub(super) fn panic(server: &Server) -> Result<(), Wrong> {
     let mut peer = Peer::get(server, "/panic?tag=panic")?;
     let (_, end) = peer.answer()?.finish()?;
     equal("the end of the body", end, End::Cut)?;
-    equal("the reasons", server.journal.await_end("panic", PATIENCE).reasons, [Reason::Panicked])?;
+    equal(
+        "the reasons",
+        server.journal.await_end("panic", PATIENCE).reasons,
+        [EndReason::Panicked],
+    )?;
     witness.await_text(": alive\n")?;
     expect_usable(&mut Peer::dial(server)?)
 }
 
 /// Passes if the stream ended for one of these reasons, which an adapter that is
 /// a guest in another's server may not know.
-fn expect_end(server: &Server, tag: &str, right: &[Reason]) -> Result<Entry, Wrong> {
+fn expect_end(server: &Server, tag: &str, right: &[EndReason]) -> Result<Entry, Wrong> {
     let entry = server.journal.await_end(tag, PATIENCE);
-    let is_right = |reason| right.contains(reason) || server.is_guest && *reason == Reason::Dropped;
+    let is_right =
+        |reason| right.contains(reason) || server.is_guest && *reason == EndReason::Dropped;
     let reasons = &entry.reasons;
     ensure(reasons.len() == 1 && reasons.iter().all(is_right), || {
         format!("the reasons are {reasons:?}, and should be one of {right:?}")

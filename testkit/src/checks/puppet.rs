@@ -6,7 +6,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::Response;
 use lasse_core::{
-    Accept, Event, Frame, Handler, Init, Instant, LastEventId, Next, Reason, RequestHead, SendError,
+    Accept, EndReason, Event, Frame, Handler, Init, Instant, LastEventId, Next, RequestHead,
+    SendError,
 };
 
 use super::journal::Journal;
@@ -61,7 +62,7 @@ impl Accept for Puppet {
             "/panic" => Part::Panic,
             "/no-content" => return Init::NoContent,
             "/own-response" => return badly_framed().map_or(Init::NoContent, Init::Respond),
-            "/come-back" => return Init::ComeBack(Duration::from_millis(1234)),
+            "/come-back" => return Init::Refuse { retry_after: Duration::from_millis(1234) },
             _ => return not_found().map_or(Init::NoContent, Init::Respond),
         };
         let first = match request.uri().path() {
@@ -116,7 +117,7 @@ impl Handler for Puppet {
         self.journal.note(&self.tag, |entry| entry.unsent += unsent.len());
     }
 
-    fn terminate(&mut self, reason: Reason) {
+    fn terminate(&mut self, reason: EndReason) {
         self.journal.note(&self.tag, |entry| entry.reasons.push(reason));
     }
 }

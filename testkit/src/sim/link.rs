@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Wake, Waker};
 
-use lasse_core::{Body, Close, Connection, Instant, Output, Reason, Subscriber};
+use lasse_core::{Body, Close, Connection, EndReason, Instant, Output, Subscriber};
 
 use super::dice::Dice;
 
@@ -53,7 +53,7 @@ impl Link {
 
     /// The server does what it can, if it has reason to: that is, it writes some of
     /// what it is told to, a little at a time. Why the stream ended, if it did.
-    pub(super) fn serve(&mut self, now: Instant, dice: &mut Dice) -> Option<Reason> {
+    pub(super) fn serve(&mut self, now: Instant, dice: &mut Dice) -> Option<EndReason> {
         let stream = self.stream.as_mut()?;
         if stream.deadline().is_some_and(|deadline| deadline <= now) {
             stream.handle_timeout(now);

@@ -2,7 +2,7 @@
 
 use std::thread;
 
-use lasse_core::{Channel, ChannelConfig, Channels, Epoch, Event, Reason, Start};
+use lasse_core::{Channel, ChannelConfig, Channels, EndReason, Epoch, Event, StartAt};
 use lasse_testkit::Heard;
 
 use crate::reader::{End, Reader};
@@ -34,14 +34,14 @@ fn when_a_publisher_panics_each_reader_is_cut_off_and_told_when_it_comes_back() 
             }
             assert_eq!(all, told(), "{stack:?}");
         }
-        settle("the gate counts them", || server.gate.figures().ended(Reason::Aborted) >= 10);
+        settle("the gate counts them", || server.gate.stats().ended(EndReason::Aborted) >= 10);
     }
 }
 
 #[test]
 fn who_comes_back_to_the_channel_that_took_its_place_is_told_so() {
     for stack in STACKS {
-        let answers = Channels::<&str>::new(&ChannelConfig::new().with_start(Start::Oldest));
+        let answers = Channels::<&str>::new(&ChannelConfig::new().with_start(StartAt::Oldest));
         let server = Server::with_init(stack, {
             let answers = answers.clone();
             move |request| {

@@ -37,7 +37,7 @@ impl Feed {
     }
 
     /// How many streams are open, and how many readers were too slow.
-    pub(crate) fn figures(&mut self) -> (usize, u64) {
+    pub(crate) fn stats(&mut self) -> (usize, u64) {
         writeln!(self.process.stdin.as_ref().unwrap()).unwrap();
         let figures = line(&mut self.answers);
         let (open, too_slow) = figures.split_once(' ').unwrap();

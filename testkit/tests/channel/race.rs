@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::thread;
 
-use lasse_core::{Channel, ChannelConfig, Event, Gap};
+use lasse_core::{Channel, ChannelConfig, Event, ResetReason};
 
 use crate::client::{Client, text};
 use crate::reader::{End, Reader};
@@ -24,7 +24,7 @@ pub(crate) struct Race {
 
 /// How a race ended. What is lawless ends it by a panic.
 #[derive(Debug)]
-pub(crate) struct Outcome {
+pub(crate) struct ResumeOutcome {
     pub(crate) connects: u64,
     pub(crate) published: u64,
     /// How many events all clients heard together.
@@ -34,7 +34,7 @@ pub(crate) struct Outcome {
     pub(crate) lagged: u64,
 }
 
-impl fmt::Display for Outcome {
+impl fmt::Display for ResumeOutcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { connects, published, heard, resumed, expired, lagged } = self;
         write!(
@@ -59,7 +59,7 @@ impl Race {
         Self { pace, ..self }
     }
 
-    pub(crate) fn run(self) -> Outcome {
+    pub(crate) fn run(self) -> ResumeOutcome {
         let (published, heard) = thread::scope(|scope| {
             let race = &self;
             let publishers = [0, 1].map(|who| scope.spawn(move || race.publish(who)));
@@ -77,16 +77,16 @@ impl Race {
         });
         settle("all readers have left", || self.channel.stats().subscribers == 0);
         let stats = self.channel.stats();
-        for gap in [Gap::Foreign, Gap::Ahead, Gap::Unknown] {
+        for gap in [ResetReason::Foreign, ResetReason::Ahead, ResetReason::Unknown] {
             assert_eq!(stats.resets(gap), 0, "{gap}");
         }
-        Outcome {
+        ResumeOutcome {
             connects: self.connects.into_inner(),
             published,
             heard,
             resumed: stats.resumed,
-            expired: stats.resets(Gap::Expired),
-            lagged: stats.resets(Gap::Lagged),
+            expired: stats.resets(ResetReason::Expired),
+            lagged: stats.resets(ResetReason::Lagged),
         }
     }
 

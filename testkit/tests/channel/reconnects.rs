@@ -1,6 +1,6 @@
 //! Races, short enough to run each time; the example `reconnects` runs long ones.
 
-use lasse_core::{ChannelConfig, Retention, Slow};
+use lasse_core::{ChannelConfig, LagPolicy, Retention};
 
 use crate::race::Race;
 use crate::server::{STACKS, Stack};
@@ -19,9 +19,9 @@ fn at_the_pace_of_clients_each_of_them_hears_each_event_once() {
 #[test]
 fn in_a_flood_clients_hear_each_event_once_or_are_told_why_not() {
     for stack in STACKS {
-        for slow in [Slow::Disconnect, Slow::Skip] {
+        for slow in [LagPolicy::Disconnect, LagPolicy::Skip] {
             let retention = Retention::new().with_events(500);
-            let config = ChannelConfig::new().with_retention(retention).with_slow(slow);
+            let config = ChannelConfig::new().with_retention(retention).with_lag_policy(slow);
             let outcome = Race::new(stack, &config, enough(stack)).run();
             assert!(outcome.expired > 0, "{stack:?}: no one was too late: {outcome:?}");
         }

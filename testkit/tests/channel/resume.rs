@@ -1,6 +1,6 @@
 //! The table of resumption, row by row.
 
-use lasse_core::{Channel, ChannelConfig, Epoch, Event, Retention, Start};
+use lasse_core::{Channel, ChannelConfig, Epoch, Event, Retention, StartAt};
 use lasse_testkit::Heard;
 
 use crate::reader::{End, Reader};
@@ -74,7 +74,7 @@ fn a_client_goes_on_where_it_left_off_or_is_told_why_not() {
 #[test]
 fn who_is_reset_starts_where_who_is_new_does() {
     for stack in STACKS {
-        for (start, from) in [(Start::Oldest, 3), (Start::Last(2), 4), (Start::Now, 6)] {
+        for (start, from) in [(StartAt::Oldest, 3), (StartAt::Last(2), 4), (StartAt::Now, 6)] {
             let retention = Retention::new().with_events(3);
             let channel =
                 channel(&ChannelConfig::new().with_retention(retention).with_start(start));

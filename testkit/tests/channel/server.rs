@@ -10,8 +10,8 @@ use std::time::Duration;
 
 use hyper::body::Incoming;
 use hyper::service::service_fn;
-use lasse_core::{Channel, Config, Init, RequestHead, Subscriber};
-use lasse_tokio::{Gate, GateConfig, Listener, Route, ServeConfig, Silence};
+use lasse_core::{Channel, Init, RequestHead, StreamConfig, Subscriber};
+use lasse_tokio::{Endpoint, Gate, GateConfig, Listener, ServeConfig, Silence};
 use tokio::runtime::Runtime;
 use tokio::time::sleep;
 
@@ -72,12 +72,13 @@ impl Server {
         let listener = runtime.block_on(bind(address));
         let address = listener.local_addr().unwrap();
         let gate = Gate::new(GateConfig::new());
-        let route = Route::new(Config::new().with_write_timeout(timeout).unwrap()).with_gate(&gate);
+        let endpoint = Endpoint::new(StreamConfig::new().with_write_timeout(timeout).unwrap())
+            .with_gate(&gate);
         let config = ServeConfig::new().with_write_timeout(timeout).unwrap();
         match stack {
-            Stack::Tokio => runtime.spawn(serve_by_tokio(listener, config, route, source)),
+            Stack::Tokio => runtime.spawn(serve_by_tokio(listener, config, endpoint, source)),
             Stack::Hyper | Stack::HyperHttp2 => {
-                runtime.spawn(serve_by_hyper(listener, config, route, source))
+                runtime.spawn(serve_by_hyper(listener, config, endpoint, source))
             }
         };
         Self { stack, address, gate, runtime: Some(runtime) }
@@ -104,24 +105,34 @@ impl Drop for Server {
     }
 }
 
-async fn serve_by_tokio(listener: Listener, config: ServeConfig, route: Route, source: Source) {
+async fn serve_by_tokio(
+    listener: Listener,
+    config: ServeConfig,
+    endpoint: Endpoint,
+    source: Source,
+) {
     lasse_tokio::serve(listener, config, move |request| {
         ready(match &source {
-            Source::Channel(channel) => lasse_tokio::subscribe(&request, &route, channel),
+            Source::Channel(channel) => lasse_tokio::subscribe(&request, &endpoint, channel),
             Source::Init(init) => {
-                lasse_tokio::respond_with(&request, &route, |head| (init(head), Silence::new()))
+                lasse_tokio::respond_with(&request, &endpoint, |head| (init(head), Silence::new()))
             }
         })
     })
     .await;
 }
 
-async fn serve_by_hyper(listener: Listener, config: ServeConfig, route: Route, source: Source) {
+async fn serve_by_hyper(
+    listener: Listener,
+    config: ServeConfig,
+    endpoint: Endpoint,
+    source: Source,
+) {
     let service = service_fn(move |request: http::Request<Incoming>| {
         ready(Ok::<_, Infallible>(match &source {
-            Source::Channel(channel) => lasse_hyper::subscribe(&request, &route, channel),
+            Source::Channel(channel) => lasse_hyper::subscribe(&request, &endpoint, channel),
             Source::Init(init) => {
-                lasse_hyper::respond_with(&request, &route, |head| (init(head), Silence::new()))
+                lasse_hyper::respond_with(&request, &endpoint, |head| (init(head), Silence::new()))
             }
         }))
     });

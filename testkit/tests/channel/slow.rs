@@ -4,7 +4,7 @@ use std::ops::Range;
 use std::thread;
 use std::time::Duration;
 
-use lasse_core::{Channel, ChannelConfig, Event, Gap, Reason, Retention, Slow};
+use lasse_core::{Channel, ChannelConfig, EndReason, Event, LagPolicy, ResetReason, Retention};
 
 use crate::client::Client;
 use crate::reader::{End, Reader};
@@ -13,13 +13,13 @@ use crate::server::{STACKS, Server};
 #[test]
 fn who_reads_nothing_is_dropped_and_the_others_hear_everything() {
     for stack in STACKS {
-        let channel = channel(Slow::Disconnect);
+        let channel = channel(LagPolicy::Disconnect);
         let server = Server::with_write_timeout(stack, &channel, Duration::from_secs(1));
         let stuck = Reader::resume(&server, None);
         let mut readers = [(); 20].map(|()| (Reader::resume(&server, None), Client::default()));
         let mut count = 0;
-        let ended = |reason| server.gate.figures().ended(reason);
-        while ended(Reason::Stalled) + ended(Reason::Lagged) == 0 {
+        let ended = |reason| server.gate.stats().ended(reason);
+        while ended(EndReason::Stalled) + ended(EndReason::Lagged) == 0 {
             publish(&channel, count..count + 2);
             count += 2;
             for (reader, client) in &mut readers {
@@ -31,9 +31,9 @@ fn who_reads_nothing_is_dropped_and_the_others_hear_everything() {
             assert!(count < 10_000, "{stack:?}: nobody is dropped");
         }
         assert!(readers.iter().all(|(_, client)| client.heard == count));
-        assert_eq!(server.gate.figures().open, readers.len(), "{stack:?}");
+        assert_eq!(server.gate.stats().open, readers.len(), "{stack:?}");
         assert_eq!(channel.stats().subscribers, readers.len(), "{stack:?}");
-        if ended(Reason::Stalled) > 0 {
+        if ended(EndReason::Stalled) > 0 {
             assert_eq!(stuck.hear_out().1, End::Cut, "{stack:?}");
         }
     }
@@ -42,14 +42,14 @@ fn who_reads_nothing_is_dropped_and_the_others_hear_everything() {
 #[test]
 fn who_reads_again_is_told_what_it_missed() {
     for stack in STACKS {
-        for slow in [Slow::Disconnect, Slow::Skip] {
+        for slow in [LagPolicy::Disconnect, LagPolicy::Skip] {
             let channel = channel(slow);
             let server = Server::of(stack, &channel);
             let mut reader = Reader::resume(&server, None);
             let mut client = Client::default();
             publish(&channel, 0..2000);
             channel.finish();
-            if slow == Slow::Disconnect {
+            if slow == LagPolicy::Disconnect {
                 while let Ok(heard) = reader.hear() {
                     client.hear(heard);
                 }
@@ -60,7 +60,7 @@ fn who_reads_again_is_told_what_it_missed() {
             heard.into_iter().for_each(|heard| client.hear(heard));
             assert_eq!((client.number, end), (2000, End::Clean), "{stack:?}: {slow:?}");
             let (reason, lagged) = match slow {
-                Slow::Skip => ("lagged", channel.stats().resets(Gap::Lagged)),
+                LagPolicy::Skip => ("lagged", channel.stats().resets(ResetReason::Lagged)),
                 _ => ("expired", 1),
             };
             assert_eq!(client.resets.get(reason), Some(&lagged), "{stack:?}: {:?}", client.resets);
@@ -86,9 +86,9 @@ fn who_reads_later_hears_events_that_were_sent_one_by_one() {
     }
 }
 
-fn channel(slow: Slow) -> Channel {
+fn channel(slow: LagPolicy) -> Channel {
     let retention = Retention::new().with_bytes(KEPT);
-    Channel::new(&ChannelConfig::new().with_retention(retention).with_slow(slow))
+    Channel::new(&ChannelConfig::new().with_retention(retention).with_lag_policy(slow))
 }
 
 /// Publishes events of 8 KiB.

@@ -4,8 +4,8 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread;
 
 use lasse_core::{
-    Channel, ChannelConfig, Event, EventId, EventName, Init, Outcome, RequestHead, Retention,
-    StaleSnapshot, Start, Subscriber, Subscription,
+    Channel, ChannelConfig, Event, EventId, EventName, Init, RequestHead, ResumeOutcome, Retention,
+    StaleSnapshot, StartAt, Subscriber, Subscription,
 };
 use lasse_testkit::Heard;
 
@@ -22,7 +22,7 @@ struct Counter {
 impl Counter {
     fn new() -> Self {
         let retention = Retention::new().with_events(100);
-        let config = ChannelConfig::new().with_retention(retention).with_start(Start::Snapshot);
+        let config = ChannelConfig::new().with_retention(retention).with_start(StartAt::Snapshot);
         let channel = Channel::new(&config);
         let first = channel.publish(&Event::new("0")).unwrap();
         Self { channel, state: Arc::new(Mutex::new((0, first))) }
@@ -48,7 +48,7 @@ impl Counter {
         let last = request.last_event_id();
         let mut subscription = self.channel.subscribe(last);
         if let Subscription::Stream(subscriber) = &mut subscription {
-            if subscriber.outcome() != Outcome::Resumed {
+            if subscriber.outcome() != ResumeOutcome::Resumed {
                 while self.begin(subscriber).is_err() {}
             }
         }

@@ -4,10 +4,10 @@ use std::vec::Vec;
 
 use super::*;
 use crate::channel::tests::{at, join, keeping, publish, read};
-use crate::channel::{Outcome, Subscription};
+use crate::channel::{ResumeOutcome, Subscription};
 use crate::event::Event;
 use crate::field::LastEventId;
-use crate::log::Gap;
+use crate::log::ResetReason;
 
 #[test]
 fn a_channel_of_a_key_is_one_channel() {
@@ -24,7 +24,7 @@ fn a_channel_of_a_key_is_one_channel() {
 
 #[test]
 fn a_channel_that_no_one_uses_goes_and_comes_back_another() {
-    let chats = Channels::<String>::new(&keeping(10).with_keep(Duration::from_secs(60)));
+    let chats = Channels::<String>::new(&keeping(10).with_idle_timeout(Duration::from_secs(60)));
     let tea = chats.open("tea");
     let last = LastEventId::Id(tea.publish(&Event::new("1")).unwrap());
     let reader = join(&tea, &LastEventId::Absent);
@@ -39,12 +39,12 @@ fn a_channel_that_no_one_uses_goes_and_comes_back_another() {
     chats.advance(at(161));
     assert_eq!((chats.len(), chats.bytes()), (0, 0));
     let outcome = join(&chats.open("tea"), &last).outcome();
-    assert_eq!(outcome, Outcome::Reset(Gap::Foreign));
+    assert_eq!(outcome, ResumeOutcome::Reset(ResetReason::Foreign));
 }
 
 #[test]
 fn to_publish_or_to_read_for_a_moment_is_to_use_a_channel() {
-    let chats = Channels::<String>::new(&keeping(10).with_keep(Duration::from_secs(60)));
+    let chats = Channels::<String>::new(&keeping(10).with_idle_timeout(Duration::from_secs(60)));
     let epoch = chats.open("tea").epoch();
     chats.advance(at(0));
     chats.open("tea").publish(&Event::new("1")).unwrap();
@@ -59,7 +59,7 @@ fn to_publish_or_to_read_for_a_moment_is_to_use_a_channel() {
 
 #[test]
 fn a_finished_channel_is_kept_for_a_while_whoever_has_a_handle() {
-    let chats = Channels::<u32>::new(&keeping(10).with_keep(Duration::from_secs(60)));
+    let chats = Channels::<u32>::new(&keeping(10).with_idle_timeout(Duration::from_secs(60)));
     let (done, open) = (chats.open(1_u32), chats.open(2_u32));
     let last = LastEventId::Id(done.finish_with(&Event::new("bye")).unwrap());
     chats.advance(at(0));

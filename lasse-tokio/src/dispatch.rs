@@ -5,7 +5,7 @@ use std::future::Future;
 use std::hash::Hash;
 use std::time::Duration;
 
-use lasse_core::{Channel, Channels, Deserted, Pump};
+use lasse_core::{Channel, Channels, Dispatcher, IdleWatch};
 use tokio::task::yield_now;
 use tokio::time::sleep;
 
@@ -16,7 +16,7 @@ use crate::clock::{now, ready};
 /// and lets go of events that grow too old. Returns when the channel and its
 /// readers are gone, or at once if another does this already.
 ///
-/// A channel without a pump works as well: then `publish` wakes its readers.
+/// A channel without a dispatcher works as well: then `publish` wakes its readers.
 ///
 /// # Examples
 ///
@@ -26,18 +26,18 @@ use crate::clock::{now, ready};
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() {
 /// let news = Channel::new(&ChannelConfig::new());
-/// tokio::spawn(lasse_tokio::pump(&news));
+/// tokio::spawn(lasse_tokio::dispatch(&news));
 /// # }
 /// ```
-pub fn pump(channel: &Channel) -> impl Future<Output = ()> + Send + use<> {
-    let pump = channel.pump();
+pub fn dispatch(channel: &Channel) -> impl Future<Output = ()> + Send + use<> {
+    let dispatcher = channel.dispatcher();
     async move {
-        let Some(mut pump) = pump else { return };
-        while ready(&mut pump, Pump::poll_due, Pump::deadline).await {
-            if !pump.linger().is_zero() {
-                sleep(pump.linger()).await;
+        let Some(mut dispatcher) = dispatcher else { return };
+        while ready(&mut dispatcher, Dispatcher::poll_due, Dispatcher::deadline).await {
+            if !dispatcher.linger().is_zero() {
+                sleep(dispatcher.linger()).await;
             }
-            while pump.wake_some() {
+            while dispatcher.wake_some() {
                 yield_now().await;
             }
         }
@@ -56,10 +56,10 @@ pub fn pump(channel: &Channel) -> impl Future<Output = ()> + Send + use<> {
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() {
 /// let chats = Channels::<String>::new(&ChannelConfig::new());
-/// tokio::spawn(lasse_tokio::tend(&chats));
+/// tokio::spawn(lasse_tokio::sweep(&chats));
 /// # }
 /// ```
-pub fn tend<K>(channels: &Channels<K>) -> impl Future<Output = ()> + Send + use<K>
+pub fn sweep<K>(channels: &Channels<K>) -> impl Future<Output = ()> + Send + use<K>
 where
     K: Clone + Eq + Hash + Send + Sync + 'static,
 {
@@ -77,9 +77,9 @@ where
 
 /// Returns when `channel` has had no readers for as long as `grace`. A reader that
 /// left may come back, so whether to stop what feeds the channel is yours to say.
-pub fn deserted(channel: &Channel, grace: Duration) -> impl Future<Output = ()> + Send + use<> {
-    let mut deserted = channel.deserted(grace);
-    async move { ready(&mut deserted, Deserted::poll_deserted, Deserted::deadline).await }
+pub fn idle(channel: &Channel, grace: Duration) -> impl Future<Output = ()> + Send + use<> {
+    let mut watch = channel.idle(grace);
+    async move { ready(&mut watch, IdleWatch::poll_idle, IdleWatch::deadline).await }
 }
 
 /// How long until channels are looked at again.

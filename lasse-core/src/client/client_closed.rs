@@ -8,7 +8,7 @@ use http::{HeaderValue, StatusCode};
 /// Why a [`Client`](crate::Client) will not come back.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Closed {
+pub enum ClientClosed {
     /// The server answered 204: there is no more to come.
     NoContent,
     /// The server answered with a status that is neither success nor redirect.
@@ -23,7 +23,7 @@ pub enum Closed {
     Failures(u32),
 }
 
-impl fmt::Display for Closed {
+impl fmt::Display for ClientClosed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NoContent => f.write_str("the server has no more to say (204)"),
@@ -42,4 +42,4 @@ impl fmt::Display for Closed {
     }
 }
 
-impl Error for Closed {}
+impl Error for ClientClosed {}

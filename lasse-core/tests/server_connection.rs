@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::Response;
-use lasse_core::http1::{Conversation, Limits, Step};
+use lasse_core::http1::{Limits, ServerConnection, ServerOutput};
 use lasse_core::*;
 
 /// A handler that repeats what it is told, and stops at the empty word.
@@ -33,17 +33,17 @@ fn at(secs: u64) -> Instant {
     Instant::from_nanos(secs * 1_000_000_000)
 }
 
-fn config() -> Config {
-    Config::new().with_first_byte(false).with_write_timeout(Duration::from_secs(7)).unwrap()
+fn config() -> StreamConfig {
+    StreamConfig::new().with_first_byte(false).with_write_timeout(Duration::from_secs(7)).unwrap()
 }
 
 /// A conversation that begins at zero. A head may take three seconds.
-fn start() -> Conversation<Echo> {
-    Conversation::new(&config(), Limits::default(), Duration::from_secs(3), at(0))
+fn start() -> ServerConnection<Echo> {
+    ServerConnection::new(&config(), Limits::default(), Duration::from_secs(3), at(0))
 }
 
 /// A conversation in which a stream was asked for.
-fn stream() -> Conversation<Echo> {
+fn stream() -> ServerConnection<Echo> {
     let mut conversation = start();
     conversation.handle_input(GET);
     conversation
@@ -52,20 +52,20 @@ fn stream() -> Conversation<Echo> {
 /// Answers and writes all there is, `most` bytes at once; what was written, and
 /// whether the connection is closed then.
 fn flush(
-    conversation: &mut Conversation<Echo>,
+    conversation: &mut ServerConnection<Echo>,
     most: usize,
     now: Instant,
 ) -> (String, Option<Close>) {
     let mut written = Vec::new();
     let closed = loop {
         let bytes = match conversation.poll_output(now) {
-            Step::Answer(request) => {
+            ServerOutput::Answer(request) => {
                 conversation.answer(Connection::accept(&request, || (), &config(), now));
                 continue;
             }
-            Step::Write(wire) => wire.concat(),
-            Step::Wait => break None,
-            Step::Close(close) => break Some(close),
+            ServerOutput::Write(wire) => wire.concat(),
+            ServerOutput::Wait => break None,
+            ServerOutput::Close(close) => break Some(close),
         };
         let some = &bytes[..most.min(bytes.len())];
         written.extend_from_slice(some);
@@ -75,13 +75,13 @@ fn flush(
 }
 
 /// As [`flush`], at zero, of a conversation that goes on.
-fn say(conversation: &mut Conversation<Echo>, most: usize) -> String {
+fn say(conversation: &mut ServerConnection<Echo>, most: usize) -> String {
     let (said, closed) = flush(conversation, most, at(0));
     assert_eq!(closed, None);
     said
 }
 
-fn notify(conversation: &mut Conversation<Echo>, word: &'static str) {
+fn notify(conversation: &mut ServerConnection<Echo>, word: &'static str) {
     conversation.stream().unwrap().handle_notify(word);
 }
 
@@ -148,16 +148,18 @@ fn what_is_no_request_is_refused_and_the_connection_closed() {
 #[test]
 fn the_deadline_covers_the_head_of_the_answer() {
     let mut conversation = stream();
-    let Step::Answer(request) = conversation.poll_output(at(0)) else { panic!("a request") };
+    let ServerOutput::Answer(request) = conversation.poll_output(at(0)) else {
+        panic!("a request")
+    };
     conversation.answer(Connection::accept(&request, || (), &config(), at(0)));
-    assert!(matches!(conversation.poll_output(at(0)), Step::Write(_)));
+    assert!(matches!(conversation.poll_output(at(0)), ServerOutput::Write(_)));
     assert_eq!(conversation.deadline(), Some(at(7)));
     conversation.handle_written(1, at(5));
-    assert!(matches!(conversation.poll_output(at(5)), Step::Write(_)));
+    assert!(matches!(conversation.poll_output(at(5)), ServerOutput::Write(_)));
     assert_eq!(conversation.deadline(), Some(at(12)));
     conversation.handle_timeout(at(12));
-    assert_eq!(conversation.stream().unwrap().reason(), Some(Reason::Stalled));
-    assert!(matches!(conversation.poll_output(at(12)), Step::Close(Close::Abort)));
+    assert_eq!(conversation.stream().unwrap().reason(), Some(EndReason::Stalled));
+    assert!(matches!(conversation.poll_output(at(12)), ServerOutput::Close(Close::Abort)));
 }
 
 #[test]
@@ -165,10 +167,10 @@ fn the_deadline_covers_the_end_of_the_answer() {
     let mut conversation = stream();
     say(&mut conversation, 1000);
     notify(&mut conversation, "");
-    assert!(matches!(conversation.poll_output(at(1)), Step::Write(_)));
+    assert!(matches!(conversation.poll_output(at(1)), ServerOutput::Write(_)));
     assert_eq!(conversation.deadline(), Some(at(8)));
     conversation.handle_timeout(at(8));
-    assert!(matches!(conversation.poll_output(at(8)), Step::Close(Close::Abort)));
+    assert!(matches!(conversation.poll_output(at(8)), ServerOutput::Close(Close::Abort)));
 }
 
 #[test]
@@ -176,8 +178,8 @@ fn a_client_that_leaves_ends_its_stream() {
     let mut conversation = stream();
     say(&mut conversation, 1000);
     conversation.handle_peer_closed();
-    assert_eq!(conversation.stream().unwrap().reason(), Some(Reason::PeerClosed));
-    assert!(matches!(conversation.poll_output(at(0)), Step::Close(Close::Abort)));
+    assert_eq!(conversation.stream().unwrap().reason(), Some(EndReason::PeerClosed));
+    assert!(matches!(conversation.poll_output(at(0)), ServerOutput::Close(Close::Abort)));
     assert_eq!(conversation.deadline(), None);
 }
 

@@ -12,7 +12,7 @@ use crate::time::Instant;
 ///
 /// It has no clock: poll it again when the [`deadline`](Self::deadline) has come.
 #[derive(Debug)]
-pub struct Deserted {
+pub struct IdleWatch {
     shared: Arc<Shared>,
     ticket: Ticket,
     grace: Duration,
@@ -20,7 +20,7 @@ pub struct Deserted {
     since: Option<(Instant, u64)>,
 }
 
-impl Deserted {
+impl IdleWatch {
     pub(super) fn new(shared: Arc<Shared>, grace: Duration) -> Self {
         let ticket = shared.lock().watchers.get_or_insert_default().join();
         Self { shared, ticket, grace, since: None }
@@ -29,7 +29,7 @@ impl Deserted {
     /// Ready when there has been no reader for the time of grace, counted from
     /// when this was first polled, or from when the last reader left. Until then,
     /// remembers to wake `cx` when the last reader leaves.
-    pub fn poll_deserted(&mut self, now: Instant, cx: &mut Context<'_>) -> Poll<()> {
+    pub fn poll_idle(&mut self, now: Instant, cx: &mut Context<'_>) -> Poll<()> {
         let waker = cx.waker().clone();
         let mut state = self.shared.lock();
         let arrivals = state.arrivals;
@@ -52,7 +52,7 @@ impl Deserted {
     }
 }
 
-impl Drop for Deserted {
+impl Drop for IdleWatch {
     fn drop(&mut self) {
         let mut state = self.shared.lock();
         let waker = state.watchers.as_mut().and_then(|watchers| watchers.leave(self.ticket));

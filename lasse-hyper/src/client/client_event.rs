@@ -13,7 +13,7 @@ use super::BoxError;
 /// connection.
 #[derive(Debug)]
 #[non_exhaustive]
-pub enum Heard {
+pub enum ClientEvent {
     /// A request is on its way: the first, one after a loss, or one that follows
     /// a redirect.
     Connecting(Uri),
@@ -30,13 +30,13 @@ pub enum Heard {
     /// The stream is lost. After a wait, another request will be made.
     Lost {
         /// What happened to it.
-        why: Loss,
+        why: DisconnectReason,
         /// How long it will be until then.
         wait: Duration,
     },
 }
 
-impl From<Decoded<'_>> for Heard {
+impl From<Decoded<'_>> for ClientEvent {
     fn from(decoded: Decoded<'_>) -> Self {
         match decoded {
             Decoded::Message(message) => Self::Message(message.into()),
@@ -91,7 +91,7 @@ impl From<Message<'_>> for MessageEvent {
 /// Why a stream was lost that a client comes back to.
 #[derive(Debug)]
 #[non_exhaustive]
-pub enum Loss {
+pub enum DisconnectReason {
     /// The server ended it.
     Ended,
     /// Nothing came for as long as the read timeout.
@@ -102,7 +102,7 @@ pub enum Loss {
     Failed(BoxError),
 }
 
-impl fmt::Display for Loss {
+impl fmt::Display for DisconnectReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Ended => f.write_str("the server ended the stream"),
@@ -122,4 +122,4 @@ impl fmt::Display for Loss {
     }
 }
 
-impl Error for Loss {}
+impl Error for DisconnectReason {}

@@ -7,8 +7,8 @@ use http::{Request, Response};
 
 use super::framer::Wire;
 use super::reply::{Progress, Reply};
-use super::request::{BadRequest, Head, Limits, Terms, parse_request};
-use crate::config::Config;
+use super::request::{BadRequest, Head, Limits, ResponseContext, parse_request};
+use crate::config::StreamConfig;
 use crate::connection::{Body, Close, Connection};
 use crate::handler::{Handler, TransportError};
 use crate::time::Instant;
@@ -32,8 +32,8 @@ use crate::time::Instant;
 ///
 /// ```
 /// use core::time::Duration;
-/// use lasse_core::http1::{Conversation, Limits, Step};
-/// use lasse_core::{Close, Config, Connection, Instant};
+/// use lasse_core::http1::{ServerConnection, Limits, ServerOutput};
+/// use lasse_core::{Close, StreamConfig, Connection, Instant};
 /// # use lasse_core::{Accept, Event, Handler, Init, Next, RequestHead};
 /// # struct Greeter;
 /// # impl Accept for Greeter {
@@ -46,31 +46,31 @@ use crate::time::Instant;
 /// #     fn handle_notify(&mut self, (): ()) -> Next { Next::Wait }
 /// # }
 ///
-/// let (config, now) = (Config::new(), Instant::from_nanos(0));
+/// let (config, now) = (StreamConfig::new(), Instant::from_nanos(0));
 /// let ten_seconds = Duration::from_secs(10);
-/// let mut conversation = Conversation::new(&config, Limits::default(), ten_seconds, now);
+/// let mut conversation = ServerConnection::new(&config, Limits::default(), ten_seconds, now);
 ///
 /// conversation.handle_input(b"GET /events HTTP/1.1\r\nhost: localhost\r\n\r\n");
 /// let mut sent = Vec::new();
 /// loop {
 ///     match conversation.poll_output(now) {
-///         Step::Answer(request) => {
+///         ServerOutput::Answer(request) => {
 ///             let response = Connection::<Greeter>::accept(&request, || (), &config, now);
 ///             conversation.answer(response);
 ///         }
-///         Step::Write(wire) => {
+///         ServerOutput::Write(wire) => {
 ///             sent.extend(wire.concat());
 ///             let n = wire.len();
 ///             conversation.handle_written(n, now);
 ///         }
-///         Step::Wait | Step::Close(_) => break,
+///         ServerOutput::Wait | ServerOutput::Close(_) => break,
 ///     }
 /// }
 /// assert_eq!(sent, b"HTTP/1.1 204 No Content\r\n\r\n");
 /// ```
 #[derive(Debug)]
-pub struct Conversation<H: Handler> {
-    config: Config,
+pub struct ServerConnection<H: Handler> {
+    config: StreamConfig,
     limits: Limits,
     head_time: Duration,
     /// What was said and is not yet understood.
@@ -85,19 +85,19 @@ pub struct Conversation<H: Handler> {
 enum Turn<H: Handler> {
     /// The client's: a head, until then.
     Client(Instant),
-    /// The driver's: an answer to a request of these terms.
-    Driver(Terms),
+    /// The driver's: an answer to a request in this context.
+    Driver(ResponseContext),
     /// Ours.
     Reply(Reply<H>),
     /// No one's.
     Over(Close),
 }
 
-/// What the driver of a [`Conversation`] is to do.
+/// What the driver of a [`ServerConnection`] is to do.
 #[derive(Debug)]
 #[must_use]
-pub enum Step<'a> {
-    /// Answer this request, by [`Conversation::answer`].
+pub enum ServerOutput<'a> {
+    /// Answer this request, by [`ServerConnection::answer`].
     Answer(Request<()>),
     /// Write these bytes, or some of them.
     Write(Wire<'a>),
@@ -107,9 +107,9 @@ pub enum Step<'a> {
     Close(Close),
 }
 
-impl<H: Handler> Conversation<H> {
+impl<H: Handler> ServerConnection<H> {
     /// A conversation on a new connection. Each head may take `head_time`.
-    pub fn new(config: &Config, limits: Limits, head_time: Duration, now: Instant) -> Self {
+    pub fn new(config: &StreamConfig, limits: Limits, head_time: Duration, now: Instant) -> Self {
         Self {
             config: config.clone(),
             limits,
@@ -141,8 +141,8 @@ impl<H: Handler> Conversation<H> {
 
     /// Answers the request that was handed out last.
     pub fn answer(&mut self, response: Response<Body<H>>) {
-        let Turn::Driver(terms) = self.turn else { return };
-        self.turn = Turn::Reply(Reply::new(response, terms, &self.config));
+        let Turn::Driver(context) = self.turn else { return };
+        self.turn = Turn::Reply(Reply::new(response, context, &self.config));
         if self.is_gone {
             self.handle_peer_closed();
         }
@@ -157,34 +157,34 @@ impl<H: Handler> Conversation<H> {
     }
 
     /// What to do next.
-    pub fn poll_output(&mut self, now: Instant) -> Step<'_> {
+    pub fn poll_output(&mut self, now: Instant) -> ServerOutput<'_> {
         loop {
             match &mut self.turn {
                 Turn::Client(deadline) => {
                     let is_late = *deadline <= now;
                     match self.poll_head(is_late) {
-                        Ok(Some(request)) => return Step::Answer(request),
+                        Ok(Some(request)) => return ServerOutput::Answer(request),
                         Ok(None) if is_late || self.is_gone => self.turn = Turn::Over(Close::Clean),
-                        Ok(None) => return Step::Wait,
+                        Ok(None) => return ServerOutput::Wait,
                         Err(bad) => self.turn = Turn::Reply(Reply::refuse(bad, &self.config)),
                     }
                 }
-                Turn::Driver(_) => return Step::Wait,
+                Turn::Driver(_) => return ServerOutput::Wait,
                 Turn::Reply(reply) => match reply.poll_output(now) {
                     Progress::Write => break,
-                    Progress::Wait => return Step::Wait,
+                    Progress::Wait => return ServerOutput::Wait,
                     Progress::Close(close) => self.turn = self.turn_after(close, now),
                 },
-                Turn::Over(close) => return Step::Close(*close),
+                Turn::Over(close) => return ServerOutput::Close(*close),
             }
         }
         match &mut self.turn {
-            Turn::Reply(reply) => Step::Write(reply.wire()),
-            _ => Step::Wait,
+            Turn::Reply(reply) => ServerOutput::Write(reply.wire()),
+            _ => ServerOutput::Wait,
         }
     }
 
-    /// Tells that `n` more bytes of the last [`Step::Write`] are written.
+    /// Tells that `n` more bytes of the last [`ServerOutput::Write`] are written.
     pub fn handle_written(&mut self, n: usize, now: Instant) {
         if let Turn::Reply(reply) = &mut self.turn {
             reply.handle_written(n, now);
@@ -218,13 +218,13 @@ impl<H: Handler> Conversation<H> {
 
     fn poll_head(&mut self, is_late: bool) -> Result<Option<Request<()>>, BadRequest> {
         match parse_request(&self.input, &self.limits)? {
-            Some(Head { request, len, terms }) => {
+            Some(Head { request, len, context }) => {
                 self.input.drain(..len);
                 if self.input.is_empty() {
                     // A stream may run for long, and needs no buffer.
                     self.input = Vec::new();
                 }
-                self.turn = Turn::Driver(terms);
+                self.turn = Turn::Driver(context);
                 Ok(Some(request))
             }
             None if is_late && !self.input.is_empty() => Err(BadRequest::Timeout),

@@ -6,18 +6,18 @@ use std::time::Duration;
 
 /// A stream that was not let in, though it may be later.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Refused {
-    cause: Cause,
+pub struct Rejected {
+    cause: RejectReason,
     retry: Duration,
 }
 
-impl Refused {
-    pub(super) fn new(cause: Cause, retry: Duration) -> Self {
+impl Rejected {
+    pub(super) fn new(cause: RejectReason, retry: Duration) -> Self {
         Self { cause, retry }
     }
 
     /// Why.
-    pub fn cause(&self) -> Cause {
+    pub fn cause(&self) -> RejectReason {
         self.cause
     }
 
@@ -28,22 +28,22 @@ impl Refused {
     }
 }
 
-impl fmt::Display for Refused {
+impl fmt::Display for Rejected {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self.cause {
-            Cause::Limit => "there are as many streams as there may be",
-            Cause::LimitPerKey => "this client has as many streams as it may have",
-            Cause::Draining => "the server is shutting down",
+            RejectReason::Limit => "there are as many streams as there may be",
+            RejectReason::LimitPerKey => "this client has as many streams as it may have",
+            RejectReason::Draining => "the server is shutting down",
         })
     }
 }
 
-impl Error for Refused {}
+impl Error for Rejected {}
 
 /// Why a stream is not let in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum Cause {
+pub enum RejectReason {
     /// There are as many streams as there may be.
     Limit,
     /// There are as many of the same key as there may be.
@@ -52,7 +52,7 @@ pub enum Cause {
     Draining,
 }
 
-impl Cause {
+impl RejectReason {
     /// All causes, in the order of their declaration, for who counts by cause.
     pub const ALL: [Self; 3] = [Self::Limit, Self::LimitPerKey, Self::Draining];
 
@@ -66,7 +66,7 @@ impl Cause {
     }
 }
 
-impl fmt::Display for Cause {
+impl fmt::Display for RejectReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(self.as_str())
     }

@@ -1,15 +1,15 @@
-//! What the streams of one route have in common.
+//! What the streams of one endpoint have in common.
 
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::RETRY_AFTER;
 use http::{HeaderValue, Method, Response, StatusCode};
-use lasse_core::{Config, Handler, Init, RequestHead};
+use lasse_core::{Handler, Init, RequestHead, StreamConfig};
 
-use crate::gate::{Cause, Gate, Permit, Refused};
+use crate::gate::{Gate, Permit, RejectReason, Rejected};
 
-/// What the streams of one route have in common. Make it once; a clone shares.
+/// What the streams of one endpoint have in common. Make it once; a clone shares.
 ///
 /// | setting | default |
 /// |---|---|
@@ -20,15 +20,15 @@ use crate::gate::{Cause, Gate, Permit, Refused};
 /// # Examples
 ///
 /// ```
-/// use lasse_tokio::lasse_core::Config;
-/// use lasse_tokio::{Gate, GateConfig, Route};
+/// use lasse_tokio::lasse_core::StreamConfig;
+/// use lasse_tokio::{Gate, GateConfig, Endpoint};
 ///
 /// let gate = Gate::new(GateConfig::new().with_limit(10_000));
-/// let route = Route::new(Config::new().with_post(true)).with_gate(&gate);
+/// let endpoint = Endpoint::new(StreamConfig::new().with_post(true)).with_gate(&gate);
 /// ```
 #[derive(Clone, Debug)]
-pub struct Route {
-    config: Config,
+pub struct Endpoint {
+    config: StreamConfig,
     gate: Option<Gate>,
     refusal: Refusal,
     mailbox_capacity: usize,
@@ -46,9 +46,9 @@ pub enum Refusal {
     Status,
 }
 
-impl Route {
-    /// A route whose streams behave as `config` says.
-    pub fn new(config: Config) -> Self {
+impl Endpoint {
+    /// A endpoint whose streams behave as `config` says.
+    pub fn new(config: StreamConfig) -> Self {
         config.into()
     }
 
@@ -71,7 +71,7 @@ impl Route {
     }
 
     /// How its streams behave.
-    pub fn config(&self) -> &Config {
+    pub fn config(&self) -> &StreamConfig {
         &self.config
     }
 
@@ -85,44 +85,44 @@ impl Route {
     }
 
     /// Asks the gate, for what may become a stream.
-    pub(crate) fn admit(&self, request: &RequestHead<'_>) -> Result<Option<Permit>, Refused> {
+    pub(crate) fn admit(&self, request: &RequestHead<'_>) -> Result<Option<Permit>, Rejected> {
         let gate = self.gate.as_ref().or_else(|| request.extensions().get());
         let gate = gate.filter(|_| request.method() != Method::HEAD);
         gate.map(|gate| gate.admit(request)).transpose()
     }
 
-    pub(crate) fn refuse<H: Handler>(&self, refused: Refused) -> Init<H> {
+    pub(crate) fn refuse<H: Handler>(&self, refused: Rejected) -> Init<H> {
         match self.refusal {
-            Refusal::EventSource => Init::ComeBack(refused.retry()),
+            Refusal::EventSource => Init::Refuse { retry_after: refused.retry() },
             Refusal::Status => Init::Respond(status(refused)),
         }
     }
 }
 
-impl From<Config> for Route {
-    fn from(config: Config) -> Self {
+impl From<StreamConfig> for Endpoint {
+    fn from(config: StreamConfig) -> Self {
         let (gate, refusal) = (None, Refusal::default());
         Self { config, gate, refusal, mailbox_capacity: MAILBOX_CAPACITY }
     }
 }
 
-impl Default for Route {
+impl Default for Endpoint {
     fn default() -> Self {
-        Config::default().into()
+        StreamConfig::default().into()
     }
 }
 
-fn status(refused: Refused) -> Response<Bytes> {
+fn status(refused: Rejected) -> Response<Bytes> {
     let mut response = Response::new(Bytes::new());
     *response.status_mut() = match refused.cause() {
-        Cause::LimitPerKey => StatusCode::TOO_MANY_REQUESTS,
-        Cause::Limit | Cause::Draining => StatusCode::SERVICE_UNAVAILABLE,
+        RejectReason::LimitPerKey => StatusCode::TOO_MANY_REQUESTS,
+        RejectReason::Limit | RejectReason::Draining => StatusCode::SERVICE_UNAVAILABLE,
     };
     let seconds = refused.retry().saturating_add(Duration::from_nanos(999_999_999)).as_secs();
     response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
     response
 }
 
-/// How many messages wait for a slow client, at the most, unless the route says
+/// How many messages wait for a slow client, at the most, unless the endpoint says
 /// otherwise.
 const MAILBOX_CAPACITY: usize = 64;

@@ -7,10 +7,12 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Request, Response};
-use lasse_core::{Accept, Close, Config, Event, Handler, Init, Next, Output, Reason, RequestHead};
+use lasse_core::{
+    Accept, Close, EndReason, Event, Handler, Init, Next, Output, RequestHead, StreamConfig,
+};
 use lasse_tokio::{
-    Answer, Cause, DrainPlan, Gate, GateConfig, Refusal, Relay, Route, Session, Silence, respond,
-    respond_with,
+    Answer, DrainPlan, Endpoint, Gate, GateConfig, Refusal, RejectReason, Relay, Session, Silence,
+    respond, respond_with,
 };
 use tokio::time::{Instant, sleep, timeout};
 
@@ -40,7 +42,7 @@ impl Accept for Voice {
     fn init(answer: &'static str, _: &RequestHead<'_>) -> Init<Self> {
         match answer {
             "no content" => Init::NoContent,
-            "come back" => Init::ComeBack(secs(1)),
+            "come back" => Init::Refuse { retry_after: secs(1) },
             "own" => Init::Respond(Response::new(Bytes::from_static(b"own"))),
             answer => Init::Stream(Self { is_busy: answer == "busy" }, vec![]),
         }
@@ -51,8 +53,8 @@ fn request(method: &str) -> Request<()> {
     Request::builder().method(method).uri("/events").body(()).unwrap()
 }
 
-fn open(route: &Route, answer: &'static str) -> Box<Session<Voice>> {
-    let Answer::Events(session) = respond(&request("GET"), route, |_| answer).into_body() else {
+fn open(endpoint: &Endpoint, answer: &'static str) -> Box<Session<Voice>> {
+    let Answer::Events(session) = respond(&request("GET"), endpoint, |_| answer).into_body() else {
         panic!("no stream")
     };
     session
@@ -95,8 +97,8 @@ fn millis(n: u64) -> Duration {
 
 #[test]
 fn an_event_source_is_told_to_come_back() {
-    let route = Route::default().with_gate(&full());
-    let response = respond::<Voice>(&request("GET"), &route, |_| panic!("the args were made"));
+    let endpoint = Endpoint::default().with_gate(&full());
+    let response = respond::<Voice>(&request("GET"), &endpoint, |_| panic!("the args were made"));
     assert_eq!(response.status(), 200);
     assert_eq!(response.headers()["content-type"], "text/event-stream");
     assert_eq!(text(response.into_body()), "retry: 1500\n");
@@ -105,11 +107,12 @@ fn an_event_source_is_told_to_come_back() {
 #[test]
 fn a_client_that_fetches_is_told_by_the_status() {
     let name = HeaderName::from_static("access-control-allow-origin");
-    let config = Config::new().with_header(name, HeaderValue::from_static("*")).unwrap();
+    let config = StreamConfig::new().with_header(name, HeaderValue::from_static("*")).unwrap();
     let per_key = Gate::new(GateConfig::new().with_limit_per_key(0, |_| Some(())));
     for (gate, status) in [(full(), 503), (per_key, 429)] {
-        let route = Route::new(config.clone()).with_gate(&gate).with_refusal(Refusal::Status);
-        let response = respond::<Voice>(&request("GET"), &route, |_| panic!("the args were made"));
+        let endpoint = Endpoint::new(config.clone()).with_gate(&gate).with_refusal(Refusal::Status);
+        let response =
+            respond::<Voice>(&request("GET"), &endpoint, |_| panic!("the args were made"));
         assert_eq!(response.status(), status);
         assert_eq!(response.headers()["access-control-allow-origin"], "*");
         let seconds: u64 = response.headers()["retry-after"].to_str().unwrap().parse().unwrap();
@@ -122,28 +125,28 @@ fn a_client_that_fetches_is_told_by_the_status() {
 #[test]
 fn a_head_and_a_refused_method_need_no_permit() {
     let gate = full();
-    let route = Route::default().with_gate(&gate);
-    let response = respond::<Voice>(&request("HEAD"), &route, |_| "stream");
+    let endpoint = Endpoint::default().with_gate(&gate);
+    let response = respond::<Voice>(&request("HEAD"), &endpoint, |_| "stream");
     assert!(matches!(response.body(), Answer::HeadOnly));
-    assert_eq!(respond::<Voice>(&request("PUT"), &route, |_| "stream").status(), 405);
-    assert_eq!(gate.figures(), full().figures());
+    assert_eq!(respond::<Voice>(&request("PUT"), &endpoint, |_| "stream").status(), 405);
+    assert_eq!(gate.stats(), full().stats());
 }
 
 #[test]
 fn an_answer_that_is_no_stream_takes_no_place() {
     let gate = Gate::new(GateConfig::new().with_limit(1));
-    let unused = gate.figures();
-    let route = Route::default().with_gate(&gate);
+    let unused = gate.stats();
+    let endpoint = Endpoint::default().with_gate(&gate);
     for answer in ["no content", "come back", "own"] {
-        text(respond(&request("GET"), &route, |_| answer).into_body());
+        text(respond(&request("GET"), &endpoint, |_| answer).into_body());
     }
-    assert_eq!(gate.figures(), unused);
+    assert_eq!(gate.stats(), unused);
 }
 
 #[test]
 fn what_is_answered_without_a_mailbox_passes_the_gate_as_well() {
-    let route = Route::default().with_gate(&full());
-    let response = respond_with(&request("GET"), &route, |_| -> (Init<Relay>, Silence<Relay>) {
+    let endpoint = Endpoint::default().with_gate(&full());
+    let response = respond_with(&request("GET"), &endpoint, |_| -> (Init<Relay>, Silence<Relay>) {
         panic!("init ran")
     });
     assert!(matches!(response.into_body(), Answer::Full(_)));
@@ -151,9 +154,9 @@ fn what_is_answered_without_a_mailbox_passes_the_gate_as_well() {
 
 #[test]
 fn a_route_says_how_many_messages_may_wait() {
-    let route = Route::default().with_mailbox_capacity(2);
+    let endpoint = Endpoint::default().with_mailbox_capacity(2);
     let sent = AtomicUsize::new(0);
-    let response = respond::<Voice>(&request("GET"), &route, |notifier| {
+    let response = respond::<Voice>(&request("GET"), &endpoint, |notifier| {
         sent.store((0..9).filter(|_| notifier.notify("hello").is_ok()).count(), Ordering::Relaxed);
         "stream"
     });
@@ -163,45 +166,45 @@ fn a_route_says_how_many_messages_may_wait() {
 #[tokio::test(start_paused = true)]
 async fn the_gate_learns_why_a_stream_ended() {
     let gate = Gate::default();
-    let config = Config::new().with_max_age(secs(60)).unwrap();
-    let route = Route::new(config).with_gate(&gate);
+    let config = StreamConfig::new().with_max_age(secs(60)).unwrap();
+    let endpoint = Endpoint::new(config).with_gate(&gate);
 
-    let mut peer_closed = open(&route, "stream");
+    let mut peer_closed = open(&endpoint, "stream");
     peer_closed.as_mut().handle_peer_closed();
     drop(peer_closed);
-    assert_eq!(gate.figures().ended(Reason::PeerClosed), 1);
+    assert_eq!(gate.stats().ended(EndReason::PeerClosed), 1);
 
-    drop(open(&route, "stream"));
-    assert_eq!(gate.figures().ended(Reason::Dropped), 1);
+    drop(open(&endpoint, "stream"));
+    assert_eq!(gate.stats().ended(EndReason::Dropped), 1);
 
-    let expired = open(&route, "stream");
-    assert_eq!(gate.figures().open, 1);
+    let expired = open(&endpoint, "stream");
+    assert_eq!(gate.stats().open, 1);
     listen(expired).await;
-    assert_eq!(gate.figures().ended(Reason::Expired), 1);
-    assert_eq!(gate.figures().open, 0);
+    assert_eq!(gate.stats().ended(EndReason::Expired), 1);
+    assert_eq!(gate.stats().open, 0);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_stream_that_panics_is_counted_as_such() {
     let gate = Gate::default();
-    let route = Route::default().with_gate(&gate);
-    let response = respond::<Voice>(&request("GET"), &route, |notifier| {
+    let endpoint = Endpoint::default().with_gate(&gate);
+    let response = respond::<Voice>(&request("GET"), &endpoint, |notifier| {
         notifier.notify("panic").unwrap();
         "stream"
     });
     let Answer::Events(session) = response.into_body() else { panic!("no stream") };
     assert!(tokio::spawn(listen(session)).await.unwrap_err().is_panic());
-    assert_eq!(gate.figures().ended(Reason::Panicked), 1);
+    assert_eq!(gate.stats().ended(EndReason::Panicked), 1);
 }
 
 #[tokio::test(start_paused = true)]
 async fn streams_are_sent_home_cleanly_each_at_its_own_time() {
     let gate = Gate::default();
-    let route = Route::new(Config::new().without_keep_alive()).with_gate(&gate);
+    let endpoint = Endpoint::new(StreamConfig::new().without_keep_alive()).with_gate(&gate);
     let start = Instant::now();
     let clients: Vec<_> = (0..1000)
         .map(|_| {
-            let session = open(&route, "stream");
+            let session = open(&endpoint, "stream");
             tokio::spawn(async move { (listen(session).await, start.elapsed()) })
         })
         .collect();
@@ -219,16 +222,16 @@ async fn streams_are_sent_home_cleanly_each_at_its_own_time() {
         seconds[usize::try_from(second).unwrap()] += 1;
     }
     assert!(seconds.iter().all(|count| (50..150).contains(count)), "{seconds:?}");
-    assert_eq!(gate.figures().ended(Reason::Drained), 1000);
+    assert_eq!(gate.stats().ended(EndReason::Shutdown), 1000);
 }
 
 #[tokio::test(start_paused = true)]
 async fn finite_streams_may_finish_until_the_grace_is_over() {
     let gate = Gate::default();
-    let route = Route::new(Config::new().with_finite(true)).with_gate(&gate);
-    let unending = tokio::spawn(listen(open(&route, "stream")));
+    let endpoint = Endpoint::new(StreamConfig::new().with_finite(true)).with_gate(&gate);
+    let unending = tokio::spawn(listen(open(&endpoint, "stream")));
     let mut notifier = None;
-    let response = respond::<Voice>(&request("GET"), &route, |own| {
+    let response = respond::<Voice>(&request("GET"), &endpoint, |own| {
         notifier = Some(own);
         "stream"
     });
@@ -250,8 +253,8 @@ async fn finite_streams_may_finish_until_the_grace_is_over() {
 #[tokio::test(start_paused = true)]
 async fn a_stream_whose_client_is_stuck_is_aborted_when_the_grace_is_over() {
     let gate = Gate::default();
-    let route = Route::new(Config::new().without_write_timeout()).with_gate(&gate);
-    let mut session = open(&route, "stream");
+    let endpoint = Endpoint::new(StreamConfig::new().without_write_timeout()).with_gate(&gate);
+    let mut session = open(&endpoint, "stream");
     let stuck = poll_fn(|cx| session.poll_output(cx)).await;
     assert!(matches!(stuck, Output::Write(_)));
     gate.drain(&DrainPlan::new().with_window(secs(3)).with_grace(secs(20)));
@@ -265,8 +268,8 @@ async fn a_stream_whose_client_is_stuck_is_aborted_when_the_grace_is_over() {
 #[tokio::test]
 async fn a_stream_that_never_pauses_is_sent_home_too() {
     let gate = Gate::default();
-    let route = Route::default().with_gate(&gate);
-    let client = tokio::spawn(listen(open(&route, "busy")));
+    let endpoint = Endpoint::default().with_gate(&gate);
+    let client = tokio::spawn(listen(open(&endpoint, "busy")));
     gate.drain(&DrainPlan::new().with_window(millis(20)));
     let (said, close) = timeout(secs(10), client).await.unwrap().unwrap();
     assert_eq!(close, Close::Clean);
@@ -277,18 +280,18 @@ async fn a_stream_that_never_pauses_is_sent_home_too() {
 #[test]
 fn init_runs_for_no_more_than_are_let_in() {
     let gate = Gate::new(GateConfig::new().with_limit(3));
-    let route = Route::default().with_gate(&gate);
+    let endpoint = Endpoint::default().with_gate(&gate);
     let made = Arc::new(AtomicUsize::new(0));
     let sessions: Vec<_> = (0..10)
         .map(|_| {
-            respond::<Voice>(&request("GET"), &route, |_| {
+            respond::<Voice>(&request("GET"), &endpoint, |_| {
                 made.fetch_add(1, Ordering::Relaxed);
                 "stream"
             })
         })
         .collect();
     assert_eq!(made.load(Ordering::Relaxed), 3);
-    assert_eq!(gate.figures().refused(Cause::Limit), 7);
+    assert_eq!(gate.stats().refused(RejectReason::Limit), 7);
     drop(sessions);
-    assert_eq!(gate.figures().open, 0);
+    assert_eq!(gate.stats().open, 0);
 }

@@ -8,7 +8,7 @@ use crate::field::LastEventId;
 
 /// An event that a [`Log`](crate::Log) did not take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Refused(Problem);
+pub struct AppendError(Problem);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Problem {
@@ -20,7 +20,7 @@ enum Problem {
     Past(u64),
 }
 
-impl Refused {
+impl AppendError {
     /// How the log ended, if that is why: no other event will be taken either.
     /// Otherwise it was the event's id.
     pub fn ending(&self) -> Option<Ending> {
@@ -43,7 +43,7 @@ impl Refused {
     }
 }
 
-impl fmt::Display for Refused {
+impl fmt::Display for AppendError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0 {
             Problem::Over(Ending::Finished) => f.write_str("the log is finished"),
@@ -70,20 +70,20 @@ impl fmt::Display for Refused {
     }
 }
 
-impl Error for Refused {}
+impl Error for AppendError {}
 
 /// Whether a client could send `id` back in a header.
-pub(super) fn check_sendable(id: &str) -> Result<(), Refused> {
+pub(super) fn check_sendable(id: &str) -> Result<(), AppendError> {
     let last = match id.len() {
-        0 => return Err(Refused(Problem::Empty)),
-        len if len > LastEventId::MAX_LEN => return Err(Refused(Problem::TooLong(len))),
+        0 => return Err(AppendError(Problem::Empty)),
+        len if len > LastEventId::MAX_LEN => return Err(AppendError(Problem::TooLong(len))),
         len => len - 1,
     };
     let mut bytes = id.bytes().enumerate();
     let bad = bytes
         .find(|(at, byte)| byte.is_ascii_control() || (*byte == b' ' && (*at == 0 || *at == last)));
     match bad {
-        Some((at, byte)) => Err(Refused(Problem::Unsendable { byte, at })),
+        Some((at, byte)) => Err(AppendError(Problem::Unsendable { byte, at })),
         None => Ok(()),
     }
 }

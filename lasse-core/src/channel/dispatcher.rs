@@ -5,7 +5,7 @@ use std::sync::{Arc, Weak};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use super::state::{Counted, PumpSeat, Shared};
+use super::state::{Counted, DispatcherSeat, Shared};
 use crate::time::Instant;
 
 /// Who wakes the readers of a channel instead of `publish`: a task of its own.
@@ -24,11 +24,11 @@ use crate::time::Instant;
 /// # fn now() -> Instant { Instant::from_nanos(0) }
 /// # fn spawn(_: impl Future<Output = ()>) {}
 /// let news = Channel::new(&ChannelConfig::new());
-/// if let Some(mut pump) = news.pump() {
+/// if let Some(mut dispatcher) = news.dispatcher() {
 ///     spawn(async move {
-///         while std::future::poll_fn(|cx| pump.poll_due(now(), cx)).await {
-///             sleep(pump.linger()).await;
-///             while pump.wake_some() {
+///         while std::future::poll_fn(|cx| dispatcher.poll_due(now(), cx)).await {
+///             sleep(dispatcher.linger()).await;
+///             while dispatcher.wake_some() {
 ///                 yield_now().await;
 ///             }
 ///         }
@@ -36,19 +36,19 @@ use crate::time::Instant;
 /// }
 /// ```
 #[derive(Debug)]
-pub struct Pump {
+pub struct Dispatcher {
     shared: Weak<Shared>,
     linger: Duration,
 }
 
-impl Pump {
+impl Dispatcher {
     /// Takes the seat, if it is free.
     pub(super) fn new(shared: Arc<Shared>) -> Option<Self> {
         let mut state = shared.lock();
-        if let PumpSeat::Taken(_) = state.pump {
+        if let DispatcherSeat::Taken(_) = state.dispatcher {
             return None;
         }
-        state.pump = PumpSeat::Taken(None);
+        state.dispatcher = DispatcherSeat::Taken(None);
         drop(state);
         Some(Self { linger: shared.settings().linger, shared: Arc::downgrade(&shared) })
     }
@@ -64,7 +64,7 @@ impl Pump {
         if state.readers.is_due() {
             return Poll::Ready(true);
         }
-        let before = std::mem::replace(&mut state.pump, PumpSeat::Taken(Some(waker)));
+        let before = std::mem::replace(&mut state.dispatcher, DispatcherSeat::Taken(Some(waker)));
         drop(state);
         drop(before);
         Poll::Pending
@@ -92,11 +92,11 @@ impl Pump {
     }
 }
 
-impl Drop for Pump {
+impl Drop for Dispatcher {
     fn drop(&mut self) {
         let Some(shared) = self.shared.upgrade() else { return };
         let mut state = shared.lock();
-        let seat = std::mem::take(&mut state.pump);
+        let seat = std::mem::take(&mut state.dispatcher);
         shared.wake(state, |state| Some(&mut state.readers));
         drop(seat);
     }

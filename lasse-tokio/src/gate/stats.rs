@@ -2,32 +2,32 @@
 
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
-use lasse_core::Reason;
+use lasse_core::EndReason;
 
-use super::Cause;
+use super::RejectReason;
 
 /// What a gate has counted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Figures {
+pub struct GateStats {
     /// How many streams there are.
     pub open: usize,
     /// How many of them know that they have to end, and when.
     pub draining: usize,
-    ended: [u64; Reason::ALL.len()],
-    refused: [u64; Cause::ALL.len()],
+    ended: [u64; EndReason::ALL.len()],
+    refused: [u64; RejectReason::ALL.len()],
 }
 
-impl Figures {
+impl GateStats {
     /// How many streams have ended for this reason.
-    pub fn ended(&self, reason: Reason) -> u64 {
-        let ended = Reason::ALL.into_iter().zip(self.ended);
+    pub fn ended(&self, reason: EndReason) -> u64 {
+        let ended = EndReason::ALL.into_iter().zip(self.ended);
         ended.filter(|(of, _)| *of == reason).map(|(_, count)| count).sum()
     }
 
     /// How many streams were not let in for this cause.
-    pub fn refused(&self, cause: Cause) -> u64 {
-        let refused = Cause::ALL.into_iter().zip(self.refused);
+    pub fn refused(&self, cause: RejectReason) -> u64 {
+        let refused = RejectReason::ALL.into_iter().zip(self.refused);
         refused.filter(|(of, _)| *of == cause).map(|(_, count)| count).sum()
     }
 }
@@ -36,14 +36,14 @@ impl Figures {
 #[derive(Debug, Default)]
 pub(super) struct Counters {
     draining: AtomicUsize,
-    ended: [AtomicU64; Reason::ALL.len()],
-    refused: [AtomicU64; Cause::ALL.len()],
+    ended: [AtomicU64; EndReason::ALL.len()],
+    refused: [AtomicU64; RejectReason::ALL.len()],
 }
 
 impl Counters {
-    pub(super) fn figures(&self, open: usize) -> Figures {
+    pub(super) fn stats(&self, open: usize) -> GateStats {
         let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
-        Figures {
+        GateStats {
             open,
             draining: self.draining.load(Ordering::Relaxed),
             ended: self.ended.each_ref().map(read),
@@ -61,12 +61,12 @@ impl Counters {
         self.draining.fetch_sub(1, Ordering::Relaxed);
     }
 
-    pub(super) fn count_ended(&self, reason: Reason) {
-        count(&self.ended, &Reason::ALL, reason);
+    pub(super) fn count_ended(&self, reason: EndReason) {
+        count(&self.ended, &EndReason::ALL, reason);
     }
 
-    pub(super) fn count_refused(&self, cause: Cause) {
-        count(&self.refused, &Cause::ALL, cause);
+    pub(super) fn count_refused(&self, cause: RejectReason) {
+        count(&self.refused, &RejectReason::ALL, cause);
     }
 }
 
