@@ -57,8 +57,11 @@
 //! |---|---|
 //! | `axum` | [`Listener`] for `axum::serve` |
 //! | `client` (default) | [`EventSource`], the other end |
+//! | `json` | `Event::json`, for anything that serializes |
+//! | `metrics` | the counters of a [`Gate`] as metrics |
 //! | `simdutf8` (default) | faster decoding |
 //! | `tls` | [`Serve`] over TLS |
+//! | `tracing` | events for `tracing` |
 
 #![warn(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 

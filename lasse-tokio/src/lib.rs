@@ -4,6 +4,7 @@
 //! | feature | brings |
 //! |---|---|
 //! | `axum` | [`Listener`] for `axum::serve` |
+//! | `json` | `Event::json`, for anything that serializes |
 //! | `metrics` | the figures of a [`Gate`] as metrics: `lasse_streams_open`, `lasse_streams_ended_total` by reason, `lasse_streams_refused_total` by cause |
 //! | `simdutf8` | faster decoding |
 //! | `tracing` | its comings and goings as events |

@@ -16,7 +16,3 @@ pub use heard::{Heard, Listener};
 pub use lines::lines_of;
 pub use ticker::Ticker;
 pub use waking::is_woken_by_a_channel;
-
-#[cfg(doctest)]
-#[doc = include_str!("../../README.md")]
-struct Readme;

@@ -13,9 +13,10 @@ use axum::extract::{Path, Query, Request, State};
 use axum::http::StatusCode;
 use axum::response::IntoResponse;
 use axum::routing::get;
-use lasse_hyper::lasse_core::{ChannelConfig, Channels, Event, Retention};
-use lasse_hyper::{DrainPlan, Endpoint, Gate, Listener, subscribe};
-use lasse_tokio::sweep;
+use lasse::hyper::subscribe;
+use lasse::{
+    ChannelConfig, Channels, DrainPlan, Endpoint, Event, Gate, Listener, Retention, sweep,
+};
 use serde::Deserialize;
 
 /// What the handlers share: a channel for each room, and a gate by which all

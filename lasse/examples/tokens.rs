@@ -20,12 +20,11 @@ use http::{Request, Response};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
-use lasse_hyper::lasse_core::{
-    AppendError, Channel, ChannelConfig, Channels, Event, EventName, Publisher, StartAt,
-    StreamConfig, Subscriber,
+use lasse::hyper::{EventBody, respond_with, serve};
+use lasse::{
+    AppendError, Channel, ChannelConfig, Channels, Endpoint, Event, EventName, Listener, Publisher,
+    ServeConfig, Silence, StartAt, StreamConfig, Subscriber, idle, sweep,
 };
-use lasse_hyper::{Endpoint, EventBody, Listener, ServeConfig, Silence, respond_with, serve};
-use lasse_tokio::{idle, sweep};
 use tokio::time::sleep;
 
 const DONE: EventName = EventName::from_static("done");

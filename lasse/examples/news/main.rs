@@ -22,10 +22,11 @@ use http::{HeaderValue, Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt, Either, Full, Limited};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
-use lasse_hyper::lasse_core::{
-    Channel, ChannelConfig, Epoch, Event, StartAt, StreamConfig, Subscriber,
+use lasse::hyper::{EventBody, serve, subscribe};
+use lasse::{
+    Channel, ChannelConfig, Endpoint, Epoch, Event, Listener, ServeConfig, Silence, StartAt,
+    StreamConfig, Subscriber,
 };
-use lasse_hyper::{Endpoint, EventBody, Listener, ServeConfig, Silence, serve, subscribe};
 use serde::{Deserialize, Serialize};
 use tokio::signal::unix::{SignalKind, signal};
 

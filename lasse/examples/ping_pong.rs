@@ -14,8 +14,10 @@ use http::{Request, Response, StatusCode};
 use http_body_util::Either;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
-use lasse_hyper::lasse_core::{Channel, ChannelConfig, Event, EventName, Subscriber};
-use lasse_hyper::{Endpoint, EventBody, Listener, ServeConfig, Silence, serve, subscribe};
+use lasse::hyper::{EventBody, serve, subscribe};
+use lasse::{
+    Channel, ChannelConfig, Endpoint, Event, EventName, Listener, ServeConfig, Silence, Subscriber,
+};
 
 const PING: EventName = EventName::from_static("ping");
 

@@ -17,11 +17,11 @@ use std::time::Duration;
 
 use http::header::CONTENT_TYPE;
 use http::{HeaderValue, Response, StatusCode};
-use lasse_tokio::lasse_core::{
-    Channel, ChannelConfig, Event, LagPolicy, Publisher, StartAt, Subscriber,
+use lasse::tokio::{Answer, serve, subscribe};
+use lasse::{
+    Channel, ChannelConfig, Endpoint, Event, LagPolicy, Listener, Publisher, ServeConfig, Silence,
+    StartAt, Subscriber, dispatch, idle,
 };
-use lasse_tokio::{Answer, Endpoint, Listener, ServeConfig, Silence};
-use lasse_tokio::{dispatch, idle, serve, subscribe};
 use tokio::signal::unix::{SignalKind, signal};
 
 #[tokio::main]

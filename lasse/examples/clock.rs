@@ -8,8 +8,8 @@
 use std::error::Error;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use lasse_tokio::lasse_core::{Accept, Event, Handler, Init, Instant, Next, RequestHead};
-use lasse_tokio::{Endpoint, ServeConfig, now, respond, serve};
+use lasse::tokio::{respond, serve};
+use lasse::{Accept, Endpoint, Event, Handler, Init, Instant, Next, RequestHead, ServeConfig, now};
 use tokio::net::TcpListener;
 
 struct Clock {

@@ -1,0 +1,7 @@
+//! A server for HTTP/1.1 on plain tokio sockets, whose responses are streams or a
+//! few bytes.
+
+#[doc(inline)]
+pub use lasse_tokio::{
+    Answer, Serve, respond, respond_with, serve, serve_connection, stream, subscribe,
+};
