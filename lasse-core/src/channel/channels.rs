@@ -1,6 +1,7 @@
 //! A channel for each key: one a user, one a chat, a hundred thousand of them.
 
 use std::borrow::Borrow;
+use std::boxed::Box;
 use std::collections::{HashMap, VecDeque};
 use std::fmt;
 use std::hash::Hash;
@@ -11,6 +12,7 @@ use std::vec::Vec;
 use super::budget::Budget;
 use super::state::Counted;
 use super::{Channel, ChannelConfig, random_epoch};
+use crate::log::Epoch;
 use crate::time::Instant;
 
 /// Channels by key, made when they are first asked for.
@@ -37,6 +39,8 @@ pub struct Channels<K>(Arc<Pool<K>>);
 
 struct Pool<K> {
     config: ChannelConfig,
+    /// Makes the epoch of each new channel.
+    new_epoch: Box<dyn Fn() -> Epoch + Send + Sync>,
     /// How many bytes all logs take.
     bytes: AtomicUsize,
     map: Mutex<Map<K>>,
@@ -64,10 +68,21 @@ struct Entry {
 impl<K: Clone + Eq + Hash + Send + Sync + 'static> Channels<K> {
     /// No channels yet; all will be like this.
     pub fn new(config: &ChannelConfig) -> Self {
-        let config = config.clone();
+        Self::with_epochs(config, random_epoch)
+    }
+
+    /// The same, but `new_epoch` makes the epoch of each new channel instead of a random generator.
+    /// It must never return the same epoch twice: ids of two channels with one epoch cannot be told
+    /// apart. A simulation that must repeat passes a counter or a seeded generator.
+    pub fn with_epochs(
+        config: &ChannelConfig,
+        new_epoch: impl Fn() -> Epoch + Send + Sync + 'static,
+    ) -> Self {
+        let (config, new_epoch) = (config.clone(), Box::new(new_epoch));
         let map = Map { entries: HashMap::new(), order: VecDeque::new(), stamp: 0 };
         Self(Arc::new_cyclic(|itself| Pool {
             config,
+            new_epoch,
             bytes: AtomicUsize::new(0),
             map: Mutex::new(map),
             itself: itself.clone(),
@@ -77,12 +92,16 @@ impl<K: Clone + Eq + Hash + Send + Sync + 'static> Channels<K> {
     /// The channel of `key`, over or not, which is made if there is none.
     pub fn open(&self, key: impl Into<K>) -> Channel {
         let key = key.into();
+        if let Some(channel) = self.get(&key) {
+            return channel;
+        }
+        let epoch = (self.0.new_epoch)();
         let mut map = self.0.lock();
         if let Some(entry) = map.entries.get(&key) {
             return entry.channel.clone();
         }
         let budget: Weak<dyn Budget> = self.0.itself.clone();
-        let channel = Channel::with_budget(&self.0.config, random_epoch(), Some(budget));
+        let channel = Channel::with_budget(&self.0.config, epoch, Some(budget));
         map.insert(key, channel.clone());
         drop(map);
         channel.0.count().into_iter().for_each(Counted::note);

@@ -23,6 +23,15 @@ fn a_channel_of_a_key_is_one_channel() {
 }
 
 #[test]
+fn the_epoch_of_a_new_channel_comes_from_the_given_function() {
+    let next = AtomicUsize::new(0);
+    let new_epoch = move || Epoch::from(next.fetch_add(1, Ordering::Relaxed) as u64);
+    let chats = Channels::<String>::with_epochs(&keeping(10), new_epoch);
+    let epochs = ["tea", "coffee", "tea"].map(|key| chats.open(key).epoch());
+    assert_eq!(epochs, [0, 1, 0].map(Epoch::from));
+}
+
+#[test]
 fn a_channel_that_no_one_uses_goes_and_comes_back_another() {
     let chats = Channels::<String>::new(&keeping(10).with_idle_timeout(Duration::from_secs(60)));
     let tea = chats.open("tea");
