@@ -155,7 +155,7 @@ impl Gate {
         }
         let permit = Permit::new(self.clone());
         if self.is_draining() {
-            if let Some(retry) = gate.timetable.retry_if_shut(now()) {
+            if let Some(retry) = gate.timetable.retry_if_shut(now(), &gate.config) {
                 permit.withdraw();
                 return Err(Rejected::new(RejectReason::Draining, retry));
             }

@@ -11,11 +11,12 @@ pub fn chance() -> u64 {
     RandomState::new().hash_one(())
 }
 
-/// A time drawn from a span; its start, if it ends before it starts.
-pub(crate) fn draw(span: RangeInclusive<Duration>) -> Duration {
+/// The point of `span` that `random` selects: 0 is its start, `u64::MAX` its end. If the span ends
+/// before it starts, its start.
+pub(crate) fn draw(span: RangeInclusive<Duration>, random: u64) -> Duration {
     let (start, end) = span.into_inner();
     let width = u64::try_from(end.saturating_sub(start).as_nanos()).unwrap_or(u64::MAX);
-    let drawn = u128::from(width) * u128::from(chance()) / u128::from(u64::MAX);
+    let drawn = u128::from(width) * u128::from(random) / u128::from(u64::MAX);
     start + Duration::from_nanos(u64::try_from(drawn).unwrap_or(width))
 }
 
@@ -29,7 +30,7 @@ mod tests {
     fn draws_are_spread_over_the_whole_span() {
         let mut tenths = [0; 10];
         for _ in 0..10_000 {
-            let drawn = draw(SECOND..=2 * SECOND);
+            let drawn = draw(SECOND..=2 * SECOND, chance());
             assert!(drawn >= SECOND && drawn <= 2 * SECOND);
             let tenth = (drawn - SECOND).as_millis() / 100;
             tenths[usize::try_from(tenth).unwrap().min(9)] += 1;
@@ -39,8 +40,10 @@ mod tests {
 
     #[test]
     fn a_span_without_width_holds_its_start_alone() {
-        assert_eq!(draw(SECOND..=SECOND), SECOND);
-        assert_eq!(draw(2 * SECOND..=SECOND), 2 * SECOND);
-        assert!(draw(Duration::ZERO..=Duration::MAX) <= Duration::MAX);
+        for random in [0, 1, u64::MAX] {
+            assert_eq!(draw(SECOND..=SECOND, random), SECOND);
+            assert_eq!(draw(2 * SECOND..=SECOND, random), 2 * SECOND);
+            assert!(draw(Duration::ZERO..=Duration::MAX, random) <= Duration::MAX);
+        }
     }
 }

@@ -44,6 +44,15 @@ fn no_more_are_let_in_than_the_limit_says() {
 }
 
 #[test]
+fn delays_are_drawn_from_the_given_source_of_random_numbers() {
+    for (random, expected) in [(0, secs(7)), (u64::MAX, secs(9))] {
+        let config = GateConfig::new().with_limit(0).with_retry(secs(7)..=secs(9));
+        let gate = Gate::new(config.with_random(move || random));
+        assert_eq!(admit(&gate).unwrap_err().retry(), expected);
+    }
+}
+
+#[test]
 fn no_more_of_one_key_are_let_in_than_its_limit_says() {
     let user = |request: &RequestHead<'_>| match request.uri().path() {
         "/admin" => None,

@@ -16,8 +16,11 @@ use tokio::time::timeout_at;
 use crate::clock::{NEVER, at, now};
 
 /// Who is to be woken, and when.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Bell {
+    /// Wake-up times are rounded to multiples of a step that are counted from here, so that the same
+    /// calls lead to the same times wherever the clock started.
+    origin: Instant,
     state: Mutex<State>,
     /// Tells the watch that someone is to be woken earlier than all others.
     hurry: Notify,
@@ -73,7 +76,7 @@ impl Bell {
             return;
         }
         place.losses = losses;
-        place.due = round_up(time, time.saturating_duration_since(now));
+        place.due = self.round_up(time, time.saturating_duration_since(now));
         let mut state = self.state();
         if let Some(sleeper) = state.sleepers.get_mut(place.index as usize) {
             sleeper.due = place.due;
@@ -133,8 +136,24 @@ impl Bell {
         next
     }
 
+    /// A time a little later, by less than a thousandth of the delay, so that many who
+    /// are to be woken at nearly the same time are woken together.
+    fn round_up(&self, time: Instant, delay: Duration) -> Instant {
+        let grain = u64::try_from(delay.as_nanos()).unwrap_or(u64::MAX) >> 10;
+        let mask = grain.checked_ilog2().map_or(0, |bits| (1 << bits) - 1);
+        let since = time.as_nanos().saturating_sub(self.origin.as_nanos());
+        self.origin + Duration::from_nanos(since.saturating_add(mask) & !mask)
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Default for Bell {
+    fn default() -> Self {
+        let (state, hurry, losses) = Default::default();
+        Self { origin: now(), state, hurry, losses }
     }
 }
 
@@ -165,14 +184,6 @@ impl Drop for Watch {
             self.bell.ring();
         }
     }
-}
-
-/// A time a little later, by less than a thousandth of the delay, so that many who
-/// are to be woken at nearly the same time are woken together.
-fn round_up(time: Instant, delay: Duration) -> Instant {
-    let grain = u64::try_from(delay.as_nanos()).unwrap_or(u64::MAX) >> 10;
-    let mask = grain.checked_ilog2().map_or(0, |bits| (1 << bits) - 1);
-    Instant::from_nanos(time.as_nanos().saturating_add(mask) & !mask)
 }
 
 #[cfg(test)]

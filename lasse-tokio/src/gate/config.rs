@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use lasse_core::RequestHead;
 
-use crate::spread::draw;
+use crate::spread::{chance, draw};
 
 /// How many streams a gate lets in, and when those come back that it refuses.
 ///
@@ -37,6 +37,7 @@ pub struct GateConfig {
     pub(super) limit: usize,
     per_key: Option<PerKey>,
     retry: RangeInclusive<Duration>,
+    random: Box<dyn Fn() -> u64 + Send + Sync>,
 }
 
 impl GateConfig {
@@ -69,8 +70,20 @@ impl GateConfig {
         Self { retry: span, ..self }
     }
 
+    /// Sets the source of the random numbers from which the gate draws its delays. Each number must
+    /// be any `u64` with equal probability. A simulation that must repeat passes a seeded generator.
+    #[must_use]
+    pub fn with_random(self, random: impl Fn() -> u64 + Send + Sync + 'static) -> Self {
+        Self { random: Box::new(random), ..self }
+    }
+
     pub(super) fn retry(&self) -> Duration {
-        draw(self.retry.clone())
+        self.draw(self.retry.clone())
+    }
+
+    /// A random point of `span`.
+    pub(super) fn draw(&self, span: RangeInclusive<Duration>) -> Duration {
+        draw(span, (self.random)())
     }
 
     /// Counts one more stream of this key, if it has one, unless it has too many.
@@ -102,7 +115,7 @@ impl GateConfig {
 impl Default for GateConfig {
     fn default() -> Self {
         let retry = Duration::from_secs(5)..=Duration::from_secs(15);
-        Self { limit: usize::MAX, per_key: None, retry }
+        Self { limit: usize::MAX, per_key: None, retry, random: Box::new(chance) }
     }
 }
 

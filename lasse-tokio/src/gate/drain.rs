@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use lasse_core::{Drain, Instant};
 
-use crate::spread::draw;
+use super::config::GateConfig;
 
 /// How the streams of a server that shuts down are sent elsewhere, without all
 /// clients coming back at once.
@@ -112,18 +112,18 @@ impl Timetable {
     }
 
     /// When a client is to come back that comes now, if it is too late for it.
-    pub(super) fn retry_if_shut(&self, now: Instant) -> Option<Duration> {
-        let begun = self.begun();
-        begun.as_ref().filter(|begun| begun.shut_at <= now).map(|begun| draw(begun.retry.clone()))
+    pub(super) fn retry_if_shut(&self, now: Instant, config: &GateConfig) -> Option<Duration> {
+        let begun = self.begun().clone()?;
+        (begun.shut_at <= now).then(|| config.draw(begun.retry))
     }
 
     /// One stream's part in the plan.
-    pub(super) fn draw(&self, now: Instant) -> Option<Drain> {
+    pub(super) fn draw(&self, now: Instant, config: &GateConfig) -> Option<Drain> {
         let Begun { shut_at, end_by, abort_at, retry } = self.begun().clone()?;
         let start = shut_at.max(now);
         let window = end_by.saturating_duration_since(start);
-        let end_at = start + draw(Duration::ZERO..=window);
-        Some(Drain { end_at, retry: draw(retry), abort_at })
+        let end_at = start + config.draw(Duration::ZERO..=window);
+        Some(Drain { end_at, retry: config.draw(retry), abort_at })
     }
 
     fn begun(&self) -> MutexGuard<'_, Option<Begun>> {

@@ -45,7 +45,7 @@ impl Permit {
         if drains == self.heard {
             return Poll::Pending;
         }
-        let Some(drain) = gate.timetable.draw(now()) else { return Poll::Pending };
+        let Some(drain) = gate.timetable.draw(now(), &gate.config) else { return Poll::Pending };
         if self.heard == 0 {
             gate.counters.count_draining();
         }
