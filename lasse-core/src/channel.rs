@@ -169,7 +169,7 @@ impl Channel {
 
     /// Tells the time, by which events grow too old. A [`Dispatcher`] does so by itself.
     pub fn advance(&self, now: Instant) {
-        self.0.advance(now).into_iter().for_each(Counted::note);
+        self.0.advance(now).into_iter().for_each(Counted::settle);
     }
 
     /// When [`advance`](Self::advance) will have something to do, as things are.

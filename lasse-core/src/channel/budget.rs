@@ -1,7 +1,13 @@
-//! What the memory of several channels counts towards.
+//! The memory that several channels share.
 
-/// Who sees to it that several channels together do not take too much.
+/// The sum of the memory that the logs of several channels take.
 pub(super) trait Budget: Send + Sync {
-    /// A channel's log takes so many bytes more, or less.
-    fn note(&self, change: isize);
+    /// Adds `change` bytes to the sum, and returns whether the sum is now above the limit.
+    ///
+    /// Called under the lock of the channel, so that the sum never lacks what the channel has
+    /// counted. It must not lock anything.
+    fn add(&self, change: isize) -> bool;
+
+    /// Frees memory, because the sum is above the limit. Called without a lock.
+    fn relieve(&self);
 }

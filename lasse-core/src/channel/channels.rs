@@ -104,7 +104,7 @@ impl<K: Clone + Eq + Hash + Send + Sync + 'static> Channels<K> {
         let channel = Channel::with_budget(&self.0.config, epoch, Some(budget));
         map.insert(key, channel.clone());
         drop(map);
-        channel.0.count().into_iter().for_each(Counted::note);
+        channel.0.count().into_iter().for_each(Counted::settle);
         channel
     }
 
@@ -125,8 +125,10 @@ impl<K: Clone + Eq + Hash + Send + Sync + 'static> Channels<K> {
         K: Borrow<Q>,
         Q: Eq + Hash + ?Sized,
     {
-        let entry = self.0.lock().entries.remove(key)?;
+        let mut map = self.0.lock();
+        let entry = map.entries.remove(key)?;
         self.0.release(&entry);
+        map.tidy();
         Some(entry.channel)
     }
 
@@ -178,9 +180,8 @@ impl<K: Clone + Eq + Hash> Pool<K> {
         for _ in 0..some {
             let Some(key) = map.next() else { break };
             let Some(entry) = map.entries.get_mut(&key) else { continue };
-            if let Some(counted) = entry.channel.0.advance(now) {
-                self.adjust(counted.change);
-            }
+            // Time only takes events away, so there is nothing to settle.
+            let _ = entry.channel.0.advance(now);
             let (is_used, (activity, _)) = (entry.channel.0.is_used(), entry.channel.0.activity());
             let before = entry.unused_since.filter(|(_, before)| *before == activity);
             entry.unused_since = (!is_used).then(|| before.unwrap_or((now, activity)));
@@ -195,12 +196,13 @@ impl<K: Clone + Eq + Hash> Pool<K> {
 
     /// Finds channels whose bytes can be had: of those on which nothing happened
     /// since the last look, the unused go, and the used lose their past.
-    fn relieve(&self) {
+    fn free_excess(&self) {
         let (mut unused, mut used) = (Vec::new(), Vec::new());
         let bytes = self.bytes.load(Ordering::Relaxed);
         let mut excess = bytes.saturating_sub(self.config.settings().total_bytes);
         let mut map = self.lock();
-        for _ in 0..LOOKS {
+        // No channel twice: the second look would find it idle, whatever happened before the first.
+        for _ in 0..LOOKS.min(map.entries.len()) {
             if excess == 0 {
                 break;
             }
@@ -224,12 +226,6 @@ impl<K: Clone + Eq + Hash> Pool<K> {
         used.iter().for_each(Channel::clear);
     }
 
-    /// How many bytes it is with `change` more, or less.
-    fn adjust(&self, change: isize) -> usize {
-        let change = change as usize;
-        self.bytes.fetch_add(change, Ordering::Relaxed).wrapping_add(change)
-    }
-
     fn take(&self, map: &mut Map<K>, key: &K) -> Option<Entry> {
         let entry = map.entries.remove(key)?;
         self.release(&entry);
@@ -243,11 +239,14 @@ impl<K: Clone + Eq + Hash> Pool<K> {
 }
 
 impl<K: Clone + Eq + Hash + Send + Sync> Budget for Pool<K> {
-    fn note(&self, change: isize) {
-        let bytes = self.adjust(change);
-        if change > 0 && bytes > self.config.settings().total_bytes {
-            self.relieve();
-        }
+    fn add(&self, change: isize) -> bool {
+        let change = change as usize;
+        let bytes = self.bytes.fetch_add(change, Ordering::Relaxed).wrapping_add(change);
+        bytes > self.config.settings().total_bytes
+    }
+
+    fn relieve(&self) {
+        self.free_excess();
     }
 }
 
@@ -267,6 +266,17 @@ impl<K: Clone + Eq + Hash> Map<K> {
             if self.entries.get(&key).is_some_and(|entry| entry.stamp == stamp) {
                 return Some(key);
             }
+        }
+    }
+
+    /// Drops the keys that were removed from the order, if there are more of them than channels.
+    fn tidy(&mut self) {
+        if self.order.len() > 2 * self.entries.len() + LOOKS {
+            let entries = &self.entries;
+            let is_current = |(key, stamp): &(K, u64)| {
+                entries.get(key).is_some_and(|entry| entry.stamp == *stamp)
+            };
+            self.order.retain(is_current);
         }
     }
 

@@ -59,7 +59,7 @@ impl Dispatcher {
     pub fn poll_due(&mut self, now: Instant, cx: &mut Context<'_>) -> Poll<bool> {
         let waker = cx.waker().clone();
         let Some(shared) = self.shared.upgrade() else { return Poll::Ready(false) };
-        shared.advance(now).into_iter().for_each(Counted::note);
+        shared.advance(now).into_iter().for_each(Counted::settle);
         let mut state = shared.lock();
         if state.readers.is_due() {
             return Poll::Ready(true);

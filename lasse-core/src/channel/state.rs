@@ -99,7 +99,7 @@ impl Shared {
             self.show_end(&state.log);
             self.announce(state);
         }
-        counted.into_iter().for_each(Counted::note);
+        counted.into_iter().for_each(Counted::settle);
         result
     }
 
@@ -193,21 +193,27 @@ impl State {
         let budget = self.budget.as_ref()?.upgrade()?;
         let memory = self.log.memory();
         let before = std::mem::replace(&mut self.counted, memory);
-        Some(Counted { budget, change: memory as isize - before as isize })
+        let change = memory as isize - before as isize;
+        let has_excess = budget.add(change) && change > 0;
+        Some(Counted { budget, has_excess })
     }
 }
 
-/// By how much the memory of a log has changed, and who is to know. Not while the
-/// lock is held.
+/// What remains to do, without the lock, after the memory of a log was counted.
+///
+/// It holds the budget, because dropping the last reference to a budget drops channels, which
+/// lock themselves.
 #[must_use]
 pub(super) struct Counted {
     budget: Arc<dyn Budget>,
-    pub(super) change: isize,
+    has_excess: bool,
 }
 
 impl Counted {
-    pub(super) fn note(self) {
-        self.budget.note(self.change);
+    pub(super) fn settle(self) {
+        if self.has_excess {
+            self.budget.relieve();
+        }
     }
 }
 

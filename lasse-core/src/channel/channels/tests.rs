@@ -1,4 +1,5 @@
 use std::string::String;
+use std::task::{Context, Wake, Waker};
 use std::time::Duration;
 use std::vec::Vec;
 
@@ -114,4 +115,52 @@ fn channels_in_use_lose_their_past_before_they_take_too_much() {
     assert_eq!(chats.len(), 100);
     let counted: usize = used.iter().map(|channel| channel.stats().bytes).sum();
     assert_eq!(chats.bytes(), counted);
+}
+
+/// Removes a channel when it is woken, and keeps the byte count that it then finds.
+struct RemoveWhenWoken {
+    channels: Channels<u32>,
+    bytes: AtomicUsize,
+}
+
+impl Wake for RemoveWhenWoken {
+    fn wake(self: Arc<Self>) {
+        self.channels.remove(&1);
+        self.bytes.store(self.channels.bytes(), Ordering::Relaxed);
+    }
+}
+
+#[test]
+fn a_channel_that_is_removed_while_it_grows_leaves_the_byte_count_right() {
+    let channels = Channels::<u32>::new(&ChannelConfig::new());
+    let channel = channels.open(1_u32);
+    let remover = RemoveWhenWoken { channels: channels.clone(), bytes: AtomicUsize::new(1) };
+    let remover = Arc::new(remover);
+    let mut reader = join(&channel, &LastEventId::Absent);
+    reader.first_frames();
+    let waker = Waker::from(Arc::clone(&remover));
+    assert!(reader.poll_wake(&mut Context::from_waker(&waker)).is_pending());
+    channel.publish(&Event::new("x".repeat(10_000))).unwrap();
+    assert_eq!((remover.bytes.load(Ordering::Relaxed), channels.bytes()), (0, 0));
+}
+
+#[test]
+fn the_first_look_at_a_channel_clears_nothing_that_was_just_published() {
+    let channels = Channels::<u32>::new(&ChannelConfig::new().with_total_bytes(4096));
+    let used = [0_u32, 1].map(|key| channels.open(key));
+    for channel in &used {
+        channel.publish(&Event::new("x".repeat(2000))).unwrap();
+    }
+    assert!(channels.bytes() > 4096, "{}", channels.bytes());
+    assert_eq!(used.map(|channel| channel.stats().events), [1, 1]);
+}
+
+#[test]
+fn keys_that_are_opened_and_removed_over_and_over_take_no_memory() {
+    let channels = Channels::<u64>::new(&keeping(10));
+    for key in 0..10_000_u64 {
+        channels.open(key);
+        channels.remove(&key);
+    }
+    assert!(channels.0.lock().order.len() <= 64, "{}", channels.0.lock().order.len());
 }
