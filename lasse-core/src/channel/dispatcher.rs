@@ -71,13 +71,17 @@ impl Dispatcher {
     }
 
     /// Wakes up to 64 readers; tells whether there are more to wake.
+    ///
+    /// # Panics
+    ///
+    /// When a waker panics, after the others of the 64 are woken.
     pub fn wake_some(&mut self) -> bool {
         let Some(shared) = self.shared.upgrade() else { return false };
         let mut state = shared.lock();
-        let batch = state.readers.take_due();
+        let batch = state.readers.take_due(u32::MAX);
         let has_more = state.readers.is_due();
         drop(state);
-        batch.wake();
+        batch.wake().resume();
         has_more
     }
 

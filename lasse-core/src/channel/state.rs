@@ -8,7 +8,7 @@ use std::task::Waker;
 use super::budget::Budget;
 use super::config::{ChannelConfig, Settings};
 use super::stats::ChannelStats;
-use super::waiters::Waiters;
+use super::waiters::{BATCH, WakePanic, Waiters};
 use crate::log::{Cursor, Log};
 use crate::time::Instant;
 
@@ -164,18 +164,26 @@ impl Shared {
         }
     }
 
-    /// Wakes all who are due among some, in batches.
+    /// Wakes the waiters that are due now, in batches.
+    ///
+    /// Those that become due meanwhile are woken by the caller that made them due, so that no
+    /// caller wakes without end.
     pub(super) fn wake<'a>(
         &'a self,
         mut state: MutexGuard<'a, State>,
         whom: impl Fn(&mut State) -> Option<&mut Waiters>,
     ) {
-        while let Some(waiters) = whom(&mut state).filter(|waiters| waiters.is_due()) {
-            let batch = waiters.take_due();
+        let mut left = whom(&mut state).map_or(0, |waiters| waiters.due());
+        let mut panic = WakePanic::default();
+        while let Some(waiters) = whom(&mut state).filter(|waiters| left > 0 && waiters.is_due()) {
+            let batch = waiters.take_due(left);
+            left = left.saturating_sub(BATCH as u32);
             drop(state);
-            batch.wake();
+            panic = panic.or(batch.wake());
             state = self.lock();
         }
+        drop(state);
+        panic.resume();
     }
 
     pub(super) fn add_handle(&self) {

@@ -156,10 +156,9 @@ impl Subscriber {
         }
         self.cursor = state.log.cursor(StartAt::Oldest);
         let at = state.log.id_before(self.cursor);
-        drop(state);
         match reset(settings, ResetReason::Lagged, None, &at, Some(&at)) {
             Some(frame) => Read::Events(frame),
-            None => self.read(),
+            None => state.log.read(&mut self.cursor, settings.slice),
         }
     }
 

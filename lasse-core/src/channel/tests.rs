@@ -1,6 +1,8 @@
+use std::boxed::Box;
 use std::format;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::string::{String, ToString};
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
 use std::vec::Vec;
@@ -328,6 +330,73 @@ fn who_waits_is_woken_once_for_whatever_comes() {
     assert_eq!(alarm.count(), 1010);
     assert_eq!(news.stats().subscribers, 10);
     assert_eq!(readers[0].poll_wake(&mut cx), Poll::Ready(()));
+}
+
+/// A waker that runs a function.
+struct Run(Box<dyn Fn() + Send + Sync>);
+
+impl Wake for Run {
+    fn wake(self: Arc<Self>) {
+        (self.0)();
+    }
+}
+
+#[test]
+fn a_waker_that_panics_does_not_keep_others_from_being_woken() {
+    for has_dispatcher in [false, true] {
+        let news = channel(keeping(10));
+        let panics = Waker::from(Arc::new(Run(Box::new(|| panic!("of the test")))));
+        let (alarm, waker) = Alarm::new();
+        let mut readers: Vec<_> = (0..200).map(|_| join(&news, &LastEventId::Absent)).collect();
+        for (n, reader) in readers.iter_mut().enumerate() {
+            reader.first_frames();
+            let waker = if n % 70 == 3 { &panics } else { &waker };
+            assert!(reader.poll_wake(&mut Context::from_waker(waker)).is_pending());
+        }
+        let mut dispatcher = news.dispatcher().filter(|_| has_dispatcher);
+        let mut panics = 0;
+        if catch_unwind(AssertUnwindSafe(|| publish(&news, 1..=1))).is_err() {
+            panics += 1;
+        }
+        while let Some(dispatcher) = &mut dispatcher {
+            match catch_unwind(AssertUnwindSafe(|| dispatcher.wake_some())) {
+                Ok(false) => break,
+                Ok(true) => {}
+                Err(_) => panics += 1,
+            }
+        }
+        assert_eq!(alarm.count(), 197, "dispatcher: {has_dispatcher}");
+        assert_eq!(panics, if has_dispatcher { 3 } else { 1 }, "the caller learns of it");
+    }
+}
+
+#[test]
+fn a_publisher_wakes_those_that_waited_when_it_published_and_no_others() {
+    let news = channel(keeping(10));
+    let reader = Arc::new(Mutex::new(join(&news, &LastEventId::Absent)));
+    reader.lock().unwrap().first_frames();
+    let (alarm, _) = Alarm::new();
+    let dispatchers = Mutex::new(Vec::new());
+    // Waits again each time, and has another publisher make it due.
+    let waker = Arc::new_cyclic(|itself: &Weak<Run>| {
+        let (itself, news) = (itself.clone(), news.clone());
+        let (alarm, reader) = (Arc::clone(&alarm), Arc::clone(&reader));
+        Run(Box::new(move || {
+            alarm.0.fetch_add(1, Ordering::Relaxed);
+            if alarm.count() < 10 {
+                dispatchers.lock().unwrap().extend(news.dispatcher());
+                let mut reader = reader.lock().unwrap();
+                while let Read::Events(_) = reader.read() {}
+                let waker = Waker::from(itself.upgrade().unwrap() );
+                assert!(reader.poll_wake(&mut Context::from_waker(&waker)).is_pending());
+                publish(&news, 1..=1);
+            }
+        }))
+    });
+    let waker = Waker::from(waker);
+    assert!(reader.lock().unwrap().poll_wake(&mut Context::from_waker(&waker)).is_pending());
+    publish(&news, 1..=1);
+    assert_eq!(alarm.count(), 1);
 }
 
 #[test]

@@ -1,7 +1,10 @@
 //! Who waits for a channel, and how they are woken: by the thousand, without an
 //! allocation each, and never under the lock.
 
+use std::any::Any;
+use std::boxed::Box;
 use std::num::NonZeroU32;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::task::Waker;
 use std::vec::Vec;
 
@@ -104,18 +107,21 @@ impl Waiters {
         self.due = self.len;
     }
 
+    /// How many are to be woken.
+    pub(super) fn due(&self) -> u32 {
+        self.due
+    }
+
     /// Whether any are to be woken.
     pub(super) fn is_due(&self) -> bool {
         self.due > 0
     }
 
-    /// Takes some of those who are to be woken.
-    pub(super) fn take_due(&mut self) -> Batch {
+    /// Takes up to `limit` of those who are to be woken, and no more than a batch.
+    pub(super) fn take_due(&mut self, limit: u32) -> Batch {
         let mut batch = Batch::default();
-        for place in &mut batch.0 {
-            if self.due == 0 {
-                break;
-            }
+        let limit = usize::try_from(limit.min(self.due)).unwrap_or(usize::MAX);
+        for place in batch.0.iter_mut().take(limit) {
             self.due -= 1;
             *place = self.take_first().and_then(|called| called.waker.take());
         }
@@ -152,9 +158,33 @@ impl Waiters {
 pub(super) struct Batch([Option<Waker>; BATCH]);
 
 impl Batch {
-    /// Wakes them. To be called unlocked.
-    pub(super) fn wake(self) {
-        self.0.into_iter().flatten().for_each(Waker::wake);
+    /// Wakes all of them, without the lock. A waker that panics does not keep the others from
+    /// being woken.
+    pub(super) fn wake(self) -> WakePanic {
+        let mut panic = WakePanic::default();
+        for waker in self.0.into_iter().flatten() {
+            let woken = catch_unwind(AssertUnwindSafe(|| waker.wake()));
+            panic = panic.or(WakePanic(woken.err()));
+        }
+        panic
+    }
+}
+
+/// The first panic of a waker, if any panicked.
+#[derive(Debug, Default)]
+#[must_use]
+pub(super) struct WakePanic(Option<Box<dyn Any + Send>>);
+
+impl WakePanic {
+    pub(super) fn or(self, later: Self) -> Self {
+        Self(self.0.or(later.0))
+    }
+
+    /// Goes on with the panic. To be called when all are woken.
+    pub(super) fn resume(self) {
+        if let Some(payload) = self.0 {
+            resume_unwind(payload);
+        }
     }
 }
 
@@ -165,4 +195,4 @@ impl Default for Batch {
 }
 
 /// How many are woken between one locking and the next.
-const BATCH: usize = 64;
+pub(super) const BATCH: usize = 64;
