@@ -108,7 +108,7 @@ impl Log {
     /// could send back, or that has the shape of the log's own ids.
     pub fn append(&mut self, event: &Event<'_>) -> Result<EventId, AppendError> {
         match event.id() {
-            None => self.append_numbered(event, self.number + 1),
+            None => self.append_numbered(event, self.next_number()?),
             Some(id) if numbered::read(id.as_str()).is_some() => Err(AppendError::numbered()),
             Some(id) => self.append_own(event, id),
         }
@@ -217,8 +217,15 @@ impl Log {
 
     fn append_own(&mut self, event: &Event<'_>, id: &EventId) -> Result<EventId, AppendError> {
         append_error::check_sendable(id.as_str())?;
-        self.push(event, self.number + 1, id, Some(id.as_str()))?;
+        self.push(event, self.next_number()?, id, Some(id.as_str()))?;
         Ok(id.clone())
+    }
+
+    fn next_number(&self) -> Result<u64, AppendError> {
+        match self.ending {
+            Some(ending) => Err(AppendError::over(ending)),
+            None => self.number.checked_add(1).ok_or_else(AppendError::used_up),
+        }
     }
 
     /// The only way into the log.
@@ -244,7 +251,7 @@ impl Log {
 
     /// Makes the newest segment one that has room, and in which `number` is next.
     fn make_room(&mut self, fields: &Fields<'_>, number: u64) {
-        let is_next = number == self.number + 1;
+        let is_next = self.number.checked_add(1) == Some(number);
         if is_next && self.newest.has_room(fields.len_bound()) {
             return;
         }
@@ -284,7 +291,7 @@ impl Log {
             self.drop_oldest();
         }
         if self.newest.index.end() <= position {
-            self.newest = Segment::new(self.newest.index.end(), self.number + 1);
+            self.newest = Segment::new(self.newest.index.end(), self.number.saturating_add(1));
             self.sealed = VecDeque::new();
         }
     }

@@ -228,7 +228,7 @@ impl CheckedLog {
 fn numbered(id: &str) -> Option<(&str, u64)> {
     let (epoch, digits) = id.rsplit_once('-')?;
     let is_word = epoch.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
-    let number = digits.parse::<u64>().ok().filter(|number| *number < 10_u64.pow(18))?;
+    let number = digits.parse::<u64>().ok()?;
     let is_it = is_word && (1..=32).contains(&epoch.len()) && digits == number.to_string();
     is_it.then_some((epoch, number))
 }

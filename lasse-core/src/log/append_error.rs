@@ -18,6 +18,7 @@ enum Problem {
     Unsendable { byte: u8, at: usize },
     Numbered,
     Past(u64),
+    UsedUp,
 }
 
 impl AppendError {
@@ -36,6 +37,10 @@ impl AppendError {
 
     pub(super) fn numbered() -> Self {
         Self(Problem::Numbered)
+    }
+
+    pub(super) fn used_up() -> Self {
+        Self(Problem::UsedUp)
     }
 
     pub(super) fn past(newest: u64) -> Self {
@@ -66,6 +71,7 @@ impl fmt::Display for AppendError {
             Problem::Past(newest) => {
                 write!(f, "the id's number is not above the newest, which is {newest}")
             }
+            Problem::UsedUp => write!(f, "the log has given its last number, {}", u64::MAX),
         }
     }
 }

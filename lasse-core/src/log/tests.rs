@@ -81,7 +81,9 @@ fn every_row_of_the_resume_table() {
         (said("j-5"), "foreign", ""),
         (said("k-6"), "ahead", ""),
         (said("k-999999999999999999"), "ahead", ""),
-        (said("k-9999999999999999999"), "unknown", ""),
+        (said("k-9999999999999999999"), "ahead", ""),
+        (said("k-18446744073709551615"), "ahead", ""),
+        (said("k-18446744073709551616"), "unknown", ""),
         (said("k-05"), "unknown", ""),
         (said("K-5"), "foreign", ""),
         (said("5"), "unknown", ""),
@@ -247,6 +249,29 @@ fn numbers_from_outside_go_up_and_may_skip() {
         let heard = heard(&mut log, &said(&format!("k-{number}")), StartAt::Now);
         assert_eq!((heard.0, heard.1.concat()), (decision, data.to_string()), "{number}");
     }
+}
+
+#[test]
+fn every_number_that_a_log_gives_resumes() {
+    let mut log = keeping(3);
+    log.append_as(&id("k-999999999999999998"), &Event::new("a")).unwrap();
+    for data in ["b", "c"] {
+        log.append(&Event::new(data)).unwrap();
+    }
+    assert_eq!(heard(&mut log, &said("k-1000000000000000000"), StartAt::Now).0, "resumed");
+    assert_eq!(heard(&mut log, &said("k-999999999999999999"), StartAt::Now).1, ["c"]);
+}
+
+#[test]
+fn a_log_that_has_given_its_last_number_takes_no_more_events() {
+    let mut log = keeping(3);
+    let last = id("k-18446744073709551615");
+    log.append_as(&last, &Event::new("a")).unwrap();
+    let refused = log.append(&Event::new("b")).unwrap_err();
+    assert_eq!(refused.to_string(), "the log has given its last number, 18446744073709551615");
+    assert_eq!(heard(&mut log, &LastEventId::Id(last), StartAt::Now).0, "resumed");
+    log.clear();
+    assert!(log.append(&Event::new("b")).is_err());
 }
 
 #[test]
