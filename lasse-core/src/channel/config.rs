@@ -205,3 +205,6 @@ impl Default for Settings {
 }
 
 const RESET: EventName = EventName::from_static("reset");
+
+#[cfg(test)]
+mod tests;

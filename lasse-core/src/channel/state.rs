@@ -8,7 +8,7 @@ use std::task::Waker;
 use super::budget::Budget;
 use super::config::{ChannelConfig, Settings};
 use super::stats::ChannelStats;
-use super::waiters::{BATCH, WakePanic, Waiters};
+use super::waiters::{BATCH, Waiters, WakePanic};
 use crate::log::{Cursor, Log};
 use crate::time::Instant;
 

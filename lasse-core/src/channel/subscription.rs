@@ -62,7 +62,8 @@ impl State {
         let stats = self.stats.get_or_insert_default();
         stats.full += 1;
         let turn = stats.full.wrapping_mul(GOLDEN_RATIO) & u64::from(u32::MAX);
-        delay + delay.mul_f64(turn as f64 / f64::from(u32::MAX))
+        let nanos = delay.as_nanos() * u128::from(turn) / u128::from(u32::MAX);
+        delay.saturating_add(Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX)))
     }
 
     fn admit(&mut self, outcome: ResumeOutcome) -> Ticket {

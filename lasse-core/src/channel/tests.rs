@@ -387,7 +387,7 @@ fn a_publisher_wakes_those_that_waited_when_it_published_and_no_others() {
                 dispatchers.lock().unwrap().extend(news.dispatcher());
                 let mut reader = reader.lock().unwrap();
                 while let Read::Events(_) = reader.read() {}
-                let waker = Waker::from(itself.upgrade().unwrap() );
+                let waker = Waker::from(itself.upgrade().unwrap());
                 assert!(reader.poll_wake(&mut Context::from_waker(&waker)).is_pending());
                 publish(&news, 1..=1);
             }
