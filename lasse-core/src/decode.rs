@@ -17,6 +17,8 @@ use whole::{Unfit, Whole};
 
 use crate::field::EventId;
 
+#[cfg(feature = "http")]
+pub(crate) use field::whole_number;
 pub use limit::EventTooLarge;
 pub use message::{Decoded, Message};
 

@@ -345,6 +345,182 @@ fn it_gives_up_after_as_many_failures_as_allowed() {
 }
 
 #[test]
+fn zero_allowed_failures_act_as_one_and_only_failures_count() {
+    let mut client = client().with_max_failures(0);
+    open(&mut client, at(0));
+    hear(&mut client, b"id: 1\n\n", at(0));
+    client.handle_end(at(0));
+    open(&mut client, at(3));
+    client.handle_error(at(3));
+    assert_eq!(closed(&mut client, at(3)), ClientClosed::Failures(1));
+}
+
+#[test]
+fn a_compressed_stream_is_refused_with_its_encoding() {
+    for encoding in ["gzip", "identity, br", "X-UNKNOWN"] {
+        let mut client = client();
+        connect(&mut client, at(0));
+        let fields = [("content-type", "text/event-stream"), ("content-encoding", encoding)];
+        client.handle_head(&head(200, &fields), at(0));
+        let reason = ClientClosed::ContentEncoding(HeaderValue::from_static(encoding));
+        assert_eq!(closed(&mut client, at(0)), reason);
+        assert!(reason.to_string().contains(encoding), "{reason}");
+    }
+    for encoding in ["", "identity", " Identity ,identity"] {
+        let mut client = client();
+        connect(&mut client, at(0));
+        let fields = [("content-type", "text/event-stream"), ("content-encoding", encoding)];
+        client.handle_head(&head(200, &fields), at(0));
+        assert!(client.is_open(), "{encoding:?}");
+    }
+}
+
+#[test]
+fn a_server_cannot_make_the_client_wait_longer_than_its_limit() {
+    const HOUR: u64 = 3600;
+    let mut client = client().with_retried_statuses();
+    open(&mut client, at(0));
+    hear(&mut client, b"retry: 18446744073709551615\nid: 1\n\n", at(0));
+    client.handle_end(at(0));
+    assert_eq!(waits_until(&mut client, at(0)), at(HOUR));
+    for (after, least) in [("18446744073709551615", HOUR), ("99999999999999999999", HOUR)] {
+        let mut client = self::client().with_retried_statuses();
+        connect(&mut client, at(0));
+        client.handle_head(&head(503, &[("retry-after", after)]), at(0));
+        assert_eq!(waits_until(&mut client, at(0)), at(least), "{after}");
+    }
+    let backoff = Backoff::new().with_max_server_delay(Duration::from_secs(10));
+    let mut client = self::client().with_backoff(backoff).with_retry(Duration::from_secs(20));
+    open(&mut client, at(0));
+    hear(&mut client, b"id: 1\n\n", at(0));
+    client.handle_end(at(0));
+    assert_eq!(waits_until(&mut client, at(0)), at(20), "the user's own delay has no limit");
+    open(&mut client, at(20));
+    hear(&mut client, b"id: 2\nretry: 15000\n\n", at(20));
+    client.handle_end(at(20));
+    assert_eq!(waits_until(&mut client, at(20)), at(30));
+}
+
+/// Each setting at its extremes, through a stream, a failure and a redirect.
+#[test]
+fn every_setting_takes_zero_one_and_the_maximum() {
+    type Set<T> = fn(Client, T) -> Client;
+    let durations: [(&str, Set<Duration>); 7] = [
+        ("retry", |client, delay| client.with_retry(delay)),
+        ("read timeout", |client, delay| client.with_read_timeout(delay)),
+        ("floor", |client, delay| client.with_backoff(Backoff::new().with_floor(delay))),
+        ("ceiling", |client, delay| client.with_backoff(Backoff::new().with_ceiling(delay))),
+        ("reset after", |client, life| client.with_backoff(Backoff::new().with_reset_after(life))),
+        ("server delay", |client, delay| {
+            client.with_backoff(Backoff::new().with_max_server_delay(delay))
+        }),
+        ("all of them", |client, delay| {
+            let backoff = Backoff::new().with_floor(delay).with_ceiling(delay);
+            let backoff = backoff.with_reset_after(delay).with_max_server_delay(delay);
+            client.with_backoff(backoff).with_retry(delay).with_read_timeout(delay)
+        }),
+    ];
+    for (name, set) in durations {
+        for value in [Duration::ZERO, Duration::from_nanos(1), Duration::MAX] {
+            run_through(&format!("{name} {value:?}"), set(client(), value));
+        }
+    }
+    let numbers: [(&str, Set<u32>); 3] = [
+        ("jitter", |client, percent| client.with_backoff(Backoff::new().with_jitter(percent))),
+        ("failures", |client, number| client.with_max_failures(number)),
+        ("redirects", |client, number| client.with_max_redirects(number)),
+    ];
+    for (name, set) in numbers {
+        for value in [0, 1, u32::MAX] {
+            run_through(&format!("{name} {value}"), set(client(), value));
+        }
+    }
+    for limit in [0, 1, usize::MAX] {
+        let decoder = Decoder::new().with_limit(limit);
+        run_through(&format!("limit {limit}"), client().with_decoder(decoder));
+    }
+}
+
+/// Polls through a stream, its end, a redirect and failures. Nothing panics, each wait ends after
+/// now, and a closed client stays closed.
+fn run_through(setting: &str, mut client: Client) {
+    let mut now = at(1);
+    let mut is_closed = false;
+    for step in 0..40 {
+        match client.poll_output(now, u64::MAX) {
+            ClientOutput::Connect(_) => {
+                assert!(!is_closed, "{setting}: step {step}");
+                if step % 3 == 0 {
+                    client.handle_head(&head(307, &[("location", "/x")]), now);
+                } else {
+                    client.handle_head(&stream(), now);
+                }
+            }
+            ClientOutput::Listen(until) => {
+                assert!(until.is_none_or(|until| until > now), "{setting}: step {step}");
+                let mut input = b"retry: 99999999999999999999\nid: 1\ndata: a\n\n".as_slice();
+                while client.handle_bytes(&mut input, now).is_err() {}
+                client.handle_end(now);
+            }
+            ClientOutput::Wait(until) => {
+                assert!(until > now, "{setting}: step {step}");
+                now = until;
+            }
+            ClientOutput::Closed(_) => is_closed = true,
+        }
+    }
+}
+
+#[test]
+fn without_a_floor_failures_still_double_the_wait_from_a_millisecond() {
+    let mut client = client()
+        .with_retry(Duration::ZERO)
+        .with_backoff(Backoff::new().with_floor(Duration::ZERO).with_jitter(0));
+    let mut now = at(0);
+    for millis in [1, 2, 4, 8, 16] {
+        connect(&mut client, now);
+        client.handle_error(now);
+        let until = waits_until(&mut client, now);
+        assert_eq!(until.saturating_duration_since(now), Duration::from_millis(millis));
+        now = until;
+    }
+}
+
+#[test]
+fn a_client_that_runs_once_ends_with_its_stream() {
+    let mut client = Client::once(get("http://a/events"));
+    open(&mut client, at(0));
+    assert_eq!(hear(&mut client, b"id: 1\ndata: a\n\n", at(1)), ["a"]);
+    client.handle_end(at(2));
+    assert_eq!(closed(&mut client, at(2)), ClientClosed::Ended);
+    assert_eq!(client.last_event_id(), "1");
+}
+
+#[test]
+fn a_client_that_runs_once_never_sends_its_request_again() {
+    let once = || Client::once(get("http://a/events")).with_retried_statuses();
+    let mut client = once();
+    connect(&mut client, at(0));
+    client.handle_error(at(1));
+    assert_eq!(closed(&mut client, at(1)), ClientClosed::Disconnected);
+    let mut client = once();
+    open(&mut client, at(0));
+    client.handle_error(at(1));
+    assert_eq!(closed(&mut client, at(1)), ClientClosed::Disconnected);
+    let mut client = once().with_read_timeout(Duration::from_secs(5));
+    open(&mut client, at(0));
+    assert_eq!(closed(&mut client, at(5)), ClientClosed::Disconnected);
+    let mut client = once();
+    connect(&mut client, at(0));
+    client.handle_head(&head(503, &[("retry-after", "1")]), at(0));
+    let unavailable = StatusCode::SERVICE_UNAVAILABLE;
+    assert_eq!(closed(&mut client, at(0)), ClientClosed::Status(unavailable));
+    let mut client = once();
+    connect(&mut client, at(0));
+    assert_eq!(redirect(&mut client, 307, "/b").uri(), "http://a/b", "a redirect is followed");
+}
+
+#[test]
 fn a_page_is_no_stream() {
     let mut client = client();
     connect(&mut client, at(0));
@@ -352,7 +528,7 @@ fn a_page_is_no_stream() {
     let reason = closed(&mut client, at(0));
     assert_eq!(
         reason.to_string(),
-        "the content type is \"text/html\", not text/event-stream in UTF-8"
+        "the content type is \"text/html\"; it must be text/event-stream"
     );
 }
 
@@ -443,6 +619,37 @@ fn secrets_stay_with_the_origin_they_were_given_for() {
 }
 
 #[test]
+fn a_host_header_is_not_sent_to_another_origin() {
+    let request = Request::get("http://a/").header("host", "virtual.example").body(Bytes::new());
+    let mut client = Client::new(request.unwrap());
+    connect(&mut client, at(0));
+    assert_eq!(redirect(&mut client, 307, "/b").headers()["host"], "virtual.example");
+    assert!(!redirect(&mut client, 307, "http://b/").headers().contains_key("host"));
+    client.handle_error(at(0));
+    assert_eq!(connect(&mut client, at(3)).headers()["host"], "virtual.example", "back at a");
+}
+
+#[test]
+fn a_location_in_raw_utf_8_is_percent_encoded_and_followed() {
+    let mut client = client();
+    connect(&mut client, at(0));
+    let next = redirect(&mut client, 307, "/zürich?ö=ü b");
+    assert_eq!(next.uri(), "http://a/z%C3%BCrich?%C3%B6=%C3%BC%20b");
+}
+
+#[test]
+fn two_different_locations_are_not_followed() {
+    let mut client = client();
+    connect(&mut client, at(0));
+    redirect(&mut client, 307, "/b");
+    client.handle_head(&head(307, &[("location", "/c"), ("location", "/c")]), at(0));
+    assert_eq!(connect(&mut client, at(0)).uri(), "http://a/c");
+    client.handle_head(&head(307, &[("location", "/d"), ("location", "/e")]), at(0));
+    let reason = ClientClosed::Location(Some(HeaderValue::from_static("/d, /e")));
+    assert_eq!(closed(&mut client, at(0)), reason);
+}
+
+#[test]
 fn redirects_end_somewhere() {
     let mut client = client().with_max_redirects(3);
     connect(&mut client, at(0));
@@ -456,8 +663,11 @@ fn redirects_end_somewhere() {
 #[test]
 fn a_redirect_without_a_way_ends_it() {
     for (headers, message) in [
-        ([].as_slice(), "a redirect leads nowhere; it has no location"),
-        (&[("location", "ftp://b/")], "a redirect leads to \"ftp://b/\", not to HTTP"),
+        ([].as_slice(), "the redirect has no location"),
+        (
+            &[("location", "ftp://b/")],
+            "the redirect to \"ftp://b/\" cannot be followed; it must lead to http or https",
+        ),
     ] {
         let mut client = client();
         connect(&mut client, at(0));

@@ -2,70 +2,88 @@
 
 use core::time::Duration;
 
-/// How long a [`Client`](crate::Client) waits before it connects again.
+/// How long a [`Client`](crate::Client) waits before it reconnects.
 ///
-/// The least it waits is what the server asked for by `retry:`, or 3 seconds. An
-/// attempt that comes to nothing doubles the next wait; "optionally, wait some
-/// more" is what HTML 9.2.3 says of it.
+/// The shortest wait is the reconnection time: what the server asked for with `retry:`, or 3
+/// seconds. Each failed attempt doubles the next wait, as HTML 9.2.3 allows.
+#[doc(alias = "retry policy")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Backoff {
     floor: Duration,
     ceiling: Duration,
     jitter: u32,
     reset_after: Duration,
+    max_server_delay: Duration,
 }
 
 impl Backoff {
-    /// Waits of half a second at least, doubled up to a minute, and up to half
-    /// as much again at random.
+    /// Waits of at least half a second, doubled up to a minute, and up to half
+    /// as long again at random.
     pub const fn new() -> Self {
         Self {
             floor: Duration::from_millis(500),
             ceiling: Duration::from_secs(60),
             jitter: 50,
             reset_after: Duration::from_secs(30),
+            max_server_delay: Duration::from_secs(60 * 60),
         }
     }
 
-    /// Sets the shortest wait, whatever the server asks for: `retry: 0` is no
-    /// licence for a tight loop.
+    /// Sets the shortest wait, whatever the server asks for: half a second, if not
+    /// set. If it is zero, `retry: 0` lets the client reconnect at once, and
+    /// failed attempts double their wait from a millisecond.
     #[must_use]
     pub const fn with_floor(self, floor: Duration) -> Self {
         Self { floor, ..self }
     }
 
-    /// Sets up to where a wait is doubled. A server may still ask for more.
+    /// Sets up to where failed attempts double the wait: a minute, if not set. A
+    /// server can ask for more.
     #[must_use]
     pub const fn with_ceiling(self, ceiling: Duration) -> Self {
         Self { ceiling, ..self }
     }
 
-    /// Sets how much longer a wait may be at random, in per cent, so that a
-    /// thousand clients that lost the same server do not come back as one.
+    /// Sets how much longer a wait can be at random, in per cent: 50, if not set.
+    /// Clients that lost the same server then do not reconnect all at once.
     #[must_use]
-    pub const fn with_jitter(self, per_cent: u32) -> Self {
-        Self { jitter: per_cent, ..self }
+    pub const fn with_jitter(self, percent: u32) -> Self {
+        Self { jitter: percent, ..self }
     }
 
-    /// Sets how long a stream must live not to count as an attempt that came to
-    /// nothing, even if it brought nothing new.
+    /// Sets after what time a stream counts as a success even if it brought nothing
+    /// new: 30 seconds, if not set.
     #[must_use]
-    pub const fn with_reset_after(self, life: Duration) -> Self {
-        Self { reset_after: life, ..self }
+    pub const fn with_reset_after(self, duration: Duration) -> Self {
+        Self { reset_after: duration, ..self }
     }
 
-    pub(super) fn has_lived(&self, life: Duration) -> bool {
-        life >= self.reset_after
+    /// Sets the longest delay that a server can ask for, by `retry:` or
+    /// `Retry-After`: an hour, if not set. A longer one counts as this one.
+    #[must_use]
+    pub const fn with_max_server_delay(self, delay: Duration) -> Self {
+        Self { max_server_delay: delay, ..self }
     }
 
-    /// The wait after `failures` attempts in a row that came to nothing, when
-    /// the server asked for `retry`.
+    /// Whether a stream that was open for `duration` counts as a success.
+    pub(super) fn is_reset_after(&self, duration: Duration) -> bool {
+        duration >= self.reset_after
+    }
+
+    /// What a delay counts for that the server asked for.
+    pub(super) fn limit(&self, server_delay: Duration) -> Duration {
+        server_delay.min(self.max_server_delay)
+    }
+
+    /// The wait after `failures` failed attempts in a row, with the reconnection
+    /// time `retry`. `random` is any number.
     pub(super) fn delay(&self, retry: Duration, failures: u32, random: u64) -> Duration {
         let least = retry.max(self.floor);
+        let least = if failures == 0 { least } else { least.max(LEAST_AFTER_FAILURE) };
         let factor = 1u32.checked_shl(failures.saturating_sub(1)).unwrap_or(u32::MAX);
         let delay = least.saturating_mul(factor).min(self.ceiling.max(least));
         let spread = delay.saturating_mul(self.jitter) / 100;
-        delay.saturating_add(part_of(spread, random))
+        delay.saturating_add(fraction(spread, random))
     }
 }
 
@@ -75,12 +93,15 @@ impl Default for Backoff {
     }
 }
 
-/// The part of `spread` that `random` is of all numbers.
-fn part_of(spread: Duration, random: u64) -> Duration {
+/// `spread` times `random` / 2^64.
+fn fraction(spread: Duration, random: u64) -> Duration {
     let nanos = u64::try_from(spread.as_nanos()).unwrap_or(u64::MAX);
     let part = (u128::from(nanos) * u128::from(random)) >> 64;
     Duration::from_nanos(u64::try_from(part).unwrap_or(u64::MAX))
 }
+
+/// The shortest wait after a failed attempt: zero cannot be doubled.
+const LEAST_AFTER_FAILURE: Duration = Duration::from_millis(1);
 
 #[cfg(test)]
 mod tests {
@@ -91,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn a_wait_is_what_the_server_asks_for_then_doubles_up_to_the_ceiling() {
+    fn failures_double_the_reconnection_time_up_to_the_ceiling() {
         let backoff = Backoff::new().with_ceiling(seconds(20));
         let waits = [0, 1, 2, 3, 4, 5, 40, u32::MAX]
             .map(|failures| backoff.delay(seconds(3), failures, 0).as_secs());
@@ -99,19 +120,19 @@ mod tests {
     }
 
     #[test]
-    fn the_floor_holds_against_a_retry_of_nothing() {
+    fn the_floor_also_applies_to_a_retry_of_zero() {
         assert_eq!(Backoff::new().delay(Duration::ZERO, 0, 0), Duration::from_millis(500));
     }
 
     #[test]
-    fn the_ceiling_is_none_for_what_the_server_asks_for() {
+    fn the_ceiling_does_not_shorten_the_reconnection_time() {
         let backoff = Backoff::new().with_ceiling(seconds(20));
         assert_eq!(backoff.delay(seconds(90), 7, 0), seconds(90));
         assert_eq!(backoff.delay(Duration::MAX, 7, u64::MAX), Duration::MAX);
     }
 
     #[test]
-    fn jitter_makes_a_wait_longer_never_shorter() {
+    fn jitter_makes_a_wait_longer_and_never_shorter() {
         let backoff = Backoff::new().with_jitter(50);
         assert_eq!(backoff.delay(seconds(4), 0, 0), seconds(4));
         assert_eq!(backoff.delay(seconds(4), 0, 1 << 63), seconds(5));

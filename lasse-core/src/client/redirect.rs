@@ -1,17 +1,67 @@
-//! Where a redirect leads, and what may go there.
-
-use alloc::string::String;
-use alloc::vec::Vec;
+//! The request to send, wherever redirects lead.
 
 use bytes::Bytes;
-use http::header::{AUTHORIZATION, COOKIE, PROXY_AUTHORIZATION};
+use http::header::{AUTHORIZATION, COOKIE, HOST, PROXY_AUTHORIZATION};
 use http::header::{CONTENT_ENCODING, CONTENT_LANGUAGE, CONTENT_LENGTH, CONTENT_LOCATION};
 use http::header::{CONTENT_TYPE, HeaderName, TRANSFER_ENCODING};
 use http::{HeaderValue, Method, Request, StatusCode, Uri};
 
-/// The request that follows a redirect of `request` to `location`, by the Fetch
-/// standard, "HTTP-redirect fetch". `None` if it leads nowhere a client can go.
-pub(super) fn follow(
+use super::ClientClosed;
+use super::location::resolve;
+
+/// The request to send: the original one, or the one that redirects led to.
+#[derive(Debug)]
+pub(super) struct Target {
+    /// The request to start with after a stream was lost.
+    home: Request<Bytes>,
+    /// The request to send next.
+    current: Request<Bytes>,
+    redirects: u32,
+    /// Whether all redirects so far were permanent.
+    is_permanent: bool,
+}
+
+impl Target {
+    pub(super) fn new(request: Request<Bytes>) -> Self {
+        Self { home: request.clone(), current: request, redirects: 0, is_permanent: true }
+    }
+
+    /// The request to send next.
+    pub(super) fn request(&self) -> &Request<Bytes> {
+        &self.current
+    }
+
+    /// Starts again from home.
+    pub(super) fn reset(&mut self) {
+        self.current = self.home.clone();
+        self.redirects = 0;
+        self.is_permanent = true;
+    }
+
+    /// Follows a redirect, unless it is one more than `most`.
+    pub(super) fn follow(
+        &mut self,
+        status: StatusCode,
+        location: HeaderValue,
+        most: u32,
+    ) -> Result<(), ClientClosed> {
+        if self.redirects >= most {
+            return Err(ClientClosed::Redirects(most));
+        }
+        let next = redirected(&self.current, status, &location);
+        self.current = next.ok_or(ClientClosed::Location(Some(location)))?;
+        self.redirects += 1;
+        self.is_permanent &= is_permanent(status);
+        if self.is_permanent {
+            self.home = self.current.clone();
+        }
+        Ok(())
+    }
+}
+
+/// The request that follows a redirect of `request` to `location` (Fetch, "HTTP-redirect fetch").
+/// `None` if the location is not one of HTTP.
+fn redirected(
     request: &Request<Bytes>,
     status: StatusCode,
     location: &HeaderValue,
@@ -21,18 +71,18 @@ pub(super) fn follow(
     if loses_body(request.method(), status) {
         *next.method_mut() = Method::GET;
         *next.body_mut() = Bytes::new();
-        remove(&mut next, &ABOUT_THE_BODY);
+        remove(&mut next, &BODY_FIELDS);
     }
-    // A secret is for whom it was given to, not for whom they point at.
+    // A secret is for the origin that it was given to, and so is the name of a virtual host.
     if !is_same_origin(request.uri(), &uri) {
-        remove(&mut next, &SECRETS);
+        remove(&mut next, &ORIGIN_FIELDS);
     }
     *next.uri_mut() = uri;
     Some(next)
 }
 
-/// Whether a redirect holds for requests to come (RFC 9110 15.4).
-pub(super) fn is_permanent(status: StatusCode) -> bool {
+/// Whether a redirect holds for later requests too (RFC 9110 15.4).
+fn is_permanent(status: StatusCode) -> bool {
     matches!(status, StatusCode::MOVED_PERMANENTLY | StatusCode::PERMANENT_REDIRECT)
 }
 
@@ -63,57 +113,11 @@ fn port(uri: &Uri) -> Option<u16> {
     })
 }
 
-/// What `location` means as seen from `base` (RFC 3986 5.2), less its fragment.
-fn resolve(base: &Uri, location: &HeaderValue) -> Option<Uri> {
-    let location = location.to_str().ok()?;
-    let location = location.split('#').next().unwrap_or_default();
-    let (scheme, authority) = (base.scheme_str()?, base.authority()?.as_str());
-    let absolute = if has_scheme(location) {
-        String::from(location)
-    } else if location.starts_with("//") {
-        [scheme, ":", location].concat()
-    } else {
-        let path = match location.split_once('?') {
-            Some((path, query)) => [merge(base.path(), path).as_str(), "?", query].concat(),
-            None if location.is_empty() => base.path_and_query()?.as_str().into(),
-            None => merge(base.path(), location),
-        };
-        [scheme, "://", authority, &path].concat()
-    };
-    let uri: Uri = absolute.parse().ok()?;
-    let is_http = matches!(uri.scheme_str(), Some("http" | "https"));
-    (is_http && uri.authority().is_some()).then_some(uri)
-}
+/// Fields that only the origin of the first request may see.
+const ORIGIN_FIELDS: [HeaderName; 4] = [AUTHORIZATION, COOKIE, HOST, PROXY_AUTHORIZATION];
 
-/// Whether a colon comes before any slash or question mark.
-fn has_scheme(location: &str) -> bool {
-    location.split(['/', '?']).next().is_some_and(|first| first.contains(':'))
-}
-
-/// The path that `path` means as seen from `base`.
-fn merge(base: &str, path: &str) -> String {
-    if path.is_empty() {
-        return base.into();
-    }
-    let directory = match path.strip_prefix('/') {
-        Some(_) => "",
-        None => base.rsplit_once('/').map_or("", |(directory, _)| directory),
-    };
-    let mut segments: Vec<&str> = Vec::new();
-    let all = directory.split('/').chain(path.split('/')).filter(|segment| *segment != ".");
-    for segment in all {
-        if segment == ".." {
-            segments.pop();
-        } else {
-            segments.push(segment);
-        }
-    }
-    let path = segments.join("/");
-    ["/", path.trim_start_matches('/')].concat()
-}
-
-const SECRETS: [HeaderName; 3] = [AUTHORIZATION, COOKIE, PROXY_AUTHORIZATION];
-const ABOUT_THE_BODY: [HeaderName; 6] = [
+/// Fields about a body.
+const BODY_FIELDS: [HeaderName; 6] = [
     CONTENT_ENCODING,
     CONTENT_LANGUAGE,
     CONTENT_LENGTH,
@@ -124,43 +128,7 @@ const ABOUT_THE_BODY: [HeaderName; 6] = [
 
 #[cfg(test)]
 mod tests {
-    use alloc::string::ToString;
-
     use super::*;
-
-    fn from(base: &str, location: &'static str) -> Option<String> {
-        let uri = resolve(&base.parse().unwrap(), &HeaderValue::from_static(location))?;
-        Some(uri.to_string())
-    }
-
-    #[test]
-    fn a_location_is_read_as_seen_from_where_it_was_found() {
-        for (location, expected) in [
-            ("https://b/x", "https://b/x"),
-            ("//b/x", "http://b/x"),
-            ("/x?q=1", "http://a:1/x?q=1"),
-            ("x", "http://a:1/p/x"),
-            ("./x", "http://a:1/p/x"),
-            ("../x", "http://a:1/x"),
-            ("../../../x", "http://a:1/x"),
-            ("?r", "http://a:1/p/q?r"),
-            ("", "http://a:1/p/q?s"),
-            ("#f", "http://a:1/p/q?s"),
-            ("/x#f", "http://a:1/x"),
-            ("/x?u=http://c/", "http://a:1/x?u=http://c/"),
-            ("https://b", "https://b/"),
-        ] {
-            assert_eq!(from("http://a:1/p/q?s", location).as_deref(), Some(expected), "{location}");
-        }
-    }
-
-    #[test]
-    fn there_is_no_way_out_of_http() {
-        for location in ["ftp://a/", "file:///etc/passwd", "javascript:x", "http://", "http:x", ":"]
-        {
-            assert_eq!(from("http://a/", location), None, "{location}");
-        }
-    }
 
     #[test]
     fn an_origin_is_scheme_host_and_port() {
@@ -171,5 +139,6 @@ mod tests {
         assert!(!same("http://a/", "https://a/"));
         assert!(!same("http://a/", "http://a:81/"));
         assert!(!same("http://a/", "http://b/"));
+        assert!(!same("/a", "http://a/"));
     }
 }

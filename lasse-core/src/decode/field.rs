@@ -54,18 +54,22 @@ fn id(value: &[u8]) -> Option<Field<'_>> {
     if value.contains(&0) { None } else { Some(Field::Id(value)) }
 }
 
-/// Only digits make a delay, and there must be one. What is too large for a
-/// number is as long as can be.
 fn milliseconds(value: &[u8]) -> Option<Duration> {
-    let mut millis = None::<u64>;
-    for byte in value {
+    whole_number(value).map(Duration::from_millis)
+}
+
+/// The number that `digits` are. `None` if there is none, or if they are not
+/// all digits. A number that is too large counts as [`u64::MAX`].
+pub(crate) fn whole_number(digits: &[u8]) -> Option<u64> {
+    let mut number = None::<u64>;
+    for byte in digits {
         if !byte.is_ascii_digit() {
             return None;
         }
         let digit = u64::from(byte - b'0');
-        millis = Some(millis.unwrap_or(0).saturating_mul(10).saturating_add(digit));
+        number = Some(number.unwrap_or(0).saturating_mul(10).saturating_add(digit));
     }
-    millis.map(Duration::from_millis)
+    number
 }
 
 #[cfg(test)]
