@@ -13,8 +13,8 @@ use super::head::combined;
 pub(super) fn is_event_stream(headers: &HeaderMap) -> bool {
     let Some(value) = combined(headers, &CONTENT_TYPE) else { return false };
     let types = split_at_commas(value.as_bytes()).into_iter();
-    let essences = types.filter_map(essence).filter(|essence| *essence != b"*/*");
-    essences.last().is_some_and(|essence| essence.eq_ignore_ascii_case(b"text/event-stream"))
+    let mut essences = types.filter_map(essence).filter(|essence| *essence != b"*/*");
+    essences.next_back().is_some_and(|essence| essence.eq_ignore_ascii_case(b"text/event-stream"))
 }
 
 /// The values of a list, which commas separate, but not those in quoted strings (Fetch, "get,

@@ -55,7 +55,7 @@ impl<'a> Reference<'a> {
 /// "Transform References" (RFC 3986 5.2.2), strictly.
 fn target(base: &Uri, reference: &Reference<'_>) -> Option<String> {
     let mut scheme = base.scheme_str();
-    let mut authority = base.authority().map(|authority| authority.as_str());
+    let mut authority = base.authority().map(http::uri::Authority::as_str);
     let mut query = reference.query;
     let path;
     if reference.scheme.is_some() || reference.authority.is_some() {
@@ -64,7 +64,7 @@ fn target(base: &Uri, reference: &Reference<'_>) -> Option<String> {
         path = without_dot_segments(reference.path);
     } else if reference.path.is_empty() {
         path = base.path().into();
-        query = query.or(base.query());
+        query = query.or_else(|| base.query());
     } else if reference.path.starts_with('/') {
         path = without_dot_segments(reference.path);
     } else {
