@@ -1,9 +1,9 @@
-//! The reconnecting client, over whatever brings requests to servers.
+//! The reconnecting client, over any service that sends requests.
 
-mod alarm;
 mod client_event;
 mod error;
 mod exchange;
+mod timer;
 
 use std::fmt;
 use std::future::poll_fn;
@@ -13,34 +13,37 @@ use std::time::Duration;
 
 use bytes::{Buf, Bytes};
 use futures_core::Stream;
-use http::{Request, Response};
+use http::{Request, Response, StatusCode};
 use http_body::Body;
 use http_body_util::Full;
-use lasse_tokio::lasse_core::{Client, ClientClosed, ClientOutput};
+use lasse_tokio::lasse_core::{Client, ClientClosed, ClientOutput, Instant};
 use lasse_tokio::{chance, now};
 use tokio::task::coop::poll_proceed;
 use tower_service::Service;
 
-use alarm::Alarm;
 use exchange::{Exchange, Progress};
+use timer::Timer;
 
 pub use client_event::{ClientEvent, DisconnectReason, MessageEvent};
 pub use error::EventSourceError;
 
-/// The events of a server, wherever the connection breaks: a [`Client`] and the
-/// service that brings its requests to the server.
+/// The events of a server, across reconnects: a [`Client`] and the service that
+/// sends its requests.
 ///
-/// The service is any from requests to responses that follows no redirects by
-/// itself: hyper-util's client with a connector of your choice, or layers of
-/// tower around it. All other settings are the [`Client`]'s. Runs within tokio.
+/// The service is anything from requests to responses that does not follow
+/// redirects: hyper-util's client with a connector of your choice, or layers of
+/// tower around it. All other options are those of the [`Client`]. It runs within
+/// tokio.
 ///
-/// As a [`Stream`] it gives the events alone, and ends when the server has said
-/// enough (204). [`next_event`](Self::next_event) also tells comments, and what becomes of
-/// the connection. To drop it is to hang up.
+/// As a [`Stream`] it returns the events alone, and ends when the server has no
+/// more of them (204). [`next_event`](Self::next_event) also returns comments and
+/// notices about the connection. To disconnect, drop it.
 ///
-/// Over HTTP/2, let the service ping its connections (`http2_keep_alive_interval`
-/// of hyper-util's builder): a read timeout ends a stream, and the next is asked
-/// for on the same connection, be it dead or not.
+/// Without a [read timeout](Client::with_read_timeout), a server that vanished is
+/// not noticed. Over HTTP/2, also let the service ping its connections
+/// (`http2_keep_alive_interval` of hyper-util's builder): a read timeout ends a
+/// stream, and the next request is sent on the same connection, even if that is
+/// dead.
 ///
 /// # Examples
 ///
@@ -69,36 +72,76 @@ pub use error::EventSourceError;
 /// # Ok(())
 /// # }
 /// ```
+///
+/// A request that must not be repeated, such as one to a language model, is sent
+/// by [`Client::once`]. If it is refused, the error has the server's explanation:
+///
+/// ```no_run
+/// # use bytes::Bytes;
+/// # use http::Request;
+/// # use hyper_util::client::legacy;
+/// # use hyper_util::rt::TokioExecutor;
+/// use lasse_hyper::lasse_core::Client;
+/// use lasse_hyper::{EventSource, EventSourceError};
+/// use tokio_stream::StreamExt;
+///
+/// # #[tokio::main]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let request = Request::post("http://127.0.0.1:4000/v1/chat/completions")
+///     .header("content-type", "application/json")
+///     .body(Bytes::from_static(br#"{"stream":true}"#))?;
+/// # let http = legacy::Client::builder(TokioExecutor::new()).build_http();
+/// let mut tokens = EventSource::new(Client::once(request), http);
+/// while let Some(token) = tokens.next().await {
+///     match token {
+///         Ok(token) => print!("{}", token.data()),
+///         Err(EventSourceError::Closed { reason, body, .. }) => {
+///             eprintln!("{reason}: {}", String::from_utf8_lossy(&body));
+///         }
+///         Err(error) => return Err(error.into()),
+///     }
+/// }
+/// # Ok(())
+/// # }
+/// ```
+#[doc(alias = "reconnect")]
 pub struct EventSource<S: Service<Request<Full<Bytes>>>> {
     client: Client,
     service: S,
     exchange: Exchange<S::Future, S::Response>,
-    /// What has come and is not decoded yet.
+    /// Received bytes that are not decoded yet.
     bytes: Bytes,
-    /// Why the stream was lost, until it is told.
-    loss: Option<DisconnectReason>,
-    alarm: Alarm,
-    is_over: bool,
+    /// Why the connection was lost, until that is returned.
+    disconnect: Option<DisconnectReason>,
+    /// The beginning of the body that was refused last.
+    refused_body: Bytes,
+    /// How long a refused body is read.
+    refused_until: Option<Instant>,
+    timer: Timer,
+    is_closed: bool,
 }
 
 impl<S: Service<Request<Full<Bytes>>>> EventSource<S> {
-    /// What `client` hears by way of `service`, from the first poll on.
+    /// The events that `client` receives through `service`. It connects when it is
+    /// polled first.
     ///
-    /// Most services want requests for absolute URIs, as `http://host/path`.
+    /// Most services need requests for absolute URIs, as `http://host/path`.
     pub fn new(client: Client, service: S) -> Self {
         Self {
             client,
             service,
             exchange: Exchange::Over,
             bytes: Bytes::new(),
-            loss: None,
-            alarm: Alarm::default(),
-            is_over: false,
+            disconnect: None,
+            refused_body: Bytes::new(),
+            refused_until: None,
+            timer: Timer::default(),
+            is_closed: false,
         }
     }
 
-    /// Where to resume, for another client at another time
-    /// ([`Client::with_last_event_id`]). Empty if there is no such place.
+    /// Where another client can resume later ([`Client::with_last_event_id`]).
+    /// Empty if no event had an id.
     pub fn last_event_id(&self) -> &str {
         self.client.last_event_id()
     }
@@ -109,54 +152,56 @@ where
     S: Service<Request<Full<Bytes>>, Response = Response<B>, Error: Into<BoxError>>,
     B: Body<Error: Into<BoxError>> + Unpin,
 {
-    /// The next thing heard, be it an event or not. `None` when the server has
-    /// said enough, or after the error that ends it.
+    /// Returns the next event, comment, or notice about the connection. `None`
+    /// when the server has no more events, and after the error that closes the
+    /// client.
     ///
-    /// To drop the future loses nothing.
+    /// It is cancel safe: if the future is dropped, nothing is lost.
     ///
     /// # Errors
     ///
-    /// When an event was too large, which is no end; and when the client will not
-    /// come back, which is.
+    /// If an event is too large; the stream goes on. If the client is closed; the
+    /// stream is over.
     pub async fn next_event(&mut self) -> Option<Result<ClientEvent, EventSourceError>> {
         poll_fn(|cx| self.poll_next_event(cx)).await
     }
 
-    /// [`next_event`](Self::next_event), to be polled.
+    /// The same as [`next_event`](Self::next_event), as a poll.
     pub fn poll_next_event(
         &mut self,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<ClientEvent, EventSourceError>>> {
-        while !self.is_over {
-            // What has come counts before the time does: the user may have been away.
-            if let Some(heard) = self.decode() {
-                return Poll::Ready(Some(heard));
+        while !self.is_closed {
+            // Bytes that arrived in time count before the timeout, even if the user polls late.
+            if let Some(event) = self.decode() {
+                return Poll::Ready(Some(event));
             }
-            if let Poll::Ready(progress) = self.exchange.poll(&mut self.service, cx) {
-                match self.take(progress) {
-                    Some(heard) => return Poll::Ready(Some(Ok(heard))),
+            match self.exchange.poll(&mut self.service, cx) {
+                Poll::Ready(progress) => match self.handle(progress) {
+                    Some(event) => return Poll::Ready(Some(Ok(event))),
                     None => continue,
-                }
+                },
+                Poll::Pending => ready!(self.poll_refused(cx)),
             }
             let now = now();
             match self.client.poll_output(now, chance()) {
                 ClientOutput::Connect(request) => {
-                    let loss = self.hang_up();
+                    let disconnect = self.disconnect();
                     self.exchange = Exchange::Due(request.map(Full::new));
-                    if let Some(why) = loss {
+                    if let Some(why) = disconnect {
                         return Poll::Ready(Some(Ok(ClientEvent::Lost {
                             why,
                             wait: Duration::ZERO,
                         })));
                     }
                 }
-                ClientOutput::Listen(until) => ready!(self.alarm.poll_at(until, cx)),
+                ClientOutput::Listen(until) => ready!(self.timer.poll_at(until, cx)),
                 ClientOutput::Wait(until) => {
-                    if let Some(why) = self.hang_up() {
+                    if let Some(why) = self.disconnect() {
                         let wait = until.saturating_duration_since(now);
                         return Poll::Ready(Some(Ok(ClientEvent::Lost { why, wait })));
                     }
-                    ready!(self.alarm.poll_at(Some(until), cx));
+                    ready!(self.timer.poll_at(Some(until), cx));
                 }
                 ClientOutput::Closed(reason) => return Poll::Ready(self.close(reason).map(Err)),
             }
@@ -170,59 +215,79 @@ where
         }
         let mut input = &*self.bytes;
         let decoded = self.client.handle_bytes(&mut input, now());
-        let heard = decoded.map(|decoded| decoded.map(ClientEvent::from)).transpose();
+        let event = decoded.map(|decoded| decoded.map(ClientEvent::from)).transpose();
         let rest = input.len();
         self.bytes.advance(self.bytes.len() - rest);
-        Some(heard?.map_err(EventSourceError::TooLarge))
+        Some(event?.map_err(EventSourceError::TooLarge))
     }
 
-    /// Tells the client what came of its request.
-    fn take(&mut self, progress: Progress<B>) -> Option<ClientEvent> {
+    /// Passes progress on to the client.
+    fn handle(&mut self, progress: Progress<B>) -> Option<ClientEvent> {
         match progress {
-            Progress::Asked(uri) => return Some(ClientEvent::Connecting(uri)),
-            Progress::Answered(response) => return self.take_head(response),
+            Progress::Sent(uri) => return Some(ClientEvent::Connecting(uri)),
+            Progress::Head(response) => return self.handle_head(response),
             Progress::Bytes(bytes) => self.bytes = bytes,
+            Progress::RefusedBody(body) => self.refused_body = body,
             Progress::Ended => {
-                self.loss = Some(DisconnectReason::Ended);
+                self.disconnect = Some(DisconnectReason::Ended);
                 self.client.handle_end(now());
             }
             Progress::Failed(error) => {
-                self.loss = Some(DisconnectReason::Failed(error));
+                self.disconnect = Some(DisconnectReason::Failed(error));
                 self.client.handle_error(now());
             }
         }
         None
     }
 
-    fn take_head(&mut self, response: Response<B>) -> Option<ClientEvent> {
-        self.client.handle_head(&response, now());
+    fn handle_head(&mut self, response: Response<B>) -> Option<ClientEvent> {
+        let now = now();
+        let status = response.status();
+        self.client.handle_head(&response, now);
+        self.refused_body = Bytes::new();
         if self.client.is_open() {
             let headers = response.headers().clone();
-            self.exchange = Exchange::Answered(response);
+            self.exchange = Exchange::Open(response);
             return Some(ClientEvent::Open(headers));
         }
-        if !response.status().is_redirection() {
-            self.loss = Some(DisconnectReason::Status(response.status()));
+        if !status.is_redirection() {
+            self.disconnect = Some(DisconnectReason::Status(status));
+            if status != StatusCode::NO_CONTENT {
+                self.refused_until = Some(now + REFUSED_BODY_TIMEOUT);
+                self.exchange.refuse(response);
+            }
         }
         None
     }
 
-    /// Leaves the connection, and says what was wrong with it, if that is not told
-    /// yet. Nothing was, but that it was silent, if it is there still.
-    fn hang_up(&mut self) -> Option<DisconnectReason> {
-        let is_there = !matches!(self.exchange, Exchange::Over);
+    /// Pending while a refused body is read, until its time is over.
+    fn poll_refused(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if let Exchange::Refused(..) = self.exchange {
+            ready!(self.timer.poll_at(self.refused_until, cx));
+            self.refused_body = self.exchange.take_refused().unwrap_or_default();
+        }
+        Poll::Ready(())
+    }
+
+    /// Closes the connection, and returns why it was lost if that is not returned yet. A
+    /// connection that still exists has only been silent.
+    fn disconnect(&mut self) -> Option<DisconnectReason> {
+        let is_connected = !matches!(self.exchange, Exchange::Over);
         self.exchange = Exchange::Over;
-        self.loss.take().or_else(|| is_there.then_some(DisconnectReason::Silent))
+        self.disconnect.take().or_else(|| is_connected.then_some(DisconnectReason::Silent))
     }
 
     /// The only way to the end.
     fn close(&mut self, reason: ClientClosed) -> Option<EventSourceError> {
-        self.is_over = true;
-        let last = self.hang_up();
+        self.is_closed = true;
+        let last = self.disconnect();
+        let body = std::mem::take(&mut self.refused_body);
         match reason {
-            ClientClosed::NoContent => None,
-            ClientClosed::Failures(_) => Some(EventSourceError::Closed { reason, last }),
-            _ => Some(EventSourceError::Closed { reason, last: None }),
+            ClientClosed::NoContent | ClientClosed::Ended => None,
+            ClientClosed::Failures(_) | ClientClosed::Disconnected => {
+                Some(EventSourceError::Closed { reason, last, body })
+            }
+            _ => Some(EventSourceError::Closed { reason, last: None, body }),
         }
     }
 }
@@ -239,7 +304,7 @@ where
         loop {
             match ready!(source.poll_next_event(cx)).transpose()? {
                 Some(ClientEvent::Message(event)) => return Poll::Ready(Some(Ok(event))),
-                // A server that only comments must not keep the task to itself.
+                // A server that only sends comments must not keep the task to itself.
                 Some(_) => ready!(poll_proceed(cx)).made_progress(),
                 None => return Poll::Ready(None),
             }
@@ -247,7 +312,7 @@ where
     }
 }
 
-/// Nothing within is pinned that is not in a box of its own.
+/// The only pinned part is in a box of its own.
 impl<S: Service<Request<Full<Bytes>>>> Unpin for EventSource<S> {}
 
 impl<S: Service<Request<Full<Bytes>>>> fmt::Debug for EventSource<S> {
@@ -257,3 +322,6 @@ impl<S: Service<Request<Full<Bytes>>>> fmt::Debug for EventSource<S> {
 }
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
+/// How long the body of a refused response is read.
+const REFUSED_BODY_TIMEOUT: Duration = Duration::from_secs(2);

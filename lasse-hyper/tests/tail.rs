@@ -38,7 +38,7 @@ fn events_go_to_stdout_and_the_rest_to_stderr() {
     let (connected, rest) = stderr.split_once('\n').unwrap();
     assert_eq!(connected, format!("connected: {uri}"));
     assert!(rest.starts_with("lost: the server ended the stream; again in 0."), "{rest}");
-    assert!(rest.ends_with(" s\nover: the server has no more to say\n"), "{rest}");
+    assert!(rest.ends_with(" s\nover: the server has no more events\n"), "{rest}");
 }
 
 #[test]
@@ -49,6 +49,37 @@ fn what_ends_it_is_told_by_the_status() {
     assert_eq!(run(&[&uri]), (Some(1), String::new(), told.to_owned()));
     let wrong = "tail: \"ftp://a/\" does not begin with http:// or https://\n";
     assert_eq!(run(&["ftp://a/"]), (Some(1), String::new(), wrong.to_owned()));
+}
+
+#[test]
+fn a_refusal_is_printed_with_its_body() {
+    let server = Foreign::start(Language::Node);
+    let (status, stdout, stderr) = run(&[&server.uri("/forbidden")]);
+    let expected = "tail: the server answered 403 Forbidden, not 200\n\
+        {\"error\":\"\\u{1b}[2Jno\"}\n";
+    assert_eq!((status, stdout.as_str(), stderr.as_str()), (Some(1), "", expected));
+}
+
+#[test]
+fn an_event_over_the_limit_is_reported_and_the_next_one_is_printed() {
+    let server = Foreign::start(Language::Node);
+    let (status, stdout, stderr) = run(&[&server.uri("/large")]);
+    assert_eq!((status, stdout.as_str()), (Some(0), "message: 1\n"), "{stderr}");
+    assert!(stderr.contains("\ndropped: an event takes more than 1048576 bytes\n"), "{stderr}");
+}
+
+#[test]
+fn control_characters_are_escaped() {
+    let server = Foreign::start(Language::Node);
+    let uri = server.uri("/controls");
+    let (status, stdout, stderr) = run(&[&uri]);
+    let plain = "\\u{1b}[1mbold: a\tb\\u{1b}[2J\\u{7f}\nc\u{2028}\n";
+    assert_eq!((status, stdout.as_str()), (Some(0), plain), "{stderr}");
+    let (status, stdout, stderr) = run(&[&uri, "--json"]);
+    let json =
+        r#"{"type":"\u001b[1mbold","data":"a\tb\u001b[2J\u007f\nc\u2028","lastEventId":"\u009b"}"#;
+    assert_eq!((status, stdout.trim_end()), (Some(0), json), "{stderr}");
+    assert!(!stderr.contains('\u{9b}'), "{stderr}");
 }
 
 #[test]

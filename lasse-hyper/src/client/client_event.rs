@@ -1,4 +1,4 @@
-//! What a client hears, to keep: events, and what becomes of the connection.
+//! What an [`EventSource`](crate::EventSource) returns: events, and notices about its connection.
 
 use std::error::Error;
 use std::fmt;
@@ -9,29 +9,28 @@ use lasse_tokio::lasse_core::{Decoded, Message};
 
 use super::BoxError;
 
-/// What an [`EventSource`](crate::EventSource) hears, and what becomes of its
-/// connection.
+/// An event that an [`EventSource`](crate::EventSource) received, or a notice about its connection.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum ClientEvent {
-    /// A request is on its way: the first, one after a loss, or one that follows
-    /// a redirect.
+    /// A request is sent: the first, one that reconnects, or one that follows a
+    /// redirect.
     Connecting(Uri),
-    /// The stream is open, under these headers. Events follow.
+    /// The stream is open, with these response headers. Events follow.
     Open(HeaderMap),
     /// An event.
     Message(MessageEvent),
-    /// One line of comment, such as a keep-alive.
+    /// One line of a comment, such as a keep-alive.
     Comment(String),
-    /// The server's word on how long to wait before connecting again.
+    /// The server set the reconnection time.
     Retry(Duration),
-    /// A new last event id without an event; empty, it says to forget the last.
+    /// The server set the last event id, without an event. An empty one removes it.
     LastEventId(String),
-    /// The stream is lost. After a wait, another request will be made.
+    /// The connection is lost. The client reconnects after a wait.
     Lost {
-        /// What happened to it.
+        /// Why it is lost.
         why: DisconnectReason,
-        /// How long it will be until then.
+        /// How long the client waits.
         wait: Duration,
     },
 }
@@ -47,7 +46,7 @@ impl From<Decoded<'_>> for ClientEvent {
     }
 }
 
-/// An event that was heard, with bytes of its own.
+/// An event as received, with text of its own.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct MessageEvent {
     name: String,
@@ -56,7 +55,8 @@ pub struct MessageEvent {
 }
 
 impl MessageEvent {
-    /// The event's name; `message` if it came without one.
+    /// The event's name; `message` if it has none.
+    #[doc(alias = "type")]
     pub fn name(&self) -> &str {
         &self.name
     }
@@ -66,13 +66,13 @@ impl MessageEvent {
         &self.data
     }
 
-    /// Where a client resumes after this event: its id or, if it came without
-    /// one, the last id before it. Empty if there is none.
+    /// Where a client resumes after this event: its id or, if it has none, the
+    /// last id before it. Empty if there is none.
     pub fn last_event_id(&self) -> &str {
         &self.last_event_id
     }
 
-    /// The data alone, to keep.
+    /// The data alone, without a copy.
     pub fn into_data(self) -> String {
         self.data
     }
@@ -88,17 +88,17 @@ impl From<Message<'_>> for MessageEvent {
     }
 }
 
-/// Why a stream was lost that a client comes back to.
+/// Why a connection of an [`EventSource`](crate::EventSource) is lost.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum DisconnectReason {
-    /// The server ended it.
+    /// The server ended the stream.
     Ended,
-    /// Nothing came for as long as the read timeout.
+    /// No byte arrived within the read timeout.
     Silent,
-    /// The server answered this, which the client was told to retry.
+    /// The server answered with this status, which the client retries.
     Status(StatusCode),
-    /// It broke, or did not come about.
+    /// The transport failed: to connect, to send, or to read.
     Failed(BoxError),
 }
 
@@ -106,11 +106,11 @@ impl fmt::Display for DisconnectReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Ended => f.write_str("the server ended the stream"),
-            Self::Silent => f.write_str("nothing came within the read timeout"),
+            Self::Silent => f.write_str("no byte arrived within the read timeout"),
             Self::Status(status) => write!(f, "the server answered {status}"),
             Self::Failed(error) => {
-                // Hyper's errors say little but for their sources.
                 write!(f, "the connection failed: {error}")?;
+                // An error of hyper names its cause only as its source.
                 let mut source = error.source();
                 while let Some(error) = source {
                     write!(f, ": {error}")?;

@@ -1,4 +1,4 @@
-//! One request and its answer, as it comes.
+//! One request and its response.
 
 use std::future::Future;
 use std::mem;
@@ -13,22 +13,27 @@ use tower_service::Service;
 
 use super::BoxError;
 
-/// One request and its answer: `F` brings an `A`.
-#[expect(clippy::large_enum_variant, reason = "there is one a client, and it is not moved about")]
-pub(super) enum Exchange<F, A> {
-    /// To be sent when the service is ready.
+/// One request and its response: the future `F` returns the response `R`.
+#[expect(clippy::large_enum_variant, reason = "each client has one, and does not move it")]
+pub(super) enum Exchange<F, R> {
+    /// The request waits until the service is ready.
     Due(Request<Full<Bytes>>),
-    Asked(Pin<Box<F>>),
-    /// The body is being read.
-    Answered(A),
+    /// The request was sent.
+    Sent(Pin<Box<F>>),
+    /// The body of the response is read.
+    Open(R),
+    /// The response was refused. The beginning of its body is read.
+    Refused(R, Vec<u8>),
     Over,
 }
 
-/// What came of a request.
+/// What became of an exchange.
 pub(super) enum Progress<B> {
-    Asked(Uri),
-    Answered(Response<B>),
+    Sent(Uri),
+    Head(Response<B>),
     Bytes(Bytes),
+    /// The body of a refused response.
+    RefusedBody(Bytes),
     Ended,
     Failed(BoxError),
 }
@@ -37,8 +42,7 @@ impl<F, B> Exchange<F, Response<B>>
 where
     B: Body<Error: Into<BoxError>> + Unpin,
 {
-    /// What has come of it since. One that ended, failed or gave its answer away
-    /// is over, and pending for ever.
+    /// Polls for progress. An exchange that is over is pending for ever.
     pub(super) fn poll<S>(&mut self, service: &mut S, cx: &mut Context<'_>) -> Poll<Progress<B>>
     where
         S: Service<Request<Full<Bytes>>, Response = Response<B>, Future = F>,
@@ -50,28 +54,60 @@ where
                 Ok(()) => {
                     let request = mem::take(request);
                     let uri = request.uri().clone();
-                    *self = Self::Asked(Box::pin(service.call(request)));
-                    return Poll::Ready(Progress::Asked(uri));
+                    *self = Self::Sent(Box::pin(service.call(request)));
+                    return Poll::Ready(Progress::Sent(uri));
                 }
                 Err(error) => Progress::Failed(error.into()),
             },
-            Self::Asked(answer) => match ready!(answer.as_mut().poll(cx)) {
-                Ok(response) => Progress::Answered(response),
+            Self::Sent(response) => match ready!(response.as_mut().poll(cx)) {
+                Ok(response) => Progress::Head(response),
                 Err(error) => Progress::Failed(error.into()),
             },
-            Self::Answered(response) => match ready!(poll_bytes(response.body_mut(), cx)) {
+            Self::Open(response) => match ready!(poll_bytes(response.body_mut(), cx)) {
                 Some(Ok(bytes)) => return Poll::Ready(Progress::Bytes(bytes)),
                 Some(Err(error)) => Progress::Failed(error.into()),
                 None => Progress::Ended,
             },
+            Self::Refused(response, body) => {
+                ready!(poll_beginning(response.body_mut(), body, cx));
+                Progress::RefusedBody(mem::take(body).into())
+            }
             Self::Over => return Poll::Pending,
         };
         *self = Self::Over;
         Poll::Ready(progress)
     }
+
+    /// Reads a body whose response was refused.
+    pub(super) fn refuse(&mut self, response: Response<B>) {
+        *self = Self::Refused(response, Vec::new());
+    }
+
+    /// Stops to read a refused body, and returns what has arrived of it. `None` if
+    /// there is no such body.
+    pub(super) fn take_refused(&mut self) -> Option<Bytes> {
+        let Self::Refused(_, body) = self else { return None };
+        let body = mem::take(body);
+        *self = Self::Over;
+        Some(body.into())
+    }
 }
 
-/// The next bytes of a body; its trailers are passed over.
+/// Reads into `beginning` until it is full, or the body ends or fails.
+fn poll_beginning<B: Body + Unpin>(
+    body: &mut B,
+    beginning: &mut Vec<u8>,
+    cx: &mut Context<'_>,
+) -> Poll<()> {
+    while beginning.len() < MOST_REFUSED {
+        let Some(Ok(bytes)) = ready!(poll_bytes(body, cx)) else { break };
+        let room = MOST_REFUSED - beginning.len();
+        beginning.extend_from_slice(bytes.get(..room).unwrap_or(&bytes));
+    }
+    Poll::Ready(())
+}
+
+/// The next bytes of a body. Trailers are ignored.
 fn poll_bytes<B: Body + Unpin>(
     body: &mut B,
     cx: &mut Context<'_>,
@@ -85,3 +121,6 @@ fn poll_bytes<B: Body + Unpin>(
         }
     }
 }
+
+/// How many bytes of a refused body are kept.
+const MOST_REFUSED: usize = 8 * 1024;

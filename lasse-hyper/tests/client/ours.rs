@@ -117,7 +117,7 @@ async fn all_that_a_channel_publishes_is_heard() {
                 ClientEvent::Message(message) => break message,
                 ClientEvent::Connecting(uri) => told.push(format!("connecting to {uri}")),
                 ClientEvent::Open(headers) => {
-                    told.push(format!("open: {:?}", headers["content-type"]))
+                    told.push(format!("open: {:?}", headers["content-type"]));
                 }
                 ClientEvent::Comment(text) => told.push(format!("comment: {text:?}")),
                 ClientEvent::LastEventId(_) => {}
@@ -223,7 +223,8 @@ async fn who_gives_up_says_what_the_last_attempt_came_to() {
         error,
         EventSourceError::Closed {
             reason: ClientClosed::Failures(3),
-            last: Some(DisconnectReason::Failed(_))
+            last: Some(DisconnectReason::Failed(_)),
+            ..
         }
     ));
     assert!(error.to_string().contains("refused"), "{error}");

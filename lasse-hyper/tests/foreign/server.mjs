@@ -55,6 +55,21 @@ const pages = {
     if (wasBusy) return response.writeHead(429, { "retry-after": "1" }).end();
     pages["/events"](request, response);
   },
+  // An event of over a mebibyte, and a small one.
+  "/large": (request, response) => {
+    if ("last-event-id" in request.headers) return response.writeHead(204).end();
+    open(response);
+    response.write(`data: ${"x".repeat(1 << 20)}\n\n`);
+    response.end("retry: 1\n" + event(1));
+  },
+  // Control characters, which a terminal would obey.
+  "/controls": (request, response) => {
+    if ("last-event-id" in request.headers) return response.writeHead(204).end();
+    open(response);
+    response.end("retry: 1\nevent: \x1b[1mbold\nid: \x9b\ndata: a\tb\x1b[2J\x7f\ndata: c\u2028\n\n");
+  },
+  // A refusal with an explanation.
+  "/forbidden": (_, response) => response.writeHead(403).end('{"error":"\x1b[2Jno"}\n'),
   // What was asked, as an event.
   "/echo": async (request, response) => {
     let body = "";
