@@ -1,4 +1,4 @@
-//! News: a page, a feed that misses nothing, and a form to post.
+//! News: a page, a stream that resumes after a reconnect, and a form to post.
 //!
 //! ```text
 //! cargo run --release --example news    # http://127.0.0.1:4000/
@@ -6,28 +6,30 @@
 //! curl -d '{"title":"Tea","content":"It is ready."}' http://127.0.0.1:4000/news
 //! ```
 //!
-//! `PORT` changes the port. `NEWS` names a file in which the news outlive the
-//! server; readers then resume as if it had never been away.
+//! `PORT` changes the port. `NEWS` names a file that keeps the news over a restart:
+//! clients then resume as if the server had not stopped.
+
+mod store;
 
 use std::convert::Infallible;
 use std::env;
 use std::error::Error;
-use std::fs::{File, OpenOptions};
-use std::io::{self, BufRead, BufReader, Write};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
-use http::header::{ALLOW, CONTENT_TYPE};
+use http::header::{ALLOW, CONTENT_TYPE, HOST, ORIGIN};
 use http::{HeaderValue, Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt, Either, Full, Limited};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use lasse::hyper::{EventBody, serve, subscribe};
 use lasse::{
-    Channel, ChannelConfig, Endpoint, Epoch, Event, Listener, ServeConfig, Silence, StartAt,
-    StreamConfig, Subscriber,
+    Channel, ChannelConfig, Endpoint, Epoch, Event, EventId, Listener, ServeConfig, Silence,
+    StartAt, StreamConfig, Subscriber,
 };
 use serde::{Deserialize, Serialize};
+use store::Store;
 use tokio::signal::unix::{SignalKind, signal};
 
 /// One piece of news.
@@ -37,11 +39,18 @@ struct Item {
     content: String,
 }
 
-/// All of them.
+/// What all requests share.
 struct News {
     channel: Channel,
-    file: Mutex<Option<File>>,
+    posts: Mutex<Posts>,
     endpoint: Endpoint,
+}
+
+/// Where posts go before they are published.
+struct Posts {
+    store: Option<Store>,
+    /// The number of the newest event.
+    newest: u64,
 }
 
 type Body = Either<EventBody<Subscriber, Silence<Subscriber>>, Full<Bytes>>;
@@ -49,73 +58,122 @@ type Body = Either<EventBody<Subscriber, Silence<Subscriber>>, Full<Bytes>>;
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
     let port = env::var("PORT").unwrap_or_else(|_| "4000".into()).parse::<u16>()?;
-    let news = Arc::new(News::open(env::var("NEWS").ok())?);
+    let news = Arc::new(News::open(env::var_os("NEWS").as_ref().map(Path::new))?);
     let listener = Listener::bind(("127.0.0.1", port)).await?;
     println!("http://{}/", listener.local_addr()?);
 
     let service = service_fn(move |request| answer(news.clone(), request));
     let mut terminate = signal(SignalKind::terminate())?;
-    let told_to_stop = async move {
+    let stop = async move {
         tokio::select! {
             _ = terminate.recv() => {}
             _ = tokio::signal::ctrl_c() => {}
         }
     };
-    serve(listener, ServeConfig::new(), service).with_graceful_shutdown(told_to_stop).await;
+    serve(listener, ServeConfig::new(), service).with_graceful_shutdown(stop).await;
     Ok(())
 }
 
 async fn answer(news: Arc<News>, request: Request<Incoming>) -> Result<Response<Body>, Infallible> {
     Ok(match (request.method(), request.uri().path()) {
-        (&Method::POST, "/news") => post(&news, request).await.map(Either::Right),
+        (&Method::POST, "/news") => post(news, request).await.map(Either::Right),
         (_, "/news") => subscribe(&request, &news.endpoint, &news.channel).map(Either::Left),
         (&Method::GET | &Method::HEAD, "/") => page().map(Either::Right),
         (_, "/") => not_allowed().map(Either::Right),
-        _ => refusal(StatusCode::NOT_FOUND, "there is / and /news").map(Either::Right),
+        _ => failure(StatusCode::NOT_FOUND, "the paths are / and /news").map(Either::Right),
     })
 }
 
-/// Publishes what is posted, and tells its id.
-async fn post(news: &News, request: Request<Incoming>) -> Response<Full<Bytes>> {
-    let body = match Limited::new(request.into_body(), 64 * 1024).collect().await {
-        Ok(body) => body.to_bytes(),
-        Err(error) => return refusal(StatusCode::PAYLOAD_TOO_LARGE, &error.to_string()),
-    };
-    let item = match serde_json::from_slice(&body) {
-        Ok(item) => item,
-        Err(error) => return refusal(StatusCode::BAD_REQUEST, &error.to_string()),
-    };
-    match news.publish(&item) {
-        Ok(id) => reply(StatusCode::CREATED, "application/json", format!("{{\"id\":\"{id}\"}}\n")),
-        Err(error) => refusal(StatusCode::INTERNAL_SERVER_ERROR, &error.to_string()),
+/// Publishes what is posted, and answers with its id.
+async fn post(news: Arc<News>, request: Request<Incoming>) -> Response<Full<Bytes>> {
+    if is_cross_origin(&request) {
+        return failure(StatusCode::FORBIDDEN, "pages of other origins cannot post here");
     }
+    let body = match Limited::new(request.into_body(), LONGEST_POST).collect().await {
+        Ok(body) => body.to_bytes(),
+        Err(error) => return failure(StatusCode::PAYLOAD_TOO_LARGE, &error.to_string()),
+    };
+    let item = match serde_json::from_slice::<Item>(&body) {
+        Ok(item) => item,
+        Err(error) => return failure(StatusCode::BAD_REQUEST, &error.to_string()),
+    };
+    // A sync of the file blocks, so it has a thread of its own.
+    let published =
+        tokio::task::spawn_blocking(move || news.publish(&item).map_err(|error| error.to_string()));
+    match published.await.unwrap_or_else(|error| Err(error.to_string())) {
+        Ok(id) => reply(StatusCode::CREATED, "application/json", format!("{{\"id\":\"{id}\"}}\n")),
+        Err(error) => failure(StatusCode::INTERNAL_SERVER_ERROR, &error),
+    }
+}
+
+/// Whether a browser sends this for a page of another origin. Such a request needs
+/// no permission of the server if it looks like that of a form.
+fn is_cross_origin<B>(request: &Request<B>) -> bool {
+    let header = |name| request.headers().get(name).map(HeaderValue::as_bytes);
+    if let Some(site) = header("sec-fetch-site") {
+        return site != b"same-origin" && site != b"none";
+    }
+    // An older browser, or no browser at all: curl sends no Origin.
+    let Some(origin) = header(ORIGIN.as_str()) else { return false };
+    let authority = request.uri().authority().map(|authority| authority.as_str().as_bytes());
+    let host = authority.or_else(|| header(HOST.as_str()));
+    let is_ours =
+        |scheme: &[u8]| origin.strip_prefix(scheme).is_some_and(|from| Some(from) == host);
+    !is_ours(b"http://") && !is_ours(b"https://")
 }
 
 impl News {
     /// The news of `file`, under the ids that they had before.
-    fn open(file: Option<String>) -> Result<Self, Box<dyn Error>> {
-        // Posts do not reach the stream's endpoint, but whoever is refused should know.
+    fn open(file: Option<&Path>) -> Result<Self, Box<dyn Error>> {
+        // Only GET and HEAD reach the endpoint, but a 405 must allow POST too.
         let endpoint = Endpoint::new(StreamConfig::new().with_post(true));
         let config = ChannelConfig::new().with_start(StartAt::Last(20));
-        let Some(path) = file else {
-            return Ok(Self { channel: Channel::new(&config), file: None.into(), endpoint });
-        };
-        let channel = Channel::with_epoch(&config, Epoch::new("news")?);
-        let file = OpenOptions::new().read(true).append(true).create(true).open(path)?;
-        for line in BufReader::new(&file).lines() {
-            channel.publish(&Event::new(line?))?;
-        }
-        Ok(Self { channel, file: Some(file).into(), endpoint })
+        let (mut channel, mut newest) = (None, 0);
+        let store = file.map(|path| {
+            Store::open(path, |line| {
+                let (epoch, number, id, json) = parse(line)?;
+                let channel = channel.get_or_insert_with(|| Channel::with_epoch(&config, epoch));
+                if channel.epoch() != epoch {
+                    return Err(format!("{id} follows ids of {}", channel.epoch()).into());
+                }
+                channel.publish_as(&id, &Event::new(json))?;
+                newest = number;
+                Ok(())
+            })
+        });
+        let posts = Mutex::new(Posts { store: store.transpose()?, newest });
+        let channel = channel.unwrap_or_else(|| Channel::new(&config));
+        Ok(Self { channel, posts, endpoint })
     }
 
-    fn publish(&self, item: &Item) -> Result<String, Box<dyn Error>> {
-        let line = serde_json::to_string(item).map_err(io::Error::from)?;
-        let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(file) = &mut *file {
-            writeln!(file, "{line}")?;
-        }
-        Ok(self.channel.publish(&Event::new(line))?.to_string())
+    /// Stores an item, then publishes it under the next id.
+    fn publish(&self, item: &Item) -> Result<EventId, Box<dyn Error>> {
+        let json = serde_json::to_string(item)?;
+        let mut posts = self.posts();
+        let Posts { store, newest } = &mut *posts;
+        let number = *newest + 1;
+        let id = EventId::new(format!("{}-{number}", self.channel.epoch()))?;
+        let line = format!("{id} {json}");
+        let publish = || Ok(self.channel.publish_as(&id, &Event::new(json))?);
+        let id = match store {
+            Some(store) => store.append(&line, publish)?,
+            None => publish()?,
+        };
+        *newest = number;
+        Ok(id)
     }
+
+    fn posts(&self) -> MutexGuard<'_, Posts> {
+        self.posts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Reads a line of the file: an id, a space, and an item as JSON.
+fn parse(line: &str) -> Result<(Epoch, u64, EventId, &str), Box<dyn Error>> {
+    let (id, json) = line.split_once(' ').ok_or("there is no space")?;
+    let (epoch, number) = id.rsplit_once('-').ok_or("the id has no number")?;
+    serde_json::from_str::<Item>(json)?;
+    Ok((Epoch::new(epoch)?, number.parse()?, EventId::new(id.to_owned())?, json))
 }
 
 fn page() -> Response<Full<Bytes>> {
@@ -123,13 +181,13 @@ fn page() -> Response<Full<Bytes>> {
 }
 
 fn not_allowed() -> Response<Full<Bytes>> {
-    let mut response = refusal(StatusCode::METHOD_NOT_ALLOWED, "this is a page to GET");
+    let mut response = failure(StatusCode::METHOD_NOT_ALLOWED, "this page allows GET and HEAD");
     response.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
     response
 }
 
-fn refusal(status: StatusCode, what_is_wrong: &str) -> Response<Full<Bytes>> {
-    reply(status, "text/plain; charset=utf-8", format!("{what_is_wrong}\n"))
+fn failure(status: StatusCode, problem: &str) -> Response<Full<Bytes>> {
+    reply(status, "text/plain; charset=utf-8", format!("{problem}\n"))
 }
 
 fn reply(status: StatusCode, kind: &'static str, body: impl Into<Bytes>) -> Response<Full<Bytes>> {
@@ -138,3 +196,6 @@ fn reply(status: StatusCode, kind: &'static str, body: impl Into<Bytes>) -> Resp
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(kind));
     response
 }
+
+/// In bytes.
+const LONGEST_POST: usize = 64 * 1024;

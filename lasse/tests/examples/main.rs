@@ -1,0 +1,5 @@
+//! The examples, run as programs.
+
+mod news;
+mod program;
+mod store;
