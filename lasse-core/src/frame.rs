@@ -1,4 +1,4 @@
-//! What is sent: whole events and comments, encoded once and shared by reference.
+//! Encoded events and comments, shared by all connections that send them.
 
 mod encode;
 
@@ -7,14 +7,14 @@ use core::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 
-use crate::event::{Event, EventBuilder};
+use crate::event::Event;
 use crate::field::{EventId, EventName};
 
 pub(crate) use encode::{Digits, Fields};
 
-/// The wire form of one or more whole events, comments or settings.
+/// Encoded bytes: one or more whole events, comments or fields without an event.
 ///
-/// A clone shares the bytes. Encode an event once, then send the frame to a
+/// A clone shares the bytes: encode an event once, then send the frame to a
 /// thousand connections.
 ///
 /// # Examples
@@ -24,31 +24,32 @@ pub(crate) use encode::{Digits, Fields};
 ///
 /// let frame = Event::new("two\nlines").encode();
 /// assert_eq!(frame.as_bytes(), b"data: two\ndata: lines\n\n");
-/// assert_eq!(Frame::comment("hush").as_bytes(), b": hush\n");
+/// assert_eq!(Frame::comment("ignored").as_bytes(), b": ignored\n");
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Frame(Bytes);
 
 impl Frame {
-    /// A comment, which a client ignores and a proxy takes for a sign of life.
+    /// A comment, which clients ignore. It keeps a connection alive through proxies.
     ///
-    /// No blank line follows it: some clients take one for an event.
+    /// No blank line follows it: some clients dispatch an empty event at one.
     pub fn comment(text: &str) -> Self {
         Fields { comment: Some(text), ..Fields::default() }.encode()
     }
 
-    /// Tells the client how long to wait before it reconnects, in whole
-    /// milliseconds; the rest of `delay` is cut off.
+    /// Sets how long the client waits before it reconnects, in whole milliseconds;
+    /// the rest of `delay` is cut off.
     pub fn retry(delay: Duration) -> Self {
         Fields { retry: Some(delay), ..Fields::default() }.encode()
     }
 
-    /// Moves the client's last event id without an event. Firefox ignores it.
+    /// Sets the client's last event id without an event. Firefox ignores it, and
+    /// Safari does if the stream ends before the next event.
     pub fn id(id: &EventId) -> Self {
         Fields { id: Some(id.as_str()), ..Fields::default() }.encode()
     }
 
-    /// The shortest comment.
+    /// The shortest comment, for keep-alives.
     pub(crate) fn sign_of_life() -> Self {
         Self(Bytes::from_static(b":\n"))
     }
@@ -62,9 +63,10 @@ impl Frame {
         Self(out.into())
     }
 
-    /// Bytes that someone else encoded. Nothing looks at them: if they are not
-    /// whole events or comments, what is sent after them is garbled, and if they
-    /// hold what an attacker wrote, so is what the client hears.
+    /// Bytes that were encoded elsewhere, without a check.
+    ///
+    /// If they are not whole events or comments, the frames after them are garbled.
+    /// If an attacker wrote any of them, the attacker can forge events.
     pub fn from_bytes_unchecked(bytes: impl Into<Bytes>) -> Self {
         Self(bytes.into())
     }
@@ -78,17 +80,17 @@ impl Frame {
         &self.0
     }
 
-    /// The bytes to write, shared.
+    /// The bytes to write, without a copy.
     pub fn into_bytes(self) -> Bytes {
         self.0
     }
 
-    /// How many bytes there are to write.
+    /// The number of bytes.
     pub fn len(&self) -> usize {
         self.0.len()
     }
 
-    /// Whether there is nothing to write.
+    /// Whether the frame has no bytes.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
@@ -113,21 +115,20 @@ impl From<&Event<'_>> for Frame {
 }
 
 impl Event<'_> {
-    /// Encodes the event into a frame of its own: comment, event, data, retry,
-    /// id. The id goes last, so that a client that commits it early has the data
-    /// already.
+    /// Encodes the event: comment, event, data, retry, id. The id is last, so that
+    /// a client that commits it at its own line has read the data.
     pub fn encode(&self) -> Frame {
         self.fields().encode()
     }
 
-    /// Appends the event to a buffer of the caller's, which grows if it must.
+    /// Appends the encoded event to a buffer, which grows if it must.
     pub fn encode_into(&self, out: &mut BytesMut) {
         let fields = self.fields();
         out.reserve(fields.len_hint());
         fields.put(out);
     }
 
-    /// How many bytes the event takes on the wire.
+    /// The number of bytes of the encoded event.
     pub fn encoded_len(&self) -> usize {
         self.fields().encoded_len()
     }
@@ -140,21 +141,5 @@ impl Event<'_> {
             retry: self.retry(),
             id: self.id().map(EventId::as_str),
         }
-    }
-}
-
-impl EventBuilder<'_> {
-    /// Encodes the fields that are there, data or no data. A comment and a
-    /// `retry` act by themselves; an `id` moves the client's last event id; a
-    /// name alone does nothing.
-    pub fn encode(&self) -> Frame {
-        Fields {
-            comment: self.comment.as_deref(),
-            name: self.name.as_ref().map(EventName::as_str),
-            data: self.data.as_deref(),
-            retry: self.retry,
-            id: self.id.as_ref().map(EventId::as_str),
-        }
-        .encode()
     }
 }

@@ -85,9 +85,9 @@ pub use config::{InvalidConfig, StreamConfig};
 pub use connection::Body;
 pub use connection::{Close, Connection, Drain, Output};
 pub use decode::{Decoded, Decoder, EventTooLarge, Message};
+pub use event::Event;
 #[cfg(feature = "json")]
 pub use event::JsonError;
-pub use event::{DataRequired, Event, EventBuilder};
 pub use field::{EventId, EventName, InvalidField, InvalidLastEventId, LastEventId};
 pub use frame::Frame;
 pub use handler::{EndReason, Handler, Next, SendError, TransportError};
