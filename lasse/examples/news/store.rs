@@ -53,7 +53,7 @@ impl Store {
         flock(&file, FlockOperation::NonBlockingLockExclusive)?;
         // A new file is on the disk when its folder is.
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-        File::open(folder.unwrap_or(Path::new(".")))?.sync_all()?;
+        File::open(folder.unwrap_or_else(|| Path::new(".")))?.sync_all()?;
 
         let mut lines = Lines::new(BufReader::new(&file));
         let mut skipped = Skipped::default();

@@ -1,5 +1,5 @@
 //! The examples, run as programs.
 
 mod news;
+mod news_store;
 mod program;
-mod store;
