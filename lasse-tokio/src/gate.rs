@@ -1,6 +1,5 @@
 //! Who may have a stream, when all have to leave, and what became of them.
 
-mod bell;
 mod config;
 mod drain;
 mod permit;
@@ -18,8 +17,8 @@ use tokio::sync::Notify;
 use tokio::time::timeout_at;
 
 use crate::clock::{at, now};
+use crate::timer_queue::TimerQueue;
 
-use bell::Bell;
 pub use config::GateConfig;
 pub use drain::DrainPlan;
 use drain::Timetable;
@@ -65,8 +64,8 @@ struct Shared {
     /// How often a drain has begun.
     drains: AtomicU32,
     timetable: Timetable,
-    /// Wakes the streams when a drain begins, and in time.
-    bell: Arc<Bell>,
+    /// Wakes the streams at their deadlines, and all of them when a drain starts.
+    timers: TimerQueue,
     /// Tells those who wait that a drain has begun, or the last stream is gone.
     changed: Notify,
 }
@@ -99,7 +98,7 @@ impl Gate {
         report::draining(plan, self.stats().open);
         self.0.timetable.set(plan, now());
         self.0.drains.fetch_add(1, Ordering::Release);
-        self.0.bell.ring();
+        self.0.timers.wake_all();
         self.0.changed.notify_waiters();
     }
 
@@ -139,6 +138,12 @@ impl Gate {
     /// Returns when the plan's last moment is a second past, whatever is left.
     pub async fn over(&self) {
         self.0.come(|gate| gate.timetable.over_at()).await;
+    }
+
+    /// The queue in which this gate's streams have their timers. A server can have
+    /// other timers there.
+    pub fn timers(&self) -> &TimerQueue {
+        &self.0.timers
     }
 
     /// What the gate has counted.

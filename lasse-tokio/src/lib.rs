@@ -24,6 +24,7 @@ mod serve;
 mod session;
 mod sockets;
 mod spread;
+mod timer_queue;
 mod transport;
 
 pub use answer::{Answer, respond, respond_with, stream, subscribe};
@@ -41,3 +42,8 @@ pub use session::Session;
 pub use sockets::{Listener, WriteDeadline};
 pub use spread::chance;
 pub use transport::Transport;
+
+/// Parts to make a server of: what [`serve`] and the server of `lasse-hyper` share.
+pub mod server {
+    pub use crate::timer_queue::{Timer, TimerQueue};
+}

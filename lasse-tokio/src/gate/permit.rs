@@ -6,18 +6,18 @@ use std::task::{Context, Poll};
 
 use lasse_core::{Drain, EndReason, Instant};
 
-use super::bell::Place;
 use super::config::Key;
 use super::{Gate, report};
 use crate::clock::now;
+use crate::timer_queue::TimerEntry;
 
 /// One stream's leave to be, for as long as the stream holds it. It tells the
 /// stream when it has to end, and the gate why it did.
 pub struct Permit {
     gate: Gate,
     key: Option<Key>,
-    /// Where the gate finds this stream's task.
-    place: Option<Place>,
+    /// By which the gate wakes the stream's task.
+    timer: Option<TimerEntry>,
     /// Of how many drains this stream has heard.
     heard: u32,
     /// What is counted when the permit is dropped.
@@ -27,7 +27,7 @@ pub struct Permit {
 impl Permit {
     pub(super) fn new(gate: Gate) -> Self {
         report::opened();
-        Self { gate, key: None, place: None, heard: 0, reason: Some(EndReason::Dropped) }
+        Self { gate, key: None, timer: None, heard: 0, reason: Some(EndReason::Dropped) }
     }
 
     pub(super) fn with_key(self, key: Option<Key>) -> Self {
@@ -40,7 +40,7 @@ impl Permit {
     /// the plans change. Costs next to nothing until then.
     pub fn poll_drain(&mut self, cx: &mut Context<'_>) -> Poll<Drain> {
         let gate = &self.gate.0;
-        gate.bell.wait(&mut self.place, cx.waker());
+        gate.timers.register(&mut self.timer, cx.waker());
         let drains = gate.drains.load(Ordering::Acquire);
         if drains == self.heard {
             return Poll::Pending;
@@ -55,9 +55,9 @@ impl Permit {
 
     /// Sees to it that the stream's task is woken at a time, or earlier.
     pub(crate) fn wake_at(&mut self, time: Instant, now: Instant, cx: &mut Context<'_>) {
-        let bell = &self.gate.0.bell;
-        let place = bell.wait(&mut self.place, cx.waker());
-        bell.wake_at(place, time, now);
+        let timers = &self.gate.0.timers;
+        let entry = timers.register(&mut self.timer, cx.waker());
+        timers.wake_at(entry, time, now);
     }
 
     /// Takes note of why the stream ended. Of one that is dropped without, the
@@ -75,8 +75,8 @@ impl Permit {
 impl Drop for Permit {
     fn drop(&mut self) {
         let gate = &self.gate.0;
-        if let Some(place) = self.place.take() {
-            gate.bell.leave(place);
+        if let Some(entry) = self.timer.take() {
+            gate.timers.remove(entry);
         }
         if let Some(key) = self.key {
             gate.config.return_key(key);

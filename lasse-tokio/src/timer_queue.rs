@@ -1,0 +1,342 @@
+//! The timer queue: wakes many tasks, each at a time of its own, by one tokio timer.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::mem::replace;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+use lasse_core::Instant;
+use slab::Slab;
+use tokio::sync::Notify;
+use tokio::time::timeout_at;
+
+use crate::clock::{NEVER, at, now};
+
+/// Wakes many tasks, each at a time of its own, by one tokio timer. A clone is the
+/// same queue.
+///
+/// A stream has several deadlines, which move with every event. A tokio timer of
+/// its own would take more memory, and the lock of the runtime's timer wheel with
+/// every move. In this queue a task has one entry of 32 bytes, however often its
+/// deadline moves, and postponing a deadline takes no lock: the task is woken once
+/// at the earlier time, and then waits for the later one.
+///
+/// A time is rounded up by less than a thousandth of the delay, so that tasks with
+/// nearly the same time are woken together.
+///
+/// # Examples
+///
+/// ```
+/// use std::future::poll_fn;
+/// use std::time::Duration;
+/// use lasse_tokio::now;
+/// use lasse_tokio::server::TimerQueue;
+///
+/// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+/// # async fn main() {
+/// let timers = TimerQueue::new();
+/// let mut timer = timers.timer();
+/// let deadline = now() + Duration::from_secs(15);
+/// poll_fn(|cx| timer.poll_until(deadline, cx)).await;
+/// assert!(now() >= deadline);
+/// # }
+/// ```
+#[doc(alias = "deadline")]
+#[doc(alias = "sleep")]
+#[doc(alias = "timeout")]
+#[derive(Clone, Debug, Default)]
+pub struct TimerQueue(Arc<Shared>);
+
+/// The timer of one task in a [`TimerQueue`].
+#[derive(Debug)]
+pub struct Timer {
+    queue: TimerQueue,
+    entry: Option<TimerEntry>,
+}
+
+struct Shared {
+    /// Rounded times are multiples of a step counted from here, so that the same calls
+    /// lead to the same times wherever the clock started.
+    origin: Instant,
+    state: Mutex<State>,
+    /// Wakes the [`TimerTask`] when a slot is queued before all others.
+    earlier: Notify,
+    /// Whether a [`TimerTask`] wakes what is queued. Written under the lock only.
+    is_running: AtomicBool,
+}
+
+#[derive(Default)]
+struct State {
+    slots: Slab<Slot>,
+    /// For each time, the first slot of a doubly linked list of those due then.
+    queue: BTreeMap<Instant, u32>,
+}
+
+/// What the queue keeps of one task.
+struct Slot {
+    waker: Waker,
+    /// When to wake it. [`NEVER`] if it is not queued.
+    due: Instant,
+    /// The neighbours among the slots with the same time, or [`NONE`].
+    previous: u32,
+    next: u32,
+}
+
+/// A task's slot in a queue. It must be given back by [`TimerQueue::remove`].
+#[derive(Debug)]
+pub(crate) struct TimerEntry {
+    /// Copies of what the slot holds, so that a task which is polled again with the
+    /// same waker and a later deadline takes no lock.
+    waker: Waker,
+    due: Instant,
+    index: u32,
+}
+
+impl TimerQueue {
+    /// An empty queue.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// A timer for one task. It takes no room in the queue before it is polled.
+    pub fn timer(&self) -> Timer {
+        Timer { queue: self.clone(), entry: None }
+    }
+
+    /// Has the entry wake `waker` from now on, and makes the entry if there is none.
+    pub(crate) fn register<'a>(
+        &self,
+        entry: &'a mut Option<TimerEntry>,
+        waker: &Waker,
+    ) -> &'a mut TimerEntry {
+        let entry = entry.get_or_insert_with(|| self.insert(waker));
+        if !entry.waker.will_wake(waker) {
+            entry.waker.clone_from(waker);
+            let new = waker.clone();
+            let mut state = self.0.lock();
+            let slot = state.slots.get_mut(entry.index as usize);
+            let old = slot.map(|slot| replace(&mut slot.waker, new));
+            drop((state, old));
+        }
+        entry
+    }
+
+    /// Wakes the task of `entry` at `time`, or once before. The task must then call
+    /// this again. Must be called in a tokio runtime.
+    pub(crate) fn wake_at(&self, entry: &mut TimerEntry, time: Instant, now: Instant) {
+        // If the value read is stale, the task has been woken since, and is polled again.
+        let is_running = self.0.is_running.load(Ordering::Acquire);
+        if now < entry.due && entry.due <= time && is_running {
+            return;
+        }
+        entry.due = self.0.round_up(time, time.saturating_duration_since(now));
+        let mut state = self.0.lock();
+        let first = state.queue.keys().next().copied();
+        state.unlink(entry.index);
+        state.link(entry.index, entry.due);
+        let must_start = !state.queue.is_empty() && !self.0.is_running.load(Ordering::Relaxed);
+        if must_start {
+            self.0.is_running.store(true, Ordering::Release);
+        }
+        drop(state);
+        if must_start {
+            drop(tokio::spawn(TimerTask { queue: self.clone(), is_finished: false }.run()));
+        } else if first.is_none_or(|first| entry.due < first) {
+            self.0.earlier.notify_one();
+        }
+    }
+
+    /// Wakes the task of `entry` no more.
+    pub(crate) fn remove(&self, entry: TimerEntry) {
+        let mut state = self.0.lock();
+        state.unlink(entry.index);
+        let slot = state.slots.try_remove(entry.index as usize);
+        drop((state, slot));
+    }
+
+    /// Wakes the tasks of all entries now. Each is still woken at its own time.
+    pub(crate) fn wake_all(&self) {
+        let state = self.0.lock();
+        let wakers: Vec<Waker> = state.slots.iter().map(|(_, slot)| slot.waker.clone()).collect();
+        drop(state);
+        wake_each(wakers);
+    }
+
+    fn insert(&self, waker: &Waker) -> TimerEntry {
+        let slot = Slot { waker: waker.clone(), due: NEVER, previous: NONE, next: NONE };
+        let index = self.0.lock().slots.insert(slot) as u32;
+        TimerEntry { waker: waker.clone(), due: NEVER, index }
+    }
+
+    /// Wakes tasks whose time has come. Returns when to call this again, or `None`
+    /// if nothing is queued any more.
+    fn wake_due(&self, now: Instant) -> Option<Instant> {
+        let mut state = self.0.lock();
+        let mut wakers = Vec::new();
+        while wakers.len() < BATCH {
+            let Some(index) = state.first_due(now) else { break };
+            state.unlink(index);
+            wakers.extend(state.slots.get(index as usize).map(|slot| slot.waker.clone()));
+        }
+        let next = state.queue.keys().next().copied();
+        if next.is_none() {
+            self.0.is_running.store(false, Ordering::Release);
+        }
+        drop(state);
+        wake_each(wakers);
+        next
+    }
+}
+
+impl Timer {
+    /// Ready when `time` has come. Until then, the task of `cx` will be woken at
+    /// that time, or once before.
+    ///
+    /// # Panics
+    ///
+    /// If `time` is in the future and this is not called in a tokio runtime.
+    pub fn poll_until(&mut self, time: Instant, cx: &mut Context<'_>) -> Poll<()> {
+        let now = now();
+        if time <= now {
+            return Poll::Ready(());
+        }
+        let entry = self.queue.register(&mut self.entry, cx.waker());
+        self.queue.wake_at(entry, time, now);
+        Poll::Pending
+    }
+
+    /// Wakes no task any more, and frees the entry, until it is polled again.
+    pub fn stop(&mut self) {
+        if let Some(entry) = self.entry.take() {
+            self.queue.remove(entry);
+        }
+    }
+}
+
+impl Drop for Timer {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+impl Shared {
+    /// A time a little later, by less than a thousandth of the delay.
+    fn round_up(&self, time: Instant, delay: Duration) -> Instant {
+        if time == NEVER {
+            return NEVER;
+        }
+        let grain = u64::try_from(delay.as_nanos()).unwrap_or(u64::MAX) >> 10;
+        let mask = grain.checked_ilog2().map_or(0, |bits| (1 << bits) - 1);
+        let since = time.as_nanos().saturating_sub(self.origin.as_nanos());
+        self.origin + Duration::from_nanos(since.saturating_add(mask) & !mask)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Default for Shared {
+    fn default() -> Self {
+        let (state, earlier, is_running) = Default::default();
+        Self { origin: now(), state, earlier, is_running }
+    }
+}
+
+impl fmt::Debug for Shared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Shared").field("tasks", &self.lock().slots.len()).finish_non_exhaustive()
+    }
+}
+
+impl State {
+    /// The slot to wake next, if its time has come.
+    fn first_due(&self, now: Instant) -> Option<u32> {
+        let (time, index) = self.queue.first_key_value()?;
+        (*time <= now).then_some(*index)
+    }
+
+    /// Queues a slot that is not queued.
+    fn link(&mut self, index: u32, due: Instant) {
+        if due == NEVER {
+            return;
+        }
+        let first = self.queue.insert(due, index).unwrap_or(NONE);
+        if let Some(slot) = self.slot(first) {
+            slot.previous = index;
+        }
+        if let Some(slot) = self.slot(index) {
+            (slot.due, slot.previous, slot.next) = (due, NONE, first);
+        }
+    }
+
+    /// Takes a slot from the queue, if it is queued.
+    fn unlink(&mut self, index: u32) {
+        let Some(slot) = self.slot(index) else { return };
+        let due = replace(&mut slot.due, NEVER);
+        let (previous, next) = (slot.previous, slot.next);
+        if due == NEVER {
+            return;
+        }
+        if let Some(slot) = self.slot(next) {
+            slot.previous = previous;
+        }
+        match self.slot(previous) {
+            Some(slot) => slot.next = next,
+            None if next == NONE => drop(self.queue.remove(&due)),
+            None => drop(self.queue.insert(due, next)),
+        }
+    }
+
+    fn slot(&mut self, index: u32) -> Option<&mut Slot> {
+        self.slots.get_mut(index as usize)
+    }
+}
+
+/// Waits for the next time in the queue, as long as there is one.
+struct TimerTask {
+    queue: TimerQueue,
+    is_finished: bool,
+}
+
+impl TimerTask {
+    async fn run(mut self) {
+        while let Some(next) = self.queue.wake_due(now()) {
+            let _ = timeout_at(at(next), self.queue.0.earlier.notified()).await;
+        }
+        self.is_finished = true;
+    }
+}
+
+impl Drop for TimerTask {
+    /// If this task's runtime has stopped, the tasks in the queue can be of another:
+    /// the first that is polled then starts a new timer task.
+    fn drop(&mut self) {
+        if !self.is_finished {
+            let state = self.queue.0.lock();
+            self.queue.0.is_running.store(false, Ordering::Release);
+            drop(state);
+            self.queue.wake_all();
+        }
+    }
+}
+
+/// Wakes each of them. If a waker panics, the others are woken all the same.
+pub(crate) fn wake_each(wakers: Vec<Waker>) {
+    for waker in wakers {
+        let _ = catch_unwind(AssertUnwindSafe(|| waker.wake()));
+    }
+}
+
+/// In place of the index of a slot.
+const NONE: u32 = u32::MAX;
+
+/// How many tasks are woken each time that the lock is taken.
+const BATCH: usize = 256;
+
+#[cfg(test)]
+mod tests;
