@@ -25,6 +25,7 @@ mod session;
 mod sockets;
 mod spread;
 mod timer_queue;
+mod tracker;
 mod transport;
 
 pub use answer::{Answer, respond, respond_with, stream, subscribe};
@@ -46,4 +47,5 @@ pub use transport::Transport;
 /// Parts to make a server of: what [`serve`] and the server of `lasse-hyper` share.
 pub mod server {
     pub use crate::timer_queue::{Timer, TimerQueue};
+    pub use crate::tracker::{ConnectionTracker, Phase, TrackedConnection};
 }
