@@ -91,11 +91,11 @@ impl GateConfig {
         let Some(per_key) = &self.per_key else { return Ok(None) };
         let Some(key) = (per_key.key)(request) else { return Ok(None) };
         let mut streams = per_key.streams();
-        let count = streams.entry(key).or_default();
-        if *count >= per_key.limit {
+        let count = streams.get(&key).copied().unwrap_or(0);
+        if count >= per_key.limit {
             return Err(());
         }
-        *count += 1;
+        streams.insert(key, count + 1);
         Ok(Some(key))
     }
 
@@ -153,5 +153,20 @@ impl PerKey {
 
     fn streams(&self) -> MutexGuard<'_, HashMap<Key, usize>> {
         self.streams.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_that_is_refused_is_not_kept() {
+        let config = GateConfig::new().with_limit_per_key(0, |request| Some(request.uri().clone()));
+        for nth in 0..100 {
+            let request = http::Request::get(format!("/{nth}")).body(()).unwrap();
+            assert!(config.take_key(&RequestHead::from(&request)).is_err());
+        }
+        assert_eq!(config.per_key.as_ref().unwrap().streams().len(), 0);
     }
 }
