@@ -67,7 +67,8 @@ where
     async move {
         loop {
             sleep(ROUND).await;
-            for _ in 0..channels.len().div_ceil(LOOKS) {
+            // At least once: keys of removed channels are left though there is no channel.
+            for _ in 0..channels.len().div_ceil(LOOKS).max(1) {
                 channels.advance_some(now(), LOOKS);
                 yield_now().await;
             }
