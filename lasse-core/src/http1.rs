@@ -5,12 +5,14 @@
 //! clock needs. Below it, [`parse_request`] reads a head from what has come so far,
 //! and a [`Framer`] puts an answer on the wire.
 
+mod bad_request;
 mod framer;
 mod reply;
 mod request;
 mod response;
 mod server_connection;
 
+pub use bad_request::BadRequest;
 pub use framer::{Framer, Wire};
-pub use request::{BadRequest, Head, Limits, Persistence, ResponseContext, parse_request};
+pub use request::{Head, Limits, Persistence, ResponseContext, parse_request};
 pub use server_connection::{ServerConnection, ServerOutput};

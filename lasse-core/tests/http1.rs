@@ -48,31 +48,218 @@ fn a_connection_persists_unless_something_speaks_against_it() {
     }
 }
 
+/// The status for a request of these lines, 200 if it is accepted.
+fn status(lines: &[&str]) -> u16 {
+    let head: String = lines.iter().flat_map(|line| [line, "\r\n"]).collect();
+    match parse(&(head + "\r\n")) {
+        Ok(head) => head.map_or(0, |_| 200),
+        Err(bad) => bad.response().status().as_u16(),
+    }
+}
+
+fn check_statuses(cases: &[(u16, &[&str])]) {
+    for (expected, lines) in cases {
+        assert_eq!(status(lines), *expected, "{lines:?}");
+    }
+}
+
 #[test]
-fn a_bad_head_is_refused_with_a_reason() {
-    for (input, error, status) in [
-        ("hello\r\n\r\n", BadRequest::Syntax, 400),
-        ("GET / HTTP/1.1\r\nho st: a\r\n\r\n", BadRequest::Syntax, 400),
-        ("GET / HTTP/3.0\r\nhost: a\r\n\r\n", BadRequest::Version, 505),
-        ("GET / HTTP/1.1\r\n\r\n", BadRequest::Host, 400),
-        ("GET / HTTP/1.1\r\nhost: a\r\nhost: b\r\n\r\n", BadRequest::Host, 400),
-        ("GET / HTTP/1.1\r\nhost: a\r\ncontent-length: x\r\n\r\n", BadRequest::Length, 400),
-        (
-            "GET / HTTP/1.1\r\nhost: a\r\ncontent-length: 1\r\ncontent-length: 2\r\n\r\n",
-            BadRequest::Length,
-            400,
-        ),
-        (
-            "GET / HTTP/1.1\r\nhost: a\r\ncontent-length: 1\r\ntransfer-encoding: chunked\r\n\r\n",
-            BadRequest::Length,
-            400,
-        ),
+fn http_1_1_needs_one_valid_host() {
+    const GET: &str = "GET / HTTP/1.1";
+    check_statuses(&[
+        (400, &[GET]),
+        (400, &[GET, "host: a", "host: b"]),
+        (400, &[GET, "host: a", "host: a"]),
+        (400, &["GET / HTTP/1.0", "host: a", "host: a"]),
+        (400, &["GET / HTTP/1.0", "host: a b"]),
+        (200, &["GET / HTTP/1.0"]),
+        (200, &[GET, "host:"]),
+        (200, &[GET, "host: "]),
+    ]);
+    let accepted = [
+        "a",
+        "example.com",
+        "example.com:",
+        "example.com:8080",
+        "127.0.0.1:80",
+        "[::1]",
+        "[::1]:80",
+        "[v1.a:b]",
+        "under_score~-.!$&'()*+,;=",
+        "%41b",
+        "xn--bcher-kva.example",
+        "a:99999",
+    ];
+    let refused = [
+        "a b", "a/b", "u@h", "u:p@h", "a?b", "a#b", "a\\b", "a:80:80", "a:x", "a:+1", "a:-1",
+        ":80", "%4", "%zz", "[::1", "::1", "[::1]x", "[::1]:x", "[]", "[g::1]", "[v.a]", "[v1.]",
+        "[v1.a/b]", "\"a\"", "a\tb", "<a>", "zürich",
+    ];
+    for host in accepted {
+        assert_eq!(status(&[GET, &format!("host: {host}")]), 200, "{host:?}");
+    }
+    for host in refused {
+        assert_eq!(status(&[GET, &format!("host: {host}")]), 400, "{host:?}");
+    }
+}
+
+#[test]
+fn a_target_has_one_of_the_four_forms() {
+    let status = |line: &str| status(&[line, "host: a"]);
+    for (expected, line) in [
+        (200, "GET /?a=b HTTP/1.1"),
+        (200, "GET //b/c HTTP/1.1"),
+        (200, "GET http://b/c HTTP/1.1"),
+        (200, "GET HTTPS://[::1]:80/c?d HTTP/1.1"),
+        (200, "OPTIONS * HTTP/1.1"),
+        (400, "GET * HTTP/1.1"),
+        (400, "GET b HTTP/1.1"),
+        (400, "GET b:80 HTTP/1.1"),
+        (400, "GET ?a HTTP/1.1"),
+        (400, "GET http:// HTTP/1.1"),
+        (400, "GET http:/c HTTP/1.1"),
+        (400, "GET http://:80/ HTTP/1.1"),
+        (400, "GET http://u@b/ HTTP/1.1"),
+        (400, "GET http://u:p@b/ HTTP/1.1"),
+        (400, "GET ftp://b/ HTTP/1.1"),
+        (400, "GET /a#b HTTP/1.1"),
+        (400, "GET /a b HTTP/1.1"),
+        (400, "GET  / HTTP/1.1"),
+        (400, "GET /\tb HTTP/1.1"),
+        (501, "CONNECT b:80 HTTP/1.1"),
+        (501, "CONNECT /b HTTP/1.1"),
     ] {
-        let refused = parse(input).unwrap_err();
-        assert_eq!(refused, error, "{input:?}");
-        let response = refused.response();
-        assert_eq!(response.status(), status);
-        assert_eq!(response.into_body(), format!("{error}\n"));
+        assert_eq!(status(line), expected, "{line:?}");
+    }
+}
+
+#[test]
+fn the_host_of_an_absolute_target_replaces_the_field() {
+    for line in ["GET http://b:80/c HTTP/1.1\r\nhost: a\r\n", "GET http://b:80/c HTTP/1.0\r\n"] {
+        let head = whole(&format!("{line}\r\n"));
+        assert_eq!(head.request.headers()["host"], "b:80");
+        assert_eq!(head.request.uri().path(), "/c");
+    }
+}
+
+#[test]
+fn a_length_that_two_readers_could_read_in_two_ways_is_refused() {
+    const POST: &str = "POST / HTTP/1.1\r\nhost: a";
+    check_statuses(&[
+        (200, &[POST, "content-length: 5"]),
+        (200, &[POST, "content-length: 0"]),
+        (200, &[POST, "content-length: 00005"]),
+        (200, &[POST, "content-length: 5", "content-length: 5"]),
+        (200, &[POST, "content-length: 5, 5"]),
+        (200, &[POST, "content-length: 99999999999999999999999999"]),
+        (200, &[POST, "transfer-encoding: chunked"]),
+        (200, &[POST, "transfer-encoding: , ChunkeD ,"]),
+        (400, &[POST, "content-length: x"]),
+        (400, &[POST, "content-length:"]),
+        (400, &[POST, "content-length: +5"]),
+        (400, &[POST, "content-length: -5"]),
+        (400, &[POST, "content-length: 0x5"]),
+        (400, &[POST, "content-length: 5 5"]),
+        (400, &[POST, "content-length: 5, 6"]),
+        (400, &[POST, "content-length: 5, "]),
+        (400, &[POST, "content-length: 5", "content-length: 6"]),
+        (400, &[POST, "content-length: 5", "content-length: 05"]),
+        (400, &[POST, "content-length: 5", "transfer-encoding: chunked"]),
+        (400, &[POST, "transfer-encoding: chunked", "content-length: 0"]),
+        (400, &[POST, "transfer-encoding: gzip", "content-length: 5"]),
+        (400, &[POST, "transfer-encoding:"]),
+        (400, &[POST, "transfer-encoding: ,"]),
+        (400, &[POST, "transfer-encoding: chunked, chunked"]),
+        (400, &[POST, "transfer-encoding: chunked", "transfer-encoding: chunked"]),
+        (400, &[POST, "transfer-encoding: chunked, gzip"]),
+        (400, &[POST, "transfer-encoding: chunked", "transfer-encoding: identity"]),
+        (400, &[POST, "transfer-encoding: chunked;a=b"]),
+        (400, &[POST, "transfer-encoding: \"chunked\""]),
+        (400, &[POST, "transfer-encoding: chun ked"]),
+        (400, &[POST, "transfer-encoding: \u{b}chunked"]),
+        (400, &["POST / HTTP/1.0", "transfer-encoding: chunked"]),
+        (501, &[POST, "transfer-encoding: gzip"]),
+        (501, &[POST, "transfer-encoding: identity"]),
+        (501, &[POST, "transfer-encoding: xchunked"]),
+        (501, &[POST, "transfer-encoding: gzip, chunked"]),
+        (501, &[POST, "transfer-encoding: gzip;q=1", "transfer-encoding: chunked"]),
+    ]);
+}
+
+#[test]
+fn a_field_has_one_line_and_no_space_in_its_name() {
+    const GET: &str = "GET / HTTP/1.1\r\nhost: a";
+    check_statuses(&[
+        (400, &["hello"]),
+        (400, &["GET / HTTP/1.1", " host: a"]),
+        (400, &[GET, "x : y"]),
+        (400, &[GET, "x\t: y"]),
+        (400, &[GET, "x: y", " folded"]),
+        (400, &[GET, "x: y", "\tfolded"]),
+        (400, &[GET, "x"]),
+        (400, &[GET, ": y"]),
+        (400, &[GET, "x: y\rz"]),
+        (400, &[GET, "x: y\0z"]),
+        (400, &[GET, "transfer-encoding : chunked"]),
+        (400, &[GET, "transfer encoding: chunked"]),
+        (400, &[GET, "content-length\u{a0}: 5"]),
+        (200, &[GET, "x:y"]),
+        (200, &[GET, "x: \t y \t "]),
+    ]);
+}
+
+#[test]
+fn a_lone_line_feed_ends_a_line_and_a_lone_carriage_return_does_not() {
+    for (input, len) in [
+        ("GET / HTTP/1.1\nhost: a\n\nrest", 24),
+        ("GET / HTTP/1.1\r\nhost: a\n\r\nrest", 26),
+        ("\n\r\nGET / HTTP/1.1\r\nhost: a\r\n\nrest", 29),
+    ] {
+        assert_eq!(whole(input).len, len, "{input:?}");
+    }
+    for input in [
+        "GET / HTTP/1.1\rhost: a\r\r",
+        "GET / HTTP/1.1\r\nhost: a\r\r\n\r\n",
+        "\rGET / HTTP/1.1\r\nhost: a\r\n\r\n",
+        "GET / HTTP/1.1\r\nhost: a\r\n\rGET / HTTP/1.1\r\n\r\n",
+    ] {
+        assert!(!matches!(parse(input), Ok(Some(_))), "{input:?}");
+    }
+}
+
+#[test]
+fn a_version_is_1_0_or_1_1() {
+    for (expected, version) in [
+        (200, "HTTP/1.1"),
+        (505, "HTTP/1.2"),
+        (505, "HTTP/2.0"),
+        (505, "HTTP/0.9"),
+        (505, "HTTP/3.0"),
+        (505, "HTTP/9.9"),
+        (400, "http/1.1"),
+        (400, "HTTP/1.1 "),
+        (400, "HTTP/11"),
+        (400, "HTCPCP/1.0"),
+        (400, ""),
+    ] {
+        assert_eq!(status(&[&format!("GET / {version}"), "host: a"]), expected, "{version:?}");
+    }
+    assert_eq!(status(&["PRI * HTTP/2.0"]), 505);
+}
+
+#[test]
+fn a_bad_request_says_what_is_wrong() {
+    for (lines, error) in [
+        (&["GET / HTTP/1.1"][..], BadRequest::Host),
+        (&["GET / HTTP/1.0", "content-length: x"], BadRequest::Length),
+        (&["GET / HTTP/1.1", "host: a", "transfer-encoding: br"], BadRequest::TransferCoding),
+        (&["GET * HTTP/1.1", "host: a"], BadRequest::Target),
+        (&["CONNECT a:80 HTTP/1.1", "host: a"], BadRequest::Connect),
+    ] {
+        let head: String = lines.iter().flat_map(|line| [line, "\r\n"]).collect();
+        let bad = parse(&(head + "\r\n")).unwrap_err();
+        assert_eq!(bad, error, "{lines:?}");
+        assert_eq!(bad.response().into_body(), format!("{error}\n"));
     }
 }
 
@@ -88,6 +275,26 @@ fn a_head_may_be_so_large_and_no_larger() {
     let many = "GET / HTTP/1.1\r\nhost: a\r\nb: c\r\nd: e\r\n\r\n";
     let refused = parse_request(many.as_bytes(), &limits).unwrap_err();
     assert_eq!((refused, refused.response().status().as_u16()), (BadRequest::TooManyHeaders, 431));
+}
+
+#[test]
+fn limits_can_be_zero_one_or_the_maximum() {
+    let fields = |n| {
+        let fields: String = (0..n).map(|n| format!("x{n}:\n")).collect();
+        format!("GET / HTTP/1.1\r\nhost: a\r\n{fields}\r\n")
+    };
+    for (head_bytes, headers, n, expected) in [
+        (usize::MAX, usize::MAX, 20_000, None),
+        (usize::MAX, usize::MAX, 40_000, Some(BadRequest::TooManyHeaders)),
+        (usize::MAX, 1, 0, None),
+        (usize::MAX, 1, 1, Some(BadRequest::TooManyHeaders)),
+        (usize::MAX, 0, 0, Some(BadRequest::TooManyHeaders)),
+        (1, usize::MAX, 0, Some(BadRequest::HeadTooLarge)),
+        (0, usize::MAX, 0, Some(BadRequest::HeadTooLarge)),
+    ] {
+        let parsed = parse_request(fields(n).as_bytes(), &Limits { head_bytes, headers });
+        assert_eq!(parsed.err(), expected, "{head_bytes} bytes, {headers} fields, {n} sent");
+    }
 }
 
 fn context(input: &str) -> ResponseContext {

@@ -5,8 +5,9 @@ use core::time::Duration;
 use bytes::{Buf, Bytes};
 use http::Response;
 
+use super::bad_request::BadRequest;
 use super::framer::{Framer, Wire};
-use super::request::{BadRequest, Persistence, ResponseContext};
+use super::request::{Persistence, ResponseContext};
 use crate::config::StreamConfig;
 use crate::connection::{Body, Close, Connection, Output};
 use crate::handler::{EndReason, Handler};

@@ -5,9 +5,10 @@ use std::vec::Vec;
 
 use http::{Request, Response};
 
+use super::bad_request::BadRequest;
 use super::framer::Wire;
 use super::reply::{Progress, Reply};
-use super::request::{BadRequest, Head, Limits, ResponseContext, parse_request};
+use super::request::{Head, Limits, ResponseContext, parse_request};
 use crate::config::StreamConfig;
 use crate::connection::{Body, Close, Connection};
 use crate::handler::{Handler, TransportError};

@@ -1,0 +1,76 @@
+//! The field `Host` (RFC 9112 3.2): a host and a port, as in a URI (RFC 3986 3.2).
+
+use std::net::Ipv6Addr;
+use std::str;
+
+use http::HeaderMap;
+use http::header::HOST;
+
+use crate::http1::bad_request::BadRequest;
+
+/// There must be one `Host`; HTTP/1.0 can have none. It is empty if the target has no
+/// authority.
+pub(super) fn check_host(headers: &HeaderMap, is_1_0: bool) -> Result<(), BadRequest> {
+    let mut fields = headers.get_all(HOST).into_iter();
+    let is_valid = match (fields.next(), fields.next()) {
+        (None, _) => is_1_0,
+        (Some(host), None) => host.is_empty() || is_authority(host.as_bytes()),
+        (Some(_), Some(_)) => false,
+    };
+    if is_valid { Ok(()) } else { Err(BadRequest::Host) }
+}
+
+/// Whether this is a host, which is not empty, and a port if there is a colon. A user
+/// name is not allowed (RFC 9110 4.2.4).
+pub(super) fn is_authority(authority: &[u8]) -> bool {
+    let host_len = match authority.first() {
+        Some(b'[') => authority.iter().position(|byte| *byte == b']').map(|end| end + 1),
+        _ => authority.iter().position(|byte| *byte == b':'),
+    };
+    let (host, port) = authority.split_at(host_len.unwrap_or(authority.len()));
+    let is_port = match port.split_first() {
+        None => true,
+        Some((colon, port)) => *colon == b':' && port.iter().all(u8::is_ascii_digit),
+    };
+    is_port && is_host(host)
+}
+
+fn is_host(host: &[u8]) -> bool {
+    match host {
+        [] => false,
+        [b'[', address @ .., b']'] => is_ip_literal(address),
+        name => is_name(name),
+    }
+}
+
+/// RFC 3986 3.2.2: an IPv6 address, or one of a later version.
+fn is_ip_literal(address: &[u8]) -> bool {
+    if let [b'v' | b'V', later @ ..] = address {
+        let mut parts = later.splitn(2, |byte| *byte == b'.');
+        let (version, address) = (parts.next(), parts.next());
+        let is_version = |part: &[u8]| !part.is_empty() && part.iter().all(u8::is_ascii_hexdigit);
+        let is_address = |part: &[u8]| {
+            !part.is_empty() && part.iter().all(|byte| is_plain(*byte) || *byte == b':')
+        };
+        return version.is_some_and(is_version) && address.is_some_and(is_address);
+    }
+    str::from_utf8(address).is_ok_and(|address| address.parse::<Ipv6Addr>().is_ok())
+}
+
+/// RFC 3986 3.2.2: a registered name or an IPv4 address.
+fn is_name(name: &[u8]) -> bool {
+    let mut parts = name.split(|byte| *byte == b'%');
+    let is_plain_text = |part: &[u8]| part.iter().all(|byte| is_plain(*byte));
+    let is_escape = |part: &[u8]| match part {
+        [high, low, rest @ ..] => {
+            high.is_ascii_hexdigit() && low.is_ascii_hexdigit() && is_plain_text(rest)
+        }
+        _ => false,
+    };
+    parts.next().is_some_and(is_plain_text) && parts.all(is_escape)
+}
+
+/// RFC 3986 2.3 and 2.2: unreserved characters and sub-delimiters.
+fn is_plain(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=".contains(&byte)
+}
