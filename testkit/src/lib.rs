@@ -1,6 +1,7 @@
 //! What lasse's crates are tested with: streams and what they say, and checks for
 //! any server.
 
+pub mod browser;
 pub mod checked_log;
 pub mod checks;
 mod heard;
