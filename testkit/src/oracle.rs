@@ -24,13 +24,16 @@ pub fn decode(stream: &[u8], last_event_id: &str, limit: usize) -> Vec<Heard> {
             oracle.take(&String::from_utf8_lossy(line));
         }
     }
-    oracle.outgrows(unfinished, limit);
+    // The beginning of a byte order mark is not a line yet.
+    if !MARK.starts_with(stream) {
+        oracle.outgrows(unfinished, limit);
+    }
     oracle.heard
 }
 
 // "UTF-8 decode" strips one leading byte order mark.
 fn without_mark(stream: &[u8]) -> &[u8] {
-    stream.strip_prefix("\u{feff}".as_bytes()).unwrap_or(stream)
+    stream.strip_prefix(MARK).unwrap_or(stream)
 }
 
 /// The lines that have an ending, and what comes after them.
@@ -154,3 +157,6 @@ impl Oracle {
         self.heard.push(Heard::message(name, data, &self.last_event_id));
     }
 }
+
+/// U+FEFF in UTF-8.
+const MARK: &[u8] = b"\xef\xbb\xbf";
