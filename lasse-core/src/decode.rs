@@ -1,19 +1,19 @@
-//! Bytes in, events out: the algorithm of HTML 9.2.6, wherever the bytes are cut.
+//! The decoder: HTML 9.2.6, wherever the bytes are cut.
 
+mod assembler;
 mod block;
+mod bom;
 mod field;
 mod limit;
-mod mark;
 mod message;
-mod pieces;
 mod text;
-mod whole;
+mod whole_event;
 
 use alloc::borrow::ToOwned;
 use alloc::string::String;
 
-use pieces::{Found, Pieces};
-use whole::{Unfit, Whole};
+use assembler::{Assembler, Item};
+use whole_event::{NotWhole, WholeEvent};
 
 use crate::field::EventId;
 
@@ -22,11 +22,11 @@ pub(crate) use field::whole_number;
 pub use limit::EventTooLarge;
 pub use message::{Decoded, Message};
 
-/// Turns the bytes of an event stream into events, wherever they are cut.
+/// Decodes the bytes of an event stream into events, wherever they are cut.
 ///
-/// What it hears is borrowed: from the input where a field lies there in one
-/// piece, else from the decoder, which puts together what was cut. The buffers it
-/// does that in stay for the next event; the limit on an event's size bounds them.
+/// Events are borrowed: from the input if it has them in one piece, else from the
+/// decoder, which assembles them. It keeps its buffers for the next event; the
+/// limit on an event's size bounds them.
 ///
 /// # Examples
 ///
@@ -34,103 +34,100 @@ pub use message::{Decoded, Message};
 /// use lasse_core::{Decoded, Decoder};
 ///
 /// let mut decoder = Decoder::new();
-/// let mut heard = Vec::new();
+/// let mut events = Vec::new();
 /// for chunk in [b"data: he".as_slice(), b"llo\n\ndata: you\n\n"] {
 ///     let mut input = chunk;
 ///     while let Some(decoded) = decoder.decode(&mut input)? {
 ///         if let Decoded::Message(message) = decoded {
-///             heard.push(message.data().to_owned());
+///             events.push(message.data().to_owned());
 ///         }
 ///     }
 /// }
-/// assert_eq!(heard, ["hello", "you"]);
+/// assert_eq!(events, ["hello", "you"]);
 /// # Ok::<(), lasse_core::EventTooLarge>(())
 /// ```
 #[derive(Clone, Debug)]
 pub struct Decoder {
     last_event_id: String,
-    pieces: Pieces,
+    assembler: Assembler,
 }
 
 impl Decoder {
-    /// A decoder for a stream from its beginning, which takes events of up to a
-    /// mebibyte.
+    /// A decoder for a stream from its beginning, with a limit of 1 MiB an event.
     pub fn new() -> Self {
-        Self { last_event_id: String::new(), pieces: Pieces::new(DEFAULT_LIMIT) }
+        Self { last_event_id: String::new(), assembler: Assembler::new(DEFAULT_LIMIT) }
     }
 
-    /// Sets the limit on an event's size: how many bytes its lines of `data`,
-    /// `event` and `id` may take, with the endings between them. No other line
-    /// may take what they leave of it.
+    /// Sets the limit on an event's size, in bytes: its lines of `data`, `event` and
+    /// `id`, with the line endings between them. Each other line must fit into the rest
+    /// of the limit.
     #[must_use]
     pub fn with_limit(self, bytes: usize) -> Self {
-        Self { pieces: self.pieces.with_limit(bytes), ..self }
+        Self { assembler: self.assembler.with_limit(bytes), ..self }
     }
 
-    /// Starts from an id that was heard earlier.
+    /// Starts with the id of an event that was received earlier.
     #[must_use]
     pub fn with_last_event_id(self, id: &EventId) -> Self {
         Self { last_event_id: id.as_str().to_owned(), ..self }
     }
 
-    /// Where a client resumes that loses its connection now. Empty if no event
-    /// had an id yet, or if the last one had an empty id.
+    /// Where a client resumes if it loses its connection now. Empty if no event had
+    /// an id yet, or if the last id was empty.
     pub fn last_event_id(&self) -> &str {
         &self.last_event_id
     }
 
-    /// Takes from `input` up to the next thing heard. `None` says that `input`
-    /// is used up and that more is needed.
+    /// Takes bytes from `input` up to the end of the next event, comment or field
+    /// that acts by itself, and returns that. `None` if `input` is used up.
     ///
     /// # Errors
     ///
-    /// When an event outgrows the limit, once for each such event. Nothing is
-    /// heard of the rest of it; decode on for the event after it.
+    /// If an event is larger than the limit, once for each such event. The rest of
+    /// it is skipped: go on to decode the next one.
     #[inline]
     pub fn decode<'d, 'i: 'd>(
         &'d mut self,
         input: &mut &'i [u8],
     ) -> Result<Option<Decoded<'d>>, EventTooLarge> {
-        if self.pieces.take_byte(input) {
+        if self.assembler.take_byte(input) {
             return Ok(None);
         }
         self.decode_event(input)
     }
 
-    /// Kept out of [`decode`](Self::decode), which is small enough to become part
-    /// of the caller's loop.
+    /// Apart from [`decode`](Self::decode), so that that can be inlined.
     fn decode_event<'d, 'i: 'd>(
         &'d mut self,
         input: &mut &'i [u8],
     ) -> Result<Option<Decoded<'d>>, EventTooLarge> {
-        if self.pieces.begin_event(input) {
-            match Whole::take(input, self.pieces.limit()) {
-                Ok(event) => return Ok(Some(Decoded::Message(self.tell_whole(event)))),
-                Err(Unfit::Cut) => return self.pieces.begin_line(input).map(|()| None),
-                Err(Unfit::Other) => {}
+        if self.assembler.begin_event(input) {
+            match WholeEvent::take(input, self.assembler.limit()) {
+                Ok(event) => return Ok(Some(Decoded::Message(self.take_whole_event(event)))),
+                Err(NotWhole::Cut) => return self.assembler.hold_line(input).map(|()| None),
+                Err(NotWhole::Other) => {}
             }
         }
         self.decode_pieces(input)
     }
 
-    /// Kept out of [`decode_event`](Self::decode_event), where it is the rare case.
+    /// Apart from [`decode_event`](Self::decode_event), where it is the rare case.
     #[inline(never)]
     fn decode_pieces<'d, 'i: 'd>(
         &'d mut self,
         input: &mut &'i [u8],
     ) -> Result<Option<Decoded<'d>>, EventTooLarge> {
-        Ok(self.pieces.find(input)?.map(|found| self.tell(found)))
+        Ok(self.assembler.find(input)?.map(|item| self.resolve(item)))
     }
 
-    /// Forgets all of a stream that ended but the last event id, and awaits
-    /// another from its beginning. An event that was not ended by a blank line
-    /// is never heard.
+    /// Prepares for another stream from its beginning. Only the last event id is kept;
+    /// an event without its blank line is dropped.
     pub fn restart(&mut self) {
-        self.pieces.clear();
+        self.assembler.clear();
     }
 
     #[inline]
-    fn tell_whole<'d, 'i: 'd>(&'d mut self, event: Whole<'i>) -> Message<'d> {
+    fn take_whole_event<'d, 'i: 'd>(&'d mut self, event: WholeEvent<'i>) -> Message<'d> {
         if let Some(id) = event.id {
             self.last_event_id.clear();
             self.last_event_id.push_str(id);
@@ -138,19 +135,19 @@ impl Decoder {
         Message { name: event.name, data: event.data, last_event_id: &self.last_event_id }
     }
 
-    fn tell<'d, 'i: 'd>(&'d mut self, found: Found<'i>) -> Decoded<'d> {
+    fn resolve<'d, 'i: 'd>(&'d mut self, item: Item<'i>) -> Decoded<'d> {
         // The last event id is committed at the blank line.
-        if let Some(id) = self.pieces.ended_id() {
+        if let Some(id) = self.assembler.ended_id() {
             text::write(&mut self.last_event_id, id);
         }
-        match found {
-            Found::Message => {
-                let (name, data) = self.pieces.read();
+        match item {
+            Item::Message => {
+                let (name, data) = self.assembler.read();
                 Decoded::Message(Message { name, data, last_event_id: &self.last_event_id })
             }
-            Found::Comment(comment) => Decoded::Comment(self.pieces.read_comment(comment)),
-            Found::Retry(delay) => Decoded::Retry(delay),
-            Found::LastEventId => Decoded::LastEventId(&self.last_event_id),
+            Item::Comment(comment) => Decoded::Comment(self.assembler.read_comment(comment)),
+            Item::Retry(delay) => Decoded::Retry(delay),
+            Item::LastEventId => Decoded::LastEventId(&self.last_event_id),
         }
     }
 }

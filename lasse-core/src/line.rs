@@ -1,28 +1,28 @@
-//! Line endings: the one place that knows them.
+//! Lines and their endings: LF, CR LF and CR (HTML 9.2.6).
 
 use memchr::memchr2;
 
-/// Splits a stream that comes in pieces into lines.
+/// Splits a stream that arrives in pieces into lines.
 ///
-/// A CR at the very end of a piece ends its line at once; what is remembered is
-/// that a LF at the beginning of the next piece ends nothing more.
+/// A CR at the end of a piece ends its line at once. A LF at the beginning of the
+/// next piece then belongs to it.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Splitter {
+pub(crate) struct LineSplitter {
     after_cr: bool,
 }
 
-impl Splitter {
-    /// Takes the next line off `input`, and its ending with it. `None` if no
-    /// line ends there: what is left of `input` then begins one.
+impl LineSplitter {
+    /// Takes the next line with its ending from `input`. `None` if no line ends
+    /// there: the rest of `input` is the beginning of one.
     #[inline]
     pub(crate) fn split<'i>(&mut self, input: &mut &'i [u8]) -> Option<&'i [u8]> {
-        self.split_at(input, first_near_end)
+        self.split_at(input, find_near_ending)
     }
 
-    /// The same as [`split`](Self::split), for a line that is likely to be long.
+    /// The same as [`split`](Self::split), faster for a long line.
     #[inline]
     pub(crate) fn split_long<'i>(&mut self, input: &mut &'i [u8]) -> Option<&'i [u8]> {
-        self.split_at(input, first_end)
+        self.split_at(input, find_ending)
     }
 
     #[inline]
@@ -32,22 +32,22 @@ impl Splitter {
         find: impl FnOnce(&[u8]) -> Option<usize>,
     ) -> Option<&'i [u8]> {
         if self.after_cr {
-            self.skip_second_half(input);
+            self.skip_lf(input);
         }
-        let found = Break::at(input, find(input)?)?;
+        let found = LineEnding::at(input, find(input)?)?;
         let (line, rest) = (input.get(..found.end)?, input.get(found.next..)?);
-        self.after_cr = found.is_cr && rest.is_empty();
+        self.after_cr = found.is_lone_cr && rest.is_empty();
         *input = rest;
         Some(line)
     }
 
-    /// Whether the next piece may begin with the second half of a CR LF.
+    /// Whether a LF at the beginning of the next piece belongs to a CR before it.
     #[inline]
-    pub(crate) fn is_within_pair(self) -> bool {
+    pub(crate) fn is_after_cr(self) -> bool {
         self.after_cr
     }
 
-    fn skip_second_half(&mut self, input: &mut &[u8]) {
+    fn skip_lf(&mut self, input: &mut &[u8]) {
         if let Some((first, rest)) = input.split_first() {
             self.after_cr = false;
             if *first == b'\n' {
@@ -57,30 +57,30 @@ impl Splitter {
     }
 }
 
-/// Whether `byte` ends a line, perhaps with the next one.
+/// Whether `byte` ends a line, alone or as a part of CR LF.
 #[inline]
-pub(crate) fn is_end(byte: u8) -> bool {
+pub(crate) fn is_ending(byte: u8) -> bool {
     matches!(byte, b'\r' | b'\n')
 }
 
-/// Where the first line of `text` ends; `None` if no line ends here. An empty
-/// one is told at a glance.
+/// The offset of the first line ending in `text`. An empty line is found without a
+/// search.
 #[inline]
-pub(crate) fn first_end(text: &[u8]) -> Option<usize> {
+pub(crate) fn find_ending(text: &[u8]) -> Option<usize> {
     if text.starts_with(b"\n") { Some(0) } else { memchr2(b'\r', b'\n', text) }
 }
 
-/// The same as [`first_end`], for where lines are short: a look at the first few
-/// bytes costs less than a call of memchr.
+/// The same as [`find_ending`], faster for short lines: to scan a few bytes costs
+/// less than a call of memchr.
 #[inline]
-pub(crate) fn first_near_end(text: &[u8]) -> Option<usize> {
+pub(crate) fn find_near_ending(text: &[u8]) -> Option<usize> {
     let mut far = 0;
-    while far < NEAR {
+    while far < SCANNED {
         let rest = text.get(far..)?;
         let Some(word) = rest.first_chunk() else {
-            return rest.iter().position(|byte| is_end(*byte)).map(|end| far + end);
+            return rest.iter().position(|byte| is_ending(*byte)).map(|end| far + end);
         };
-        let ends = ends_in_word(u64::from_le_bytes(*word));
+        let ends = endings_in_word(u64::from_le_bytes(*word));
         if ends != 0 {
             return Some(far + ends.trailing_zeros() as usize / 8);
         }
@@ -89,80 +89,77 @@ pub(crate) fn first_near_end(text: &[u8]) -> Option<usize> {
     memchr2(b'\r', b'\n', text.get(far..)?).map(|end| far + end)
 }
 
-/// Whether `text` is short and no line ends in it. Only to say so takes less than
-/// to say where.
+/// Whether `text` is short and has no line ending. This costs less than to find the
+/// first one.
 #[inline]
 pub(crate) fn is_short_line(text: &[u8]) -> bool {
     let is_short = text.len() <= SHORT;
     let Some(last) = text.last_chunk().filter(|_| is_short) else { return false };
     let mut rest = text;
     while let Some((block, after)) = rest.split_first_chunk() {
-        if holds_end(block) {
+        if has_ending(block) {
             return false;
         }
         rest = after;
     }
-    !holds_end(last)
+    !has_ending(last)
 }
 
-/// Without a branch, so that a compiler can look at all bytes at once.
+/// Has no branches, so that the compiler can compare all bytes at once.
 #[inline]
-fn holds_end(block: &[u8; 16]) -> bool {
+fn has_ending(block: &[u8; 16]) -> bool {
     block.iter().fold(0, |has, byte| has | u8::from(*byte == b'\n') | u8::from(*byte == b'\r')) != 0
 }
 
-/// The place of a line ending.
+/// A line ending in a text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Break {
-    /// The offset of the line ending, hence the length of the line.
+pub(crate) struct LineEnding {
+    /// The offset of the line ending, which is the length of the line.
     pub(crate) end: usize,
-    /// The offset of what follows the line ending.
+    /// The offset of the next line.
     pub(crate) next: usize,
-    /// Whether it is a CR alone, which a LF may yet make a pair if `text` ends
-    /// here.
-    pub(crate) is_cr: bool,
+    /// Whether it is a CR without LF. If the text ends there, a LF can still
+    /// follow.
+    pub(crate) is_lone_cr: bool,
 }
 
-impl Break {
-    /// The line ending at the offset `end`.
-    ///
-    /// LF, CR LF and CR each end a line (HTML, "Parsing an event stream"). A CR at
-    /// the very end of `text` ends the line by itself: a [`Splitter`] drops the LF
-    /// that may follow.
+impl LineEnding {
+    /// The line ending at the offset `end`. A CR at the end of `text` counts as a
+    /// whole ending: a [`LineSplitter`] drops the LF that can follow.
     #[inline]
     pub(crate) fn at(text: &[u8], end: usize) -> Option<Self> {
-        let (is_cr, len) = match text.get(end..)? {
+        let (is_lone_cr, len) = match text.get(end..)? {
             [b'\r', b'\n', ..] => (false, 2),
             [b'\r', ..] => (true, 1),
             _ => (false, 1),
         };
-        Some(Self { end, next: end + len, is_cr })
+        Some(Self { end, next: end + len, is_lone_cr })
     }
 }
 
-/// The highest bit of the lowest byte that ends a line, and perhaps of others
-/// above it.
+/// The highest bit of the lowest byte that is LF or CR, if there is one. Bits above
+/// it have no meaning.
 #[inline]
-fn ends_in_word(word: u64) -> u64 {
+fn endings_in_word(word: u64) -> u64 {
     const ONES: u64 = u64::MAX / 255;
     let (lf, cr) = (word ^ (ONES * 0x0a), word ^ (ONES * 0x0d));
     let zero_in = |word: u64| word.wrapping_sub(ONES) & !word;
     (zero_in(lf) | zero_in(cr)) & (ONES << 7)
 }
 
-/// The first line of `text`, and what comes after its ending; `None` if no line
-/// ends here. An empty line is told at a glance.
+/// The first line of `text`, and the text after its ending. `None` if there is no
+/// line ending.
 #[inline]
 pub(crate) fn split_line(text: &[u8]) -> Option<(&[u8], &[u8])> {
     if let [b'\n', rest @ ..] = text {
         return Some((&[], rest));
     }
-    let found = Break::at(text, first_end(text)?)?;
+    let found = LineEnding::at(text, find_ending(text)?)?;
     Some((text.get(..found.end)?, text.get(found.next..)?))
 }
 
-/// The lines of `text`, of which there is always one: unlike [`str::lines`], a
-/// trailing line ending leaves an empty last line, so that no text is lost.
+/// The lines of `text`, at least one. Unlike with [`str::lines`], a line ending at
+/// the end is followed by an empty line, so that no text is lost.
 pub(crate) fn lines(text: &[u8]) -> impl Iterator<Item = &[u8]> {
     let mut rest = Some(text);
     core::iter::from_fn(move || {
@@ -173,11 +170,10 @@ pub(crate) fn lines(text: &[u8]) -> impl Iterator<Item = &[u8]> {
     })
 }
 
-/// How many bytes are looked at before memchr is called.
-const NEAR: usize = 16;
+/// How many bytes are scanned before memchr is called.
+const SCANNED: usize = 16;
 
-/// How long a text may be for which a call of memchr takes longer than to look
-/// at all of its blocks.
+/// Up to which length a comparison of all blocks is faster than a call of memchr.
 const SHORT: usize = 256;
 
 #[cfg(test)]
@@ -202,9 +198,9 @@ mod tests {
     }
 
     #[test]
-    fn a_pair_that_was_cut_in_two_ends_one_line() {
+    fn a_cr_lf_that_is_cut_in_two_ends_one_line() {
         let split = |pieces: &[&'static [u8]]| {
-            let mut splitter = Splitter::default();
+            let mut splitter = LineSplitter::default();
             let mut lines = Vec::new();
             for piece in pieces {
                 let mut input = *piece;
@@ -223,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn a_short_line_is_known_wherever_it_would_end() {
+    fn a_line_ending_is_found_anywhere_in_a_short_text() {
         for len in 16..=SHORT {
             let mut text = b"x".repeat(len);
             assert!(is_short_line(&text), "{len}");
@@ -238,8 +234,8 @@ mod tests {
     }
 
     #[test]
-    fn other_separators_of_unicode_are_text() {
+    fn other_line_separators_of_unicode_are_text() {
         let text = "a\u{b}b\u{c}c\u{85}d\u{2028}e\u{2029}f";
-        assert_eq!(first_end(text.as_bytes()), None);
+        assert_eq!(find_ending(text.as_bytes()), None);
     }
 }

@@ -1,12 +1,12 @@
-//! A point on the caller's monotonic clock.
+//! Points in time on the caller's clock.
 
 use core::ops::Add;
 use core::time::Duration;
 
-/// A point in time, in nanoseconds on a clock of the caller's.
+/// A point in time, in nanoseconds on the caller's clock.
 ///
-/// The core never reads a clock: whoever drives it says what time it is. Any
-/// clock that does not run backwards will do, wherever it starts.
+/// The core never reads a clock: the driver passes the time. Any monotonic clock
+/// works, wherever its zero is.
 ///
 /// # Examples
 ///
@@ -27,18 +27,18 @@ impl Instant {
         Self(nanos)
     }
 
-    /// How many nanoseconds lie between the clock's zero and this point.
+    /// The nanoseconds between the clock's zero and this point.
     pub const fn as_nanos(self) -> u64 {
         self.0
     }
 
-    /// How long ago `earlier` was; nothing, if it is yet to come.
+    /// The time from `earlier` to this point; zero, if `earlier` is later.
     pub const fn saturating_duration_since(self, earlier: Self) -> Duration {
         Duration::from_nanos(self.0.saturating_sub(earlier.0))
     }
 }
 
-/// Stops at the end of time, some 584 years after the clock's zero.
+/// Saturates at the latest point, some 584 years after the clock's zero.
 impl Add<Duration> for Instant {
     type Output = Self;
 
@@ -54,12 +54,12 @@ mod std_clock {
 
     use super::{Duration, Instant};
 
-    /// The first instant that was converted; all others are counted from it,
-    /// in both directions.
+    /// The first instant that was converted. All others are counted from it,
+    /// forwards and backwards.
     static ANCHOR: OnceLock<std::time::Instant> = OnceLock::new();
 
-    /// Where the anchor lies: far from zero, so that a clock which was paused
-    /// before the anchor was cast still moves.
+    /// The anchor in nanoseconds: far from zero, so that a clock that was paused
+    /// before the anchor was set still advances.
     const OFFSET: u64 = 1 << 62;
 
     impl From<std::time::Instant> for Instant {
@@ -76,22 +76,21 @@ mod std_clock {
         }
     }
 
-    /// Of no use but to wait for: a point so far ahead that std cannot tell it
-    /// comes back as a year after the anchor, and one so far back as the anchor.
+    /// For deadlines only: a point that is too late for std becomes a year after the
+    /// first instant that was converted, and one that is too early becomes that instant.
     impl From<Instant> for std::time::Instant {
         fn from(time: Instant) -> Self {
             let anchor = *ANCHOR.get_or_init(clock);
-            let (ahead, back) = (time.0.saturating_sub(OFFSET), OFFSET.saturating_sub(time.0));
-            if back > 0 {
-                return anchor.checked_sub(Duration::from_nanos(back)).unwrap_or(anchor);
+            let (after, before) = (time.0.saturating_sub(OFFSET), OFFSET.saturating_sub(time.0));
+            if before > 0 {
+                return anchor.checked_sub(Duration::from_nanos(before)).unwrap_or(anchor);
             }
-            let point = anchor.checked_add(Duration::from_nanos(ahead));
+            let point = anchor.checked_add(Duration::from_nanos(after));
             point.unwrap_or_else(|| anchor + Duration::from_secs(365 * 24 * 60 * 60))
         }
     }
 
-    /// Reads std's clock, which only happens to who asks for a std instant
-    /// before having given one.
+    /// Reads std's clock. This only happens if no instant of std was converted before.
     #[expect(clippy::disallowed_methods, reason = "an anchor must be some instant, any instant")]
     fn clock() -> std::time::Instant {
         std::time::Instant::now()
@@ -117,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn the_end_of_time_is_not_passed() {
+    fn an_addition_saturates() {
         assert_eq!(Instant::from_nanos(1) + Duration::MAX, Instant::from_nanos(u64::MAX));
     }
 }

@@ -1,4 +1,4 @@
-//! The rules of a client, each by the call that shows it.
+//! The rules of the client, each with a literal time.
 
 #![cfg(feature = "http")]
 
@@ -29,7 +29,7 @@ fn stream() -> Response<()> {
     head(200, &[("content-type", "text/event-stream")])
 }
 
-/// Polls with no jitter at all.
+/// Polls without jitter.
 fn poll(client: &mut Client, now: Instant) -> ClientOutput {
     client.poll_output(now, 0)
 }
@@ -67,15 +67,15 @@ fn closed(client: &mut Client, now: Instant) -> ClientClosed {
 }
 
 /// The data of the messages in `bytes`.
-fn hear(client: &mut Client, bytes: &[u8], now: Instant) -> Vec<String> {
+fn receive(client: &mut Client, bytes: &[u8], now: Instant) -> Vec<String> {
     let mut input = bytes;
-    let mut heard = Vec::new();
+    let mut messages = Vec::new();
     while let Some(decoded) = client.handle_bytes(&mut input, now).unwrap() {
         if let Decoded::Message(message) = decoded {
-            heard.push(message.data().to_string());
+            messages.push(message.data().to_string());
         }
     }
-    heard
+    messages
 }
 
 fn last_event_id(request: &Request<Bytes>) -> Option<&[u8]> {
@@ -83,7 +83,7 @@ fn last_event_id(request: &Request<Bytes>) -> Option<&[u8]> {
 }
 
 #[test]
-fn it_asks_for_a_stream_that_no_cache_answers() {
+fn the_first_request_accepts_a_stream_and_no_cached_answer() {
     let request = connect(&mut client(), at(0));
     assert_eq!(request.method(), Method::GET);
     assert_eq!(request.headers()["accept"], "text/event-stream");
@@ -92,7 +92,7 @@ fn it_asks_for_a_stream_that_no_cache_answers() {
 }
 
 #[test]
-fn method_headers_and_body_are_sent_each_time() {
+fn method_headers_and_body_are_sent_with_each_request() {
     let template = Request::builder()
         .method("REPORT")
         .uri("http://a/")
@@ -111,7 +111,7 @@ fn method_headers_and_body_are_sent_each_time() {
 }
 
 #[test]
-fn it_is_open_from_the_head_to_the_loss() {
+fn the_client_is_open_from_the_head_to_the_failure() {
     let mut client = client();
     assert!(!client.is_open());
     connect(&mut client, at(0));
@@ -123,23 +123,23 @@ fn it_is_open_from_the_head_to_the_loss() {
 }
 
 #[test]
-fn a_stream_that_ends_is_asked_for_again_from_the_last_event_on() {
+fn the_client_reconnects_with_the_last_event_id() {
     let mut client = client();
     open(&mut client, at(0));
-    assert_eq!(hear(&mut client, b"id: 1\ndata: a\n\n", at(1)), ["a"]);
+    assert_eq!(receive(&mut client, b"id: 1\ndata: a\n\n", at(1)), ["a"]);
     client.handle_end(at(10));
     assert_eq!(waits_until(&mut client, at(10)), at(13));
     assert_eq!(last_event_id(&open(&mut client, at(13))), Some(b"1".as_slice()));
 }
 
 #[test]
-fn the_id_is_kept_when_later_events_have_none() {
+fn an_id_is_kept_when_later_events_have_none() {
     let mut client = client();
     open(&mut client, at(0));
-    hear(&mut client, b"id: 1\ndata: a\n\ndata: b\n\n", at(1));
+    receive(&mut client, b"id: 1\ndata: a\n\ndata: b\n\n", at(1));
     client.handle_end(at(1));
     assert_eq!(last_event_id(&open(&mut client, at(4))), Some(b"1".as_slice()));
-    hear(&mut client, b"data: c\n\n", at(5));
+    receive(&mut client, b"data: c\n\n", at(5));
     client.handle_end(at(40));
     assert_eq!(last_event_id(&connect(&mut client, at(43))), Some(b"1".as_slice()));
 }
@@ -148,16 +148,16 @@ fn the_id_is_kept_when_later_events_have_none() {
 fn an_empty_id_sends_no_header() {
     let mut client = client().with_last_event_id(&EventId::from(1));
     assert_eq!(last_event_id(&open(&mut client, at(0))), Some(b"1".as_slice()));
-    hear(&mut client, b"id\ndata: a\n\n", at(1));
+    receive(&mut client, b"id\ndata: a\n\n", at(1));
     client.handle_end(at(1));
     assert_eq!(last_event_id(&connect(&mut client, at(4))), None);
 }
 
 #[test]
-fn an_id_goes_back_as_it_came() {
+fn an_id_in_utf_8_is_sent_unchanged() {
     let mut client = client();
     open(&mut client, at(0));
-    hear(&mut client, "id: Zürich, 🦀\n\n".as_bytes(), at(1));
+    receive(&mut client, "id: Zürich, 🦀\n\n".as_bytes(), at(1));
     client.handle_end(at(1));
     let request = connect(&mut client, at(4));
     assert_eq!(last_event_id(&request), Some("Zürich, 🦀".as_bytes()));
@@ -167,61 +167,61 @@ fn an_id_goes_back_as_it_came() {
 fn an_id_that_http_cannot_carry_is_not_sent() {
     let mut client = client();
     open(&mut client, at(0));
-    hear(&mut client, b"id: a\x01b\n\n", at(1));
+    receive(&mut client, b"id: a\x01b\n\n", at(1));
     client.handle_end(at(1));
     assert_eq!(last_event_id(&connect(&mut client, at(4))), None);
 }
 
 #[test]
-fn a_last_event_id_of_the_first_request_is_where_it_starts() {
+fn the_last_event_id_of_the_given_request_is_sent_and_replaced() {
     let template = Request::get("http://a/").header("last-event-id", "7");
     let mut client = Client::new(template.body(Bytes::new()).unwrap());
     assert_eq!(client.last_event_id(), "7");
     assert_eq!(last_event_id(&open(&mut client, at(0))), Some(b"7".as_slice()));
-    hear(&mut client, b"id: 8\n\n", at(1));
+    receive(&mut client, b"id: 8\n\n", at(1));
     client.handle_end(at(1));
     assert_eq!(last_event_id(&connect(&mut client, at(4))), Some(b"8".as_slice()));
 }
 
 #[test]
-fn an_event_that_was_cut_off_is_never_heard() {
+fn an_event_that_is_cut_off_is_dropped() {
     let mut client = client();
     open(&mut client, at(0));
-    hear(&mut client, b"id: 1\ndata: a\n\nid: 2\ndata: b\n", at(1));
+    receive(&mut client, b"id: 1\ndata: a\n\nid: 2\ndata: b\n", at(1));
     client.handle_error(at(1));
     assert_eq!(last_event_id(&open(&mut client, at(4))), Some(b"1".as_slice()));
-    assert_eq!(hear(&mut client, b"\xef\xbb\xbfdata: c\n\n", at(5)), ["c"]);
+    assert_eq!(receive(&mut client, b"\xef\xbb\xbfdata: c\n\n", at(5)), ["c"]);
 }
 
 #[test]
-fn what_the_server_asks_for_by_retry_is_how_long_it_waits() {
+fn the_client_waits_for_the_time_of_retry() {
     let mut client = client();
     open(&mut client, at(0));
-    hear(&mut client, b"retry: 7000\nid: 1\n\n", at(1));
+    receive(&mut client, b"retry: 7000\nid: 1\n\n", at(1));
     client.handle_end(at(10));
     assert_eq!(waits_until(&mut client, at(10)), at(17));
 }
 
 #[test]
-fn retry_zero_is_no_tight_loop() {
+fn retry_zero_does_not_make_a_tight_loop() {
     let mut client = client();
     let mut now = at(0);
     for round in 0..20 {
         let before = now;
         open(&mut client, now);
-        hear(&mut client, b"retry: 0\nid: 1\ndata: again\n\n", now);
+        receive(&mut client, b"retry: 0\nid: 1\ndata: again\n\n", now);
         client.handle_end(now);
         now = waits_until(&mut client, now);
         let waited = now.saturating_duration_since(before);
         assert!(waited >= Duration::from_millis(500), "round {round}: {waited:?}");
         if round > 10 {
-            assert!(waited >= Duration::from_secs(60), "nothing new comes: {waited:?}");
+            assert!(waited >= Duration::from_secs(60), "nothing new arrives: {waited:?}");
         }
     }
 }
 
 #[test]
-fn failures_double_the_wait_and_a_stream_that_brings_something_ends_that() {
+fn failures_double_the_wait_until_a_stream_brings_something_new() {
     let mut client = client();
     let mut now = at(0);
     let mut waits = Vec::new();
@@ -234,13 +234,13 @@ fn failures_double_the_wait_and_a_stream_that_brings_something_ends_that() {
     }
     assert_eq!(waits, [3, 6, 12, 24, 48, 60]);
     open(&mut client, now);
-    hear(&mut client, b"id: 1\n\n", now);
+    receive(&mut client, b"id: 1\n\n", now);
     client.handle_end(now);
     assert_eq!(waits_until(&mut client, now), now + Duration::from_secs(3));
 }
 
 #[test]
-fn a_quiet_stream_that_lived_ends_the_doubling_too() {
+fn failures_double_the_wait_until_a_stream_is_open_for_long() {
     let mut client = client();
     for _ in 0..2 {
         let until = match poll(&mut client, at(0)) {
@@ -258,22 +258,22 @@ fn a_quiet_stream_that_lived_ends_the_doubling_too() {
 }
 
 #[test]
-fn a_stream_without_ids_that_brings_events_is_asked_for_at_the_same_pace() {
+fn a_stream_of_events_without_ids_is_a_success() {
     let mut client = client();
     for round in 0..5 {
         let now = at(3 * round);
         open(&mut client, now);
-        hear(&mut client, b"data: poll\n\n", now);
+        receive(&mut client, b"data: poll\n\n", now);
         client.handle_end(now);
         assert_eq!(waits_until(&mut client, now), at(3 * round + 3));
     }
 }
 
 #[test]
-fn jitter_is_drawn_once_for_each_wait() {
+fn each_wait_has_its_own_jitter() {
     let mut client = client().with_backoff(Backoff::new().with_jitter(100));
     open(&mut client, at(0));
-    hear(&mut client, b"id: 1\n\n", at(0));
+    receive(&mut client, b"id: 1\n\n", at(0));
     client.handle_end(at(0));
     let until = Instant::from_nanos(4_500_000_000);
     assert!(matches!(client.poll_output(at(0), 1 << 63), ClientOutput::Wait(u) if u == until));
@@ -281,18 +281,18 @@ fn jitter_is_drawn_once_for_each_wait() {
 }
 
 #[test]
-fn silence_is_given_up_and_any_byte_breaks_it() {
+fn a_silent_connection_is_closed_and_any_byte_extends_it() {
     let mut client = client().with_read_timeout(Duration::from_secs(20));
     open(&mut client, at(0));
-    hear(&mut client, b"id: 1\n\n", at(1));
-    hear(&mut client, b":", at(19));
+    receive(&mut client, b"id: 1\n\n", at(1));
+    receive(&mut client, b":", at(19));
     assert!(matches!(poll(&mut client, at(38)), ClientOutput::Listen(Some(end)) if end == at(39)));
     assert_eq!(waits_until(&mut client, at(39)), at(42));
-    assert_eq!(hear(&mut client, b"data: late\n\n", at(40)), [""; 0]);
+    assert_eq!(receive(&mut client, b"data: late\n\n", at(40)), [""; 0]);
 }
 
 #[test]
-fn a_head_that_does_not_come_is_given_up_too() {
+fn the_read_timeout_includes_the_head() {
     let mut client = client().with_read_timeout(Duration::from_secs(20));
     connect(&mut client, at(0));
     assert!(matches!(poll(&mut client, at(5)), ClientOutput::Listen(Some(end)) if end == at(20)));
@@ -300,7 +300,7 @@ fn a_head_that_does_not_come_is_given_up_too() {
 }
 
 #[test]
-fn after_204_it_never_comes_back() {
+fn a_204_closes_the_client() {
     let mut client = client();
     connect(&mut client, at(0));
     client.handle_head(&head(204, &[]), at(0));
@@ -310,7 +310,7 @@ fn after_204_it_never_comes_back() {
 }
 
 #[test]
-fn another_status_ends_it_like_a_browser() {
+fn any_other_status_closes_the_client_as_in_browsers() {
     for status in [201, 205, 304, 400, 401, 404, 429, 500, 503] {
         let mut client = client();
         connect(&mut client, at(0));
@@ -321,7 +321,7 @@ fn another_status_ends_it_like_a_browser() {
 }
 
 #[test]
-fn it_can_come_back_after_503_and_429_when_it_is_told_to() {
+fn statuses_503_and_429_can_be_retried() {
     let mut client = client().with_retried_statuses();
     connect(&mut client, at(0));
     client.handle_head(&head(503, &[("retry-after", "40")]), at(0));
@@ -335,7 +335,7 @@ fn it_can_come_back_after_503_and_429_when_it_is_told_to() {
 }
 
 #[test]
-fn it_gives_up_after_as_many_failures_as_allowed() {
+fn the_client_stops_after_the_allowed_failures() {
     let mut client = client().with_max_failures(2);
     connect(&mut client, at(0));
     client.handle_error(at(0));
@@ -348,7 +348,7 @@ fn it_gives_up_after_as_many_failures_as_allowed() {
 fn zero_allowed_failures_act_as_one_and_only_failures_count() {
     let mut client = client().with_max_failures(0);
     open(&mut client, at(0));
-    hear(&mut client, b"id: 1\n\n", at(0));
+    receive(&mut client, b"id: 1\n\n", at(0));
     client.handle_end(at(0));
     open(&mut client, at(3));
     client.handle_error(at(3));
@@ -380,7 +380,7 @@ fn a_server_cannot_make_the_client_wait_longer_than_its_limit() {
     const HOUR: u64 = 3600;
     let mut client = client().with_retried_statuses();
     open(&mut client, at(0));
-    hear(&mut client, b"retry: 18446744073709551615\nid: 1\n\n", at(0));
+    receive(&mut client, b"retry: 18446744073709551615\nid: 1\n\n", at(0));
     client.handle_end(at(0));
     assert_eq!(waits_until(&mut client, at(0)), at(HOUR));
     for (after, least) in [("18446744073709551615", HOUR), ("99999999999999999999", HOUR)] {
@@ -392,11 +392,11 @@ fn a_server_cannot_make_the_client_wait_longer_than_its_limit() {
     let backoff = Backoff::new().with_max_server_delay(Duration::from_secs(10));
     let mut client = self::client().with_backoff(backoff).with_retry(Duration::from_secs(20));
     open(&mut client, at(0));
-    hear(&mut client, b"id: 1\n\n", at(0));
+    receive(&mut client, b"id: 1\n\n", at(0));
     client.handle_end(at(0));
     assert_eq!(waits_until(&mut client, at(0)), at(20), "the user's own delay has no limit");
     open(&mut client, at(20));
-    hear(&mut client, b"id: 2\nretry: 15000\n\n", at(20));
+    receive(&mut client, b"id: 2\nretry: 15000\n\n", at(20));
     client.handle_end(at(20));
     assert_eq!(waits_until(&mut client, at(20)), at(30));
 }
@@ -490,7 +490,7 @@ fn without_a_floor_failures_still_double_the_wait_from_a_millisecond() {
 fn a_client_that_runs_once_ends_with_its_stream() {
     let mut client = Client::once(get("http://a/events"));
     open(&mut client, at(0));
-    assert_eq!(hear(&mut client, b"id: 1\ndata: a\n\n", at(1)), ["a"]);
+    assert_eq!(receive(&mut client, b"id: 1\ndata: a\n\n", at(1)), ["a"]);
     client.handle_end(at(2));
     assert_eq!(closed(&mut client, at(2)), ClientClosed::Ended);
     assert_eq!(client.last_event_id(), "1");
@@ -521,7 +521,7 @@ fn a_client_that_runs_once_never_sends_its_request_again() {
 }
 
 #[test]
-fn a_page_is_no_stream() {
+fn a_response_of_another_type_closes_the_client() {
     let mut client = client();
     connect(&mut client, at(0));
     client.handle_head(&head(200, &[("content-type", "text/html")]), at(0));
@@ -538,7 +538,7 @@ fn redirect(client: &mut Client, status: u16, location: &str) -> Request<Bytes> 
 }
 
 #[test]
-fn a_redirect_is_followed_at_once_and_forgotten_unless_it_is_permanent() {
+fn a_redirect_is_followed_at_once_and_kept_only_if_permanent() {
     for (status, later) in [
         (301, "http://a/new"),
         (302, "http://a/events"),
@@ -550,7 +550,7 @@ fn a_redirect_is_followed_at_once_and_forgotten_unless_it_is_permanent() {
         connect(&mut client, at(0));
         assert_eq!(redirect(&mut client, status, "/new").uri(), "http://a/new");
         client.handle_head(&stream(), at(0));
-        hear(&mut client, b"id: 1\n\n", at(0));
+        receive(&mut client, b"id: 1\n\n", at(0));
         client.handle_end(at(1));
         let again = connect(&mut client, at(4));
         assert_eq!(again.uri(), later, "{status}");
@@ -559,7 +559,7 @@ fn a_redirect_is_followed_at_once_and_forgotten_unless_it_is_permanent() {
 }
 
 #[test]
-fn what_comes_after_a_temporary_redirect_is_temporary() {
+fn a_permanent_redirect_after_a_temporary_one_is_temporary() {
     let mut client = client();
     connect(&mut client, at(0));
     redirect(&mut client, 308, "/b");
@@ -570,7 +570,7 @@ fn what_comes_after_a_temporary_redirect_is_temporary() {
 }
 
 #[test]
-fn method_and_body_go_along_where_the_status_says_so() {
+fn method_and_body_are_repeated_where_the_status_allows_it() {
     for (status, method, expected) in [
         (301, "POST", "GET"),
         (302, "POST", "GET"),
@@ -596,7 +596,7 @@ fn method_and_body_go_along_where_the_status_says_so() {
 }
 
 #[test]
-fn secrets_stay_with_the_origin_they_were_given_for() {
+fn secrets_are_not_sent_to_another_origin() {
     let template = || {
         Request::get("http://a/")
             .header("authorization", "Bearer x")
@@ -615,7 +615,7 @@ fn secrets_stay_with_the_origin_they_were_given_for() {
         assert!(next.headers().contains_key("x-key"), "{location}");
     }
     client.handle_error(at(0));
-    assert!(!connect(&mut client, at(3)).headers().contains_key("cookie"), "nor later");
+    assert!(!connect(&mut client, at(3)).headers().contains_key("cookie"), "not later either");
 }
 
 #[test]
@@ -650,7 +650,7 @@ fn two_different_locations_are_not_followed() {
 }
 
 #[test]
-fn redirects_end_somewhere() {
+fn redirects_are_limited() {
     let mut client = client().with_max_redirects(3);
     connect(&mut client, at(0));
     for _ in 0..3 {
@@ -661,7 +661,7 @@ fn redirects_end_somewhere() {
 }
 
 #[test]
-fn a_redirect_without_a_way_ends_it() {
+fn a_redirect_that_leads_nowhere_closes_the_client() {
     for (headers, message) in [
         ([].as_slice(), "the redirect has no location"),
         (
@@ -682,7 +682,7 @@ fn an_event_that_is_too_large_does_not_end_the_stream() {
     open(&mut client, at(0));
     let mut input = b"data: 123456789\n\ndata: b\n\n".as_slice();
     assert!(client.handle_bytes(&mut input, at(0)).is_err());
-    assert_eq!(hear(&mut client, input, at(0)), ["b"]);
+    assert_eq!(receive(&mut client, input, at(0)), ["b"]);
 }
 
 #[test]
@@ -692,20 +692,20 @@ fn five_megabytes_are_one_event() {
     let mut stream = Vec::from(b"data: ".as_slice());
     stream.resize(5 << 20, b'x');
     stream.extend_from_slice(b"\n\n");
-    let heard: Vec<_> =
-        stream.chunks(1 << 16).flat_map(|chunk| hear(&mut client, chunk, at(0))).collect();
-    assert_eq!(heard.iter().map(String::len).collect::<Vec<_>>(), [(5 << 20) - 6]);
+    let messages: Vec<_> =
+        stream.chunks(1 << 16).flat_map(|chunk| receive(&mut client, chunk, at(0))).collect();
+    assert_eq!(messages.iter().map(String::len).collect::<Vec<_>>(), [(5 << 20) - 6]);
 }
 
 #[test]
-fn what_comes_at_the_wrong_time_changes_nothing() {
+fn input_at_the_wrong_time_is_ignored() {
     let mut client = client();
     client.handle_end(at(0));
     client.handle_head(&head(204, &[]), at(0));
-    assert_eq!(hear(&mut client, b"data: a\n\n", at(0)), [""; 0]);
+    assert_eq!(receive(&mut client, b"data: a\n\n", at(0)), [""; 0]);
     open(&mut client, at(0));
     client.handle_head(&head(204, &[]), at(0));
-    assert_eq!(hear(&mut client, b"id: 1\ndata: a\n\n", at(0)), ["a"]);
+    assert_eq!(receive(&mut client, b"id: 1\ndata: a\n\n", at(0)), ["a"]);
     client.handle_end(at(0));
     client.handle_end(at(2));
     assert_eq!(waits_until(&mut client, at(2)), at(3));

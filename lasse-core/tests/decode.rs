@@ -1,4 +1,4 @@
-//! What the decoder hears, against the standard's own words.
+//! The decoder against the standard, and against an oracle that follows it word by word.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use proptest::prelude::*;
 const MEBIBYTE: usize = 1 << 20;
 
 #[test]
-fn every_seed_says_what_it_says_at_every_cut() {
+fn every_seed_is_decoded_at_every_cut() {
     for seed in seeds() {
         for len in 1..=seed.wire.len() {
             let listener = Listener::default().hear_in_chunks(seed.wire, len);
@@ -27,7 +27,7 @@ fn every_seed_says_what_it_says_at_every_cut() {
 }
 
 #[test]
-fn the_oracle_knows_every_seed() {
+fn the_oracle_decodes_every_seed() {
     for seed in seeds() {
         assert_eq!(oracle::decode(seed.wire, "", MEBIBYTE), seed.heard, "{}", seed.name);
     }
@@ -40,11 +40,11 @@ fn a_cr_at_the_end_of_the_input_dispatches_at_once() {
     assert_eq!(listener.heard, [Heard::message("message", "a", "")]);
     listener.hear(b"\ndata: b\r");
     listener.hear(b"\r");
-    assert_eq!(listener.heard.len(), 2, "the LF was no second line ending");
+    assert_eq!(listener.heard.len(), 2, "the LF belongs to the CR");
 }
 
 #[test]
-fn the_next_connection_begins_with_the_last_event_id_and_nothing_else() {
+fn a_restart_keeps_only_the_last_event_id() {
     let mut listener = Listener::default();
     listener.hear(b"id: 1\ndata: a\n\nid: 2\nevent: x\ndata: never ended\ndata: cut he");
     listener.decoder.restart();
@@ -56,11 +56,11 @@ fn the_next_connection_begins_with_the_last_event_id_and_nothing_else() {
     listener.hear(b"data: c\r\n\r");
     listener.decoder.restart();
     listener.hear(b"\ndata: d\n\n");
-    assert_eq!(listener.heard.len(), 4, "a LF at the beginning is a blank line of its own");
+    assert_eq!(listener.heard.len(), 4, "after a restart, a LF is a blank line");
 }
 
 #[test]
-fn an_id_heard_earlier_is_carried_over() {
+fn an_id_from_an_earlier_stream_is_kept() {
     let id = EventId::from_static("41");
     let mut listener = Listener::new(Decoder::new().with_last_event_id(&id));
     assert_eq!(listener.decoder.last_event_id(), "41");
@@ -69,7 +69,7 @@ fn an_id_heard_earlier_is_carried_over() {
 }
 
 #[test]
-fn an_event_over_the_limit_is_an_error_once_and_the_next_one_is_heard() {
+fn an_event_over_the_limit_is_one_error_and_the_next_one_is_decoded() {
     let stream = b": before\nid: 1\ndata: 12345678\n: within\n\nid: 2\ndata: a\n\n";
     for len in 1..=stream.len() {
         let listener = Listener::new(Decoder::new().with_limit(16)).hear_in_chunks(stream, len);
@@ -80,14 +80,14 @@ fn an_event_over_the_limit_is_an_error_once_and_the_next_one_is_heard() {
 }
 
 #[test]
-fn the_limit_is_named_in_the_error() {
+fn the_error_names_the_limit() {
     let mut decoder = Decoder::new().with_limit(3);
     let error = decoder.decode(&mut b"data".as_slice()).unwrap_err();
-    assert_eq!(error.to_string(), "an event takes more than 3 bytes");
+    assert_eq!(error.to_string(), "an event is larger than the limit of 3 bytes");
 }
 
 #[test]
-fn comments_and_retries_for_years_are_no_large_event() {
+fn comments_and_retries_do_not_count_as_an_event() {
     let mut listener = Listener::new(Decoder::new().with_limit(32));
     listener.hear(b"data: a\n");
     for _ in 0..1000 {
@@ -98,7 +98,7 @@ fn comments_and_retries_for_years_are_no_large_event() {
 }
 
 #[test]
-fn what_is_heard_borrows_from_the_input() {
+fn events_and_comments_are_borrowed_from_the_input() {
     let wire = b"event: n\ndata: one line\nid: 7\n\n: and a comment\n".as_slice();
     let lies_within = |text: &str| wire.as_ptr_range().contains(&text.as_ptr());
     let (mut decoder, mut input) = (Decoder::new(), wire);
@@ -111,7 +111,7 @@ fn what_is_heard_borrows_from_the_input() {
 }
 
 #[test]
-fn a_message_becomes_an_event_to_send_on() {
+fn a_message_can_be_sent_on_as_an_event() {
     let mut decoder = Decoder::new();
     let mut input =
         b"id: 7\nevent: n\ndata: a\n\nevent: message\nid\ndata: b\n\nevent: \0\ndata\n\n"
@@ -125,8 +125,7 @@ fn a_message_becomes_an_event_to_send_on() {
     assert!(events[2].is_err(), "a name with NUL");
 }
 
-/// The time is bounded by the test's own patience: quadratic work on these would
-/// take hours.
+/// Has no time limit of its own: with quadratic work it would take hours.
 #[test]
 fn mebibytes_on_one_line_take_linear_time_in_chunks_of_any_size() {
     for (mebibytes, chunk) in [(1, 1), (8, 1024), (8, 65536)] {
@@ -144,7 +143,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(2000))]
 
     #[test]
-    fn any_stream_says_what_the_standard_says_wherever_it_is_cut(
+    fn any_stream_is_decoded_as_the_standard_says_wherever_it_is_cut(
         stream in streams(),
         cuts in cuts(),
         limit in prop_oneof![Just(MEBIBYTE), Just(usize::MAX), 0usize..40],
@@ -161,7 +160,7 @@ proptest! {
     }
 
     #[test]
-    fn what_is_encoded_is_decoded(
+    fn an_encoded_event_is_decoded(
         data in "(?s)[ -~\r\n:\\PC]{0,40}",
         name in proptest::option::of("[^\r\n\0]{1,8}"),
         id in proptest::option::of("[^\r\n\0]{0,8}"),

@@ -1,10 +1,10 @@
-//! What the encoder writes, against the table of seeds.
+//! The encoder against the table of seeds.
 
 use lasse_core::Frame;
 use lasse_testkit::seeds::seeds;
 
 #[test]
-fn every_seed_that_is_sent_is_sent_so() {
+fn every_seed_is_encoded_to_its_bytes() {
     let sent: Vec<_> = seeds().into_iter().filter(|seed| !seed.sent.is_empty()).collect();
     assert!(sent.len() > 10);
     for seed in sent {

@@ -65,7 +65,10 @@ fn an_event_over_the_limit_is_reported_and_the_next_one_is_printed() {
     let server = Foreign::start(Language::Node);
     let (status, stdout, stderr) = run(&[&server.uri("/large")]);
     assert_eq!((status, stdout.as_str()), (Some(0), "message: 1\n"), "{stderr}");
-    assert!(stderr.contains("\ndropped: an event takes more than 1048576 bytes\n"), "{stderr}");
+    assert!(
+        stderr.contains("\ndropped: an event is larger than the limit of 1048576 bytes\n"),
+        "{stderr}"
+    );
 }
 
 #[test]

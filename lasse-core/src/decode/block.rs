@@ -1,22 +1,21 @@
-//! The fields since the last blank line, put together.
+//! The fields since the last blank line.
 
 use alloc::vec::Vec;
 
-use super::field::{Field, begun_data};
-use super::text::Text;
-use crate::line::first_end;
+use super::field::{Field, partial_data};
+use super::text::TextBuffer;
+use crate::line::find_ending;
 
-/// The fields since the last blank line, where the input does not hold them in
-/// one piece.
+/// The fields since the last blank line, copied from inputs that did not have them in one piece.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Block {
-    /// What the fields took on the wire; those replaced by later ones included.
+    /// The encoded size of all fields, including those that later ones replaced.
     size: usize,
-    /// The lines of data, each ended by LF.
-    data: Text,
-    name: Text,
+    /// The lines of data, each with LF.
+    data: TextBuffer,
+    name: TextBuffer,
     id: Option<Vec<u8>>,
-    /// A buffer for the next id.
+    /// An unused buffer for the next id.
     spare: Vec<u8>,
 }
 
@@ -37,8 +36,8 @@ impl Block {
         !self.data.is_empty()
     }
 
-    /// Adds a field that took `taken` bytes.
-    pub(super) fn take(&mut self, field: Field<'_>, taken: usize) {
+    /// Adds a field of `size` encoded bytes.
+    pub(super) fn add(&mut self, field: Field<'_>, size: usize) {
         match field {
             Field::Data(value) => self.data.push_line(value),
             Field::Name(value) => self.name.set(value),
@@ -50,18 +49,17 @@ impl Block {
             }
             Field::Retry(_) | Field::Comment(_) | Field::Other => return,
         }
-        self.size += taken;
+        self.size += size;
     }
 
-    /// Adds the lines of data that `input` begins with and that LF ends, for as
-    /// long as the block takes no more than `limit` bytes. Says whether a line is
-    /// left that does not end there.
-    pub(super) fn take_plain_lines(&mut self, input: &mut &[u8], limit: usize) -> bool {
+    /// Adds the lines of data at the beginning of `input` that end with LF, up to a
+    /// size of `limit` bytes. Returns whether the next line has no ending in `input`.
+    pub(super) fn add_plain_lines(&mut self, input: &mut &[u8], limit: usize) -> bool {
         let mut rest = *input;
         let least = rest.len().saturating_sub(limit.saturating_sub(self.size));
         let is_cut = loop {
-            let Some(value) = begun_data(rest) else { break false };
-            let Some(end) = first_end(value) else { break true };
+            let Some(value) = partial_data(rest) else { break false };
+            let Some(end) = find_ending(value) else { break true };
             let Some((line, after)) = value.split_at_checked(end + 1) else { break false };
             if !line.ends_with(b"\n") || after.len() < least {
                 break false;
@@ -74,10 +72,10 @@ impl Block {
         is_cut
     }
 
-    /// Adds a piece of a line of data that took `taken` bytes.
-    pub(super) fn push_data(&mut self, piece: &[u8], taken: usize) {
+    /// Adds a piece of a line of data, of `size` encoded bytes.
+    pub(super) fn push_data(&mut self, piece: &[u8], size: usize) {
         self.data.push(piece);
-        self.size += taken;
+        self.size += size;
     }
 
     /// Adds a byte of a line of data.

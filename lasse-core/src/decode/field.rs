@@ -1,8 +1,8 @@
-//! What one line of a stream says.
+//! One line of a stream as a field.
 
 use core::time::Duration;
 
-/// A line that is not blank, taken for a field by HTML 9.2.6.
+/// A line that is not blank, as a field (HTML 9.2.6).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Field<'a> {
     Data(&'a [u8]),
@@ -10,7 +10,7 @@ pub(super) enum Field<'a> {
     Id(&'a [u8]),
     Retry(Duration),
     Comment(&'a [u8]),
-    /// A field that is unknown, or whose value must be ignored.
+    /// An unknown field, or one whose value must be ignored.
     Other,
 }
 
@@ -31,16 +31,16 @@ impl<'a> Field<'a> {
     }
 }
 
-/// The value of a line of data of which this is the beginning, if that is known
-/// already: a space may yet follow the colon.
+/// The value so far, if `line` is the beginning of a line of data. Directly after the
+/// colon it is not known yet: a space can follow.
 #[inline]
-pub(super) fn begun_data(line: &[u8]) -> Option<&[u8]> {
+pub(super) fn partial_data(line: &[u8]) -> Option<&[u8]> {
     line.strip_prefix(b"data: ")
         .or_else(|| line.strip_prefix(b"data:").filter(|value| !value.is_empty()))
 }
 
-/// What comes after a field's name and the colon, less one space; a line without
-/// a colon is a name with an empty value.
+/// The value after a field's name: without the colon and one space. A line without a
+/// colon is a name with an empty value.
 #[inline]
 fn value(after_name: &[u8]) -> Option<&[u8]> {
     match after_name {
@@ -92,14 +92,14 @@ mod tests {
     }
 
     #[test]
-    fn a_field_is_known_by_its_whole_name() {
+    fn the_whole_name_of_a_field_counts() {
         for line in ["dat", "data ", "data :x", " data:x", "Data:x", "datax:", "\u{feff}data:x"] {
             assert_eq!(Field::of(line.as_bytes()), Field::Other, "{line:?}");
         }
     }
 
     #[test]
-    fn a_retry_is_a_number_or_nothing() {
+    fn a_retry_that_is_not_all_digits_is_ignored() {
         for line in ["retry", "retry:", "retry: +1", "retry: 1 ", "retry:  1", "retry: 1.5"] {
             assert_eq!(Field::of(line.as_bytes()), Field::Other, "{line:?}");
         }

@@ -1,9 +1,10 @@
-//! The one thing a decoder refuses.
+//! The error of a decoder.
 
 use core::error::Error;
 use core::fmt;
 
-/// An event outgrew the limit of its [`Decoder`](crate::Decoder), which goes on with the next.
+/// An event was larger than the limit of its [`Decoder`](crate::Decoder). Decoding goes on with the
+/// next event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct EventTooLarge {
     pub(super) limit: usize,
@@ -11,7 +12,7 @@ pub struct EventTooLarge {
 
 impl fmt::Display for EventTooLarge {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "an event takes more than {} bytes", self.limit)
+        write!(f, "an event is larger than the limit of {} bytes", self.limit)
     }
 }
 

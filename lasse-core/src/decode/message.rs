@@ -1,4 +1,4 @@
-//! What a client hears: an event, or something beside one.
+//! What a decoder returns: events, comments, and fields that act by themselves.
 
 use alloc::borrow::{Cow, ToOwned};
 use core::time::Duration;
@@ -6,24 +6,23 @@ use core::time::Duration;
 use crate::event::Event;
 use crate::field::{EventId, EventName, InvalidField};
 
-/// What a [`Decoder`](crate::Decoder) hears.
+/// What a [`Decoder`](crate::Decoder) returns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Decoded<'a> {
     /// An event.
     Message(Message<'a>),
-    /// One line of comment: a client ignores it, but takes it for a sign of life.
+    /// One line of a comment. Clients ignore it; it shows that the connection is alive.
     Comment(&'a str),
-    /// How long to wait before reconnecting, from now on.
+    /// The reconnection time, from now on.
     Retry(Duration),
-    /// A new last event id without an event; empty, it says to forget the last.
+    /// A new last event id without an event. An empty one removes it.
     LastEventId(&'a str),
 }
 
-/// An event as a client hears it, borrowed from the bytes it came in where
-/// these allow it.
+/// An event as received, borrowed from the input if that has it in one piece.
 ///
-/// To keep it, make an [`Event`] of it, or strings of its parts: they hold their
-/// own bytes and no more.
+/// To keep it, turn it into an [`Event`], or its parts into strings: they have text
+/// of their own.
 ///
 /// # Examples
 ///
@@ -32,13 +31,13 @@ pub enum Decoded<'a> {
 ///
 /// let mut decoder = Decoder::new();
 /// let mut input = b"id: 7\nevent: add\ndata: 2\n\ndata: 3\n\n".as_slice();
-/// let mut heard = Vec::new();
+/// let mut events = Vec::new();
 /// while let Some(decoded) = decoder.decode(&mut input)? {
 ///     if let Decoded::Message(message) = decoded {
-///         heard.push((message.name().to_owned(), message.last_event_id().to_owned()));
+///         events.push((message.name().to_owned(), message.last_event_id().to_owned()));
 ///     }
 /// }
-/// assert_eq!(heard, [("add".into(), "7".into()), ("message".into(), "7".into())]);
+/// assert_eq!(events, [("add".into(), "7".into()), ("message".into(), "7".into())]);
 /// # Ok::<(), lasse_core::EventTooLarge>(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -49,7 +48,7 @@ pub struct Message<'a> {
 }
 
 impl<'a> Message<'a> {
-    /// The event's name; `message` if it came without one.
+    /// The event's name; `message` if it has none.
     pub fn name(&self) -> &'a str {
         if self.name.is_empty() { DEFAULT_NAME } else { self.name }
     }
@@ -59,19 +58,19 @@ impl<'a> Message<'a> {
         self.data
     }
 
-    /// Where a client resumes after this event: the id of this event or, if it
-    /// came without one, of the last that had one. Empty if there is none.
+    /// Where a client resumes after this event: its id or, if it has none, the last
+    /// id before it. Empty if there is none.
     pub fn last_event_id(&self) -> &'a str {
         self.last_event_id
     }
 
-    /// The same as an event that can be kept or sent on. Its id is the
-    /// [last event id](Self::last_event_id), unless that is empty; an event
-    /// called `message` has no name.
+    /// The same event, to keep or to send on. Its id is the
+    /// [last event id](Self::last_event_id), unless that is empty. An event called
+    /// `message` has no name.
     ///
     /// # Errors
     ///
-    /// When the name holds NUL, which a stream may and an [`EventName`] may not.
+    /// If the name has NUL: a stream can have it, an [`EventName`] cannot.
     pub fn to_event(&self) -> Result<Event<'static>, InvalidField> {
         let mut event = Event::new(Cow::Owned(self.data.to_owned()));
         if self.name() != DEFAULT_NAME {

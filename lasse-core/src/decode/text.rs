@@ -1,16 +1,16 @@
-//! Bytes as text: UTF-8, with U+FFFD for what is not.
+//! Bytes as UTF-8 text, with U+FFFD for invalid sequences.
 
 use alloc::string::String;
 use alloc::vec::Vec;
 
-/// A text that was cut and is put together here.
+/// A text assembled from pieces, before it is valid UTF-8.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Text {
+pub(super) struct TextBuffer {
     bytes: Vec<u8>,
-    mended: String,
+    replaced: String,
 }
 
-impl Text {
+impl TextBuffer {
     pub(super) fn is_empty(&self) -> bool {
         self.bytes.is_empty()
     }
@@ -29,14 +29,14 @@ impl Text {
         self.bytes.extend_from_slice(more);
     }
 
-    /// Adds the first `len` bytes of `text`. To copy a few too many takes less than
-    /// a call that copies as many as it must.
+    /// Adds the first `len` bytes of `text`. To copy a few bytes too many costs less
+    /// than a call that copies the right number.
     #[inline]
     pub(super) fn push_prefix(&mut self, text: &[u8], len: usize) {
-        match text.first_chunk::<FEW>() {
-            Some(few) if len <= FEW => {
+        match text.first_chunk::<SMALL>() {
+            Some(chunk) if len <= SMALL => {
                 let end = self.bytes.len() + len;
-                self.bytes.extend_from_slice(few);
+                self.bytes.extend_from_slice(chunk);
                 self.bytes.truncate(end);
             }
             _ => self.bytes.extend_from_slice(text.get(..len).unwrap_or(text)),
@@ -48,51 +48,51 @@ impl Text {
         self.bytes.push(byte);
     }
 
-    /// Adds a line, or the rest of one, and a LF.
+    /// Adds a line or the rest of one, and LF.
     pub(super) fn push_line(&mut self, line: &[u8]) {
         self.bytes.reserve(line.len() + 1);
         self.bytes.extend_from_slice(line);
         self.bytes.push(b'\n');
     }
 
-    /// The text that `bytes` are, which are mended here if they must be.
+    /// `bytes` as text, copied only if they are invalid.
     #[inline]
-    pub(super) fn lend<'a>(&'a mut self, bytes: &'a [u8]) -> &'a str {
-        lossy(bytes, &mut self.mended)
+    pub(super) fn convert<'a>(&'a mut self, bytes: &'a [u8]) -> &'a str {
+        to_text(bytes, &mut self.replaced)
     }
 
-    /// The text as a whole.
+    /// The whole text.
     #[inline]
     pub(super) fn read(&mut self) -> &str {
         if self.bytes.is_empty() {
             return "";
         }
-        lossy(&self.bytes, &mut self.mended)
+        to_text(&self.bytes, &mut self.replaced)
     }
 
     /// The text without its last LF.
     pub(super) fn read_lines(&mut self) -> &str {
         let bytes = self.bytes.as_slice();
-        lossy(bytes.strip_suffix(b"\n").unwrap_or(bytes), &mut self.mended)
+        to_text(bytes.strip_suffix(b"\n").unwrap_or(bytes), &mut self.replaced)
     }
 }
 
-/// The text that `bytes` are, or are in `mended`.
+/// `bytes` as text: in place if they are valid, else in `replaced`.
 #[inline]
-pub(super) fn lossy<'a>(bytes: &'a [u8], mended: &'a mut String) -> &'a str {
+pub(super) fn to_text<'a>(bytes: &'a [u8], replaced: &'a mut String) -> &'a str {
     match utf8(bytes) {
         Some(text) => text,
-        None => mend(bytes, mended),
+        None => replace_invalid(bytes, replaced),
     }
 }
 
 #[cold]
-fn mend<'a>(bytes: &[u8], mended: &'a mut String) -> &'a str {
-    *mended = String::from_utf8_lossy(bytes).into_owned();
-    mended
+fn replace_invalid<'a>(bytes: &[u8], replaced: &'a mut String) -> &'a str {
+    *replaced = String::from_utf8_lossy(bytes).into_owned();
+    replaced
 }
 
-/// Sets `target` to the text that `bytes` are.
+/// Sets `target` to `bytes` as text.
 pub(super) fn write(target: &mut String, bytes: &[u8]) {
     target.clear();
     match utf8(bytes) {
@@ -101,17 +101,17 @@ pub(super) fn write(target: &mut String, bytes: &[u8]) {
     }
 }
 
-/// The text that the first `len` bytes of `input` are.
+/// The first `len` bytes of `input`, if they are valid.
 #[cfg(not(feature = "simdutf8"))]
 #[inline]
 pub(super) fn utf8_prefix(input: &[u8], len: usize) -> Option<&str> {
     utf8(input.get(..len)?)
 }
 
-/// The text that the first `len` bytes of `input` are.
+/// The first `len` bytes of `input`, if they are valid.
 ///
-/// A block that is not full takes longer than a full one. So what comes next is
-/// looked at as well, if there is enough of it.
+/// A partial block takes longer to validate than a full one, so the bytes after
+/// them are validated too if they fill the block.
 #[cfg(feature = "simdutf8")]
 #[inline]
 pub(super) fn utf8_prefix(input: &[u8], len: usize) -> Option<&str> {
@@ -136,19 +136,19 @@ pub(super) fn utf8(bytes: &[u8]) -> Option<&str> {
     simdutf8::basic::from_utf8(bytes).ok()
 }
 
-/// How many bytes are validated at once, if there are as many.
+/// How many bytes are validated at once.
 #[cfg(feature = "simdutf8")]
 const BLOCK: usize = 64;
 
-/// How many bytes are copied without a call.
-const FEW: usize = 96;
+/// Up to how many bytes are copied without a call.
+const SMALL: usize = 96;
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn a_text_is_found_at_the_beginning_of_any_other() {
+    fn a_valid_prefix_is_found_at_any_length() {
         let input = ["\u{e4}".repeat(40), "b".repeat(100)].concat().into_bytes();
         for len in 0..=input.len() {
             let text = core::str::from_utf8(&input[..len]).ok();
@@ -157,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn a_text_is_judged_by_its_own_bytes_alone() {
+    fn the_bytes_after_a_prefix_do_not_matter() {
         for after in [b"\xff".repeat(100), b"\x80".repeat(100), "\u{20ac}".repeat(40).into_bytes()]
         {
             let input = ["\u{e4}bc".as_bytes(), &after].concat();

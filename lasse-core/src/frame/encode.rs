@@ -1,4 +1,4 @@
-//! The encoding itself: fields in, lines out.
+//! Encodes fields as lines.
 
 use alloc::vec::Vec;
 use core::time::Duration;
@@ -9,7 +9,7 @@ use memchr::{memchr, memchr_iter};
 use super::Frame;
 use crate::line::{is_short_line, lines, split_line};
 
-/// The fields of a frame, all optional, in the order in which they are written.
+/// The fields of a frame, in the order in which they are written.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Fields<'a> {
     pub(crate) comment: Option<&'a str>,
@@ -36,7 +36,7 @@ impl<'a> Fields<'a> {
         self.len_with(self.data.map(Text::of_str))
     }
 
-    /// At least what a frame of one-line fields takes, known without looking
+    /// At least the length of the frame if all fields are one line, without a search
     /// for line endings.
     #[inline]
     pub(crate) fn len_hint(&self) -> usize {
@@ -44,17 +44,18 @@ impl<'a> Fields<'a> {
         64 + len(self.comment) + len(self.name) + len(self.data) + len(self.id)
     }
 
-    /// At most what a frame of these fields takes, known without looking for
-    /// line endings: each byte may be one, and begin a line.
+    /// At most the length of the frame, without a search for line endings: each byte
+    /// can be one, and begin a line.
     pub(crate) fn len_bound(&self) -> usize {
         self.len_hint() * DATA.len()
     }
 
-    /// The data is looked at but once, for its length and for its lines.
+    /// Takes the data apart from the other fields: it is searched only once, for its
+    /// length and for its lines.
     #[inline]
     fn put_with(&self, data: Option<Text<'a>>, out: &mut impl BufMut) {
         if let Some(text) = self.comment {
-            COMMENT.put_rare(text.as_bytes(), out);
+            COMMENT.put_cold(text.as_bytes(), out);
         }
         if let Some(name) = self.name {
             NAME.put_line(name.as_bytes(), out);
@@ -63,7 +64,7 @@ impl<'a> Fields<'a> {
             DATA.put_text(text, out);
         }
         if let Some(delay) = self.retry {
-            RETRY.put_rare(Digits::of_millis(delay).as_bytes(), out);
+            RETRY.put_cold(Digits::of_millis(delay).as_bytes(), out);
         }
         if let Some(id) = self.id {
             ID.put_line(id.as_bytes(), out);
@@ -83,14 +84,14 @@ impl<'a> Fields<'a> {
             + usize::from(self.ends_with_blank_line())
     }
 
-    /// A comment and a retry act at their own line; all else waits for a blank
-    /// one. After a mere comment some clients take a blank line for an event.
+    /// A comment and `retry` need no blank line. Some clients dispatch an empty event
+    /// at one.
     fn ends_with_blank_line(&self) -> bool {
         self.name.is_some() || self.data.is_some() || self.id.is_some()
     }
 }
 
-/// A text, cut at its first line ending. Most have none.
+/// A text, split at its first line ending. Most have none.
 #[derive(Clone, Copy)]
 struct Text<'a> {
     line: &'a [u8],
@@ -105,22 +106,21 @@ impl<'a> Text<'a> {
 
     #[inline]
     fn new(text: &'a [u8]) -> Self {
-        let cut = if is_short_line(text) { None } else { split_line(text) };
-        match cut {
+        let split = if is_short_line(text) { None } else { split_line(text) };
+        match split {
             Some((line, rest)) => Self { line, rest: Some(rest) },
             None => Self { line: text, rest: None },
         }
     }
 }
 
-/// A field's name and what separates it from its value, after the line feed
-/// that ends the line before. The compiler knows how long it is: to write it is
-/// a move or two, not a call.
+/// A field's name and separator, after the LF of the line before. The compiler knows
+/// its length and writes it with one or two moves instead of a call.
 #[derive(Clone, Copy)]
 struct Field<const N: usize>([u8; N]);
 
 impl<const N: usize> Field<N> {
-    /// What a line takes beyond its value: the beginning and one line feed.
+    /// The length of a line without its value: name, separator and LF.
     fn len(self) -> usize {
         N
     }
@@ -140,9 +140,9 @@ impl<const N: usize> Field<N> {
         }
     }
 
-    /// Kept out of the way of events, which mostly have no such field.
+    /// Not inlined, since most events have no such field.
     #[cold]
-    fn put_rare(self, text: &[u8], out: &mut impl BufMut) {
+    fn put_cold(self, text: &[u8], out: &mut impl BufMut) {
         self.put_text(Text::new(text), out);
     }
 
@@ -173,7 +173,7 @@ impl<const N: usize> Field<N> {
         }
     }
 
-    /// The field's beginning where no line goes before it.
+    /// Name and separator without the LF of the line before.
     #[inline]
     fn first(&self) -> &[u8] {
         self.0.get(1..).unwrap_or_default()
@@ -222,14 +222,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn digits_are_those_of_the_number() {
+    fn digits_are_decimal() {
         for number in [0, 9, 10, 12345, u64::MAX] {
             assert_eq!(Digits::of(number).as_bytes(), number.to_string().as_bytes());
         }
     }
 
     #[test]
-    fn the_length_is_known_before_the_bytes_are_written() {
+    fn the_length_is_that_of_the_encoded_bytes() {
         for text in ["", "a", "a\nb", "a\r\nb\rc\n", "\r", "\n\r\n", "\r\r\n\n"] {
             let fields = Fields {
                 comment: Some(text),
