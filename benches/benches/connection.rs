@@ -1,16 +1,18 @@
 //! What the state machine takes for an event that is sent.
 
 use std::hint::black_box;
+use std::task::{Context, Waker};
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use lasse_core::{
-    Channel, ChannelConfig, Connection, Event, Frame, Handler, Instant, LastEventId, Next, Output,
-    StreamConfig, Subscription,
+    Channel, ChannelConfig, Connection, Event, Frame, Handler, HandlerSource, Instant, LastEventId,
+    Next, Output, Source, StreamConfig, Subscription, mailbox,
 };
 
-struct Relay;
+/// Sends each frame.
+struct Forward;
 
-impl Handler for Relay {
+impl Handler for Forward {
     type Notify = Frame;
     type Info = ();
 
@@ -25,13 +27,16 @@ fn notify(criterion: &mut Criterion) {
     let now = Instant::from_nanos(0);
     let frame = Event::new("x".repeat(100)).encode();
     for burst in [1, 16] {
-        let mut connection = Connection::open(Relay, [], &StreamConfig::new(), now);
+        let (notifier, mailbox) = mailbox(64);
+        let source = HandlerSource::new(Forward, mailbox);
+        let mut connection = Connection::open(source, [], &StreamConfig::new(), now);
         drain(&mut connection, now);
         group.throughput(Throughput::Elements(burst));
         group.bench_function(format!("notify {burst}"), |bencher| {
             bencher.iter(|| {
                 for _ in 0..burst {
-                    connection.handle_notify(black_box(&frame).clone());
+                    let frame = black_box(&frame).clone();
+                    notifier.notify(frame).expect("the mailbox has room");
                 }
                 drain(&mut connection, now)
             });
@@ -61,7 +66,6 @@ fn channel(criterion: &mut Criterion) {
                 for _ in 0..burst {
                     channel.publish(black_box(&event)).expect("the channel goes on");
                 }
-                connection.handle_wake();
                 drain(&mut connection, now)
             });
         });
@@ -69,9 +73,10 @@ fn channel(criterion: &mut Criterion) {
 }
 
 /// Writes all there is.
-fn drain<H: Handler>(connection: &mut Connection<H>, now: Instant) -> usize {
+fn drain<S: Source>(connection: &mut Connection<S>, now: Instant) -> usize {
+    let mut cx = Context::from_waker(Waker::noop());
     let mut written = 0;
-    while let Output::Write(bytes) = connection.poll_output(now) {
+    while let Output::Write(bytes) = connection.poll_output(now, &mut cx) {
         connection.handle_written(bytes.len(), now);
         written += bytes.len();
     }

@@ -7,8 +7,8 @@ use std::task::{Context, Wake, Waker};
 
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use lasse_core::{
-    Channel, ChannelConfig, Cursor, Epoch, Event, Handler, LastEventId, Log, Read, Retention,
-    StartAt, Subscriber, Subscription,
+    Channel, ChannelConfig, Cursor, Epoch, Event, LastEventId, Log, Read, Retention, StartAt,
+    Subscriber, Subscription,
 };
 
 /// What an event costs to keep, and what to read beside a copy of its bytes.
@@ -60,7 +60,7 @@ fn publish(criterion: &mut Criterion) {
                 let mut cx = Context::from_waker(&waker);
                 for reader in readers {
                     while reader.poll_wake(&mut cx).is_ready() {
-                        let _ = reader.handle_drained();
+                        let _ = reader.read();
                     }
                 }
             };

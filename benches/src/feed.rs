@@ -2,16 +2,16 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::task::{Context, Poll};
+use std::task::Context;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use http::{Request, Response, StatusCode};
 use lasse_core::{
-    Channel, ChannelConfig, EndReason, Event, EventId, Frame, Handler, Init, Next, PositionNotice,
-    RequestHead, Retention, Subscriber,
+    Channel, ChannelConfig, EndReason, Event, EventId, Frame, Handler, HandlerSource, Init,
+    Instant, Next, Notifier, NotifyError, PositionNotice, RequestHead, Retention, Source,
+    Subscriber, mailbox,
 };
-use lasse_tokio::Notifier;
 use rustix::time::{ClockId, clock_gettime};
 
 /// What a request asks for.
@@ -50,7 +50,7 @@ fn number<T: std::str::FromStr + Default>(query: Option<&str>, name: &str) -> T 
 pub struct Hub {
     /// The channel that adapters subscribe to.
     pub channel: Channel,
-    listeners: Mutex<Vec<Notifier<Feed>>>,
+    listeners: Mutex<Vec<Notifier<Forward>>>,
     number: AtomicU64,
     costs: Mutex<Vec<u64>>,
 }
@@ -70,7 +70,7 @@ impl Hub {
         }
     }
 
-    /// Answers by the channel.
+    /// Answers with the channel.
     pub fn subscribe(&self, question: Question, request: &RequestHead<'_>) -> Init<Feed> {
         match question {
             Question::Stream(events, size) => Init::Stream(Feed::own(events, size), vec![]),
@@ -80,18 +80,14 @@ impl Hub {
         }
     }
 
-    /// Answers by notifications, one by one.
-    pub fn enlist(
-        &self,
-        question: Question,
-        _request: &RequestHead<'_>,
-        notifier: Notifier<Feed>,
-    ) -> Init<Feed> {
+    /// Answers with messages.
+    pub fn enlist(&self, question: Question) -> Init<Feed> {
         if let Question::Stream(events, size) = question {
             return Init::Stream(Feed::own(events, size), vec![]);
         }
+        let (notifier, mailbox) = mailbox(1024);
         self.listeners.lock().unwrap_or_else(PoisonError::into_inner).push(notifier);
-        Init::Stream(Feed::Notified, vec![])
+        Init::Stream(Feed::Notified(HandlerSource::new(Forward, mailbox)), vec![])
     }
 
     /// Does what a request demands that is not for a stream.
@@ -133,9 +129,7 @@ impl Hub {
             drop(self.channel.publish(&event));
         } else {
             let frame = event.encode();
-            listeners.retain(|listener| {
-                listener.notify(frame.clone()) != Err(lasse_tokio::NotifyError::Closed)
-            });
+            listeners.retain(|listener| listener.notify(frame.clone()) != Err(NotifyError::Closed));
         }
         let cost = nanos() - begun;
         self.costs.lock().unwrap_or_else(PoisonError::into_inner).push(cost);
@@ -150,18 +144,31 @@ impl Hub {
     }
 }
 
-/// The handler of a stream under load.
+/// A handler that sends each frame.
+#[derive(Debug)]
+pub struct Forward;
+
+impl Handler for Forward {
+    type Notify = Frame;
+    type Info = ();
+
+    fn handle_notify(&mut self, frame: Frame) -> Next {
+        Next::Send(frame)
+    }
+}
+
+/// The source of a stream under load.
 #[derive(Debug)]
 pub enum Feed {
     /// Reads from a channel.
     Channel(Subscriber),
-    /// Sends what it is told.
-    Notified,
+    /// Sends its messages.
+    Notified(HandlerSource<Forward>),
     /// Makes events of its own, as fast as its reader takes them.
     Own {
-        /// How many it has made.
+        /// How many are made.
         made: u64,
-        /// How many it is to make.
+        /// How many there will be.
         events: u64,
         /// How large they are.
         size: usize,
@@ -174,18 +181,11 @@ impl Feed {
     }
 }
 
-impl Handler for Feed {
-    type Notify = Frame;
-    type Info = ();
-
-    fn handle_notify(&mut self, frame: Frame) -> Next {
-        Next::Send(frame)
-    }
-
-    fn handle_drained(&mut self) -> Next {
+impl Source for Feed {
+    fn poll_next(&mut self, now: Instant, cx: &mut Context<'_>) -> Next {
         match self {
-            Self::Channel(subscriber) => subscriber.handle_drained(),
-            Self::Notified => Next::Wait,
+            Self::Channel(subscriber) => subscriber.poll_next(now, cx),
+            Self::Notified(handler) => handler.poll_next(now, cx),
             Self::Own { made, events, .. } if made == events => Next::Stop,
             Self::Own { made, events, size } => {
                 let mut out = BytesMut::with_capacity(SLICE);
@@ -198,16 +198,15 @@ impl Handler for Feed {
         }
     }
 
-    fn poll_wake(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        match self {
-            Self::Channel(subscriber) => subscriber.poll_wake(cx),
-            Self::Notified | Self::Own { .. } => Poll::Pending,
-        }
+    fn has_more(&self) -> bool {
+        matches!(self, Self::Notified(handler) if handler.has_more())
     }
 
     fn terminate(&mut self, reason: EndReason) {
-        if let Self::Channel(subscriber) = self {
-            subscriber.terminate(reason);
+        match self {
+            Self::Channel(subscriber) => subscriber.terminate(reason),
+            Self::Notified(handler) => handler.terminate(reason),
+            Self::Own { .. } => {}
         }
     }
 }

@@ -1,17 +1,19 @@
-//! No sequence of calls panics, but by the handler's own panics; all that was sent
-//! is heard, in order, or told to be unsent; and each handler terminates once.
+//! No sequence of calls panics, except for the source's own panics; everything that is
+//! sent is received, in order, or reported as unsent; a connection waits only if its source
+//! waits; and each source terminates once.
 
 #![no_main]
 
 use std::cell::RefCell;
+use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::rc::Rc;
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Waker};
 use std::time::Duration;
 
 use arbitrary::Arbitrary;
 use lasse_core::{
-    Close, Connection, Drain, EndReason, Event, Frame, Handler, Instant, Next, Output, SendError,
+    Close, Connection, Drain, EndReason, Event, Frame, Instant, Next, Output, SendError, Source,
     StreamConfig,
 };
 use lasse_testkit::{Heard, Listener};
@@ -19,12 +21,8 @@ use libfuzzer_sys::fuzz_target;
 
 #[derive(Arbitrary, Debug)]
 enum Call {
-    Notify(Order),
-    Info(Order),
-    End,
+    Order(Order),
     Stop,
-    Wake,
-    PollWake,
     Poll,
     Written(u16),
     Sleep(u16),
@@ -37,8 +35,9 @@ enum Call {
 #[derive(Arbitrary, Clone, Copy, Debug)]
 enum Order {
     Send(u16),
+    SendNothing,
     Last(u16),
-    Wait,
+    WaitFor(u16),
     Stop,
     Lagged,
     Abort,
@@ -49,89 +48,67 @@ enum Order {
 struct Story {
     first: u8,
     first_byte: bool,
-    queue_limit: u16,
     max_age: Option<u16>,
     finite: bool,
-    supply: Vec<Order>,
-    ticks: Vec<(u16, Order)>,
+    has_more: bool,
+    orders: Vec<Order>,
     calls: Vec<Call>,
 }
 
-/// A handler that does as it is told, and numbers what it sends.
+/// A source that obeys orders, and numbers what it sends.
 struct Puppet {
-    supply: Vec<Order>,
-    ticks: Vec<(u16, Order)>,
-    wake_at: Option<Instant>,
-    diary: Rc<RefCell<Diary>>,
+    has_more: bool,
+    journal: Rc<RefCell<Journal>>,
 }
 
 #[derive(Debug, Default)]
-struct Diary {
+struct Journal {
+    orders: VecDeque<Order>,
     sent: usize,
     largest: usize,
+    is_waiting: bool,
     unsent: Option<usize>,
     reasons: Vec<EndReason>,
 }
 
 impl Puppet {
-    fn obey(&mut self, order: Order) -> Next {
-        match order {
-            Order::Send(len) => Next::Send(self.frame(len)),
-            Order::Last(len) => Next::Last(self.frame(len)),
-            Order::Wait => Next::Wait,
-            Order::Stop => Next::Stop,
-            Order::Lagged => Next::Lagged,
-            Order::Abort => Next::Abort,
-            // Unlike `panic!`, this does not ask the hook, which would abort.
-            Order::Panic => resume_unwind(Box::new("as told")),
-        }
-    }
-
     fn frame(&self, len: u16) -> Frame {
-        let mut diary = self.diary.borrow_mut();
-        diary.sent += 1;
-        let frame = Event::new(format!("{} {}", diary.sent, "x".repeat(len.into()))).encode();
-        diary.largest = diary.largest.max(frame.len());
+        let mut journal = self.journal.borrow_mut();
+        journal.sent += 1;
+        let frame = Event::new(format!("{} {}", journal.sent, "x".repeat(len.into()))).encode();
+        journal.largest = journal.largest.max(frame.len());
         frame
     }
 }
 
-impl Handler for Puppet {
-    type Notify = Order;
-    type Info = Order;
-
-    fn handle_notify(&mut self, order: Order) -> Next {
-        self.obey(order)
+impl Source for Puppet {
+    fn poll_next(&mut self, now: Instant, _: &mut Context<'_>) -> Next {
+        assert!(self.journal.borrow().reasons.is_empty(), "it is polled after its end");
+        let order = self.journal.borrow_mut().orders.pop_front();
+        self.journal.borrow_mut().is_waiting = matches!(order, None | Some(Order::WaitFor(_)));
+        match order {
+            Some(Order::Send(len)) => Next::Send(self.frame(len)),
+            Some(Order::SendNothing) => Next::Send(Frame::concat([])),
+            Some(Order::Last(len)) => Next::Last(self.frame(len)),
+            Some(Order::WaitFor(millis)) => {
+                Next::Wait(Some(now + Duration::from_millis(u64::from(millis) + 1)))
+            }
+            Some(Order::Stop) => Next::Stop,
+            Some(Order::Lagged) => Next::Lagged,
+            Some(Order::Abort) => Next::Abort,
+            // Unlike `panic!`, this does not run the panic hook, which would abort.
+            Some(Order::Panic) => resume_unwind(Box::new("as ordered")),
+            None => Next::Wait(None),
+        }
     }
-    fn handle_info(&mut self, order: Order) -> Next {
-        self.obey(order)
-    }
-    fn handle_end(&mut self) -> Next {
-        Next::Stop
-    }
-    fn handle_drained(&mut self) -> Next {
-        let order = self.supply.pop().unwrap_or(Order::Wait);
-        self.obey(order)
-    }
-    fn poll_wake(&mut self, _: &mut Context<'_>) -> Poll<()> {
-        if self.supply.is_empty() { Poll::Pending } else { Poll::Ready(()) }
-    }
-    fn wake_at(&self) -> Option<Instant> {
-        self.wake_at
-    }
-    fn handle_tick(&mut self, now: Instant) -> Next {
-        let Some((millis, order)) = self.ticks.pop() else {
-            self.wake_at = None;
-            return Next::Wait;
-        };
-        self.wake_at = Some(now + Duration::from_millis(u64::from(millis) + 1));
-        self.obey(order)
+    fn has_more(&self) -> bool {
+        self.has_more
     }
     fn handle_error(&mut self, unsent: &[Frame], _: &SendError) {
-        assert_eq!(self.diary.borrow_mut().unsent.replace(unsent.len()), None);
+        assert_eq!(self.journal.borrow_mut().unsent.replace(unsent.len()), None);
     }
     fn terminate(&mut self, reason: EndReason) {
-        self.diary.borrow_mut().reasons.push(reason);
+        self.journal.borrow_mut().reasons.push(reason);
     }
 }
 
@@ -173,57 +150,59 @@ impl Wire {
 }
 
 fuzz_target!(|story: Story| {
-    let diary = Rc::new(RefCell::new(Diary::default()));
-    let Story { first, supply, ticks, calls, queue_limit, .. } = story;
+    let journal = Rc::new(RefCell::new(Journal::default()));
+    let Story { first, first_byte, max_age, finite, has_more, orders, calls } = story;
     let mut now = Instant::from_nanos(1 << 62);
-    let puppet = Puppet { supply, ticks, wake_at: Some(now), diary: diary.clone() };
+    journal.borrow_mut().orders = orders.into();
+    let puppet = Puppet { has_more, journal: journal.clone() };
     let first: Vec<_> = (0..first).map(|len| puppet.frame(len.into())).collect();
     let first_len: usize = first.iter().map(Frame::len).sum();
-    let limit = usize::from(queue_limit) + 1;
-    let mut config = StreamConfig::new()
-        .with_first_byte(story.first_byte)
-        .with_finite(story.finite)
-        .with_queue_limit(limit)
-        .unwrap();
-    if let Some(millis) = story.max_age {
+    let mut config = StreamConfig::new().with_first_byte(first_byte).with_finite(finite);
+    if let Some(millis) = max_age {
         config = config.with_max_age(Duration::from_millis(u64::from(millis) + 1)).unwrap();
     }
     let mut connection = Connection::open(puppet, first, &config, now);
     let mut wire = Wire::default();
     for call in calls {
-        // A panic that goes on is the handler's.
+        // Only the source panics.
         let outcome = catch_unwind(AssertUnwindSafe(|| {
-            perform(&mut connection, &mut wire, call, &mut now);
+            perform(&mut connection, &mut wire, call, &mut now, &journal);
         }));
         assert!(outcome.is_ok() || connection.reason() == Some(EndReason::Panicked));
-        let most = limit.max(first_len) + diary.borrow().largest + SMALL;
+        let most = BATCH.max(first_len) + journal.borrow().largest + SMALL;
         assert!(connection.queued() <= most, "{} bytes are queued", connection.queued());
     }
     let reason = connection.reason();
     drop(connection);
-    let diary = diary.borrow();
-    assert_eq!(diary.reasons, [reason.unwrap_or(EndReason::Dropped)]);
+    let journal = journal.borrow();
+    assert_eq!(journal.reasons, [reason.unwrap_or(EndReason::Dropped)]);
     let heard = wire.events();
-    match (wire.closed, diary.unsent) {
-        (Some(Close::Clean), unsent) => assert_eq!((heard, unsent), (diary.sent, None)),
-        (_, Some(unsent)) => assert_eq!(heard + unsent, diary.sent),
-        (_, None) if reason != Some(EndReason::Panicked) => assert_eq!(heard, diary.sent),
+    match (wire.closed, journal.unsent) {
+        (Some(Close::Clean), unsent) => assert_eq!((heard, unsent), (journal.sent, None)),
+        (_, Some(unsent)) => assert_eq!(heard + unsent, journal.sent),
+        (_, None) if reason != Some(EndReason::Panicked) => assert_eq!(heard, journal.sent),
         (_, None) => {}
     }
 });
 
-fn perform(connection: &mut Connection<Puppet>, wire: &mut Wire, call: Call, now: &mut Instant) {
+fn perform(
+    connection: &mut Connection<Puppet>,
+    wire: &mut Wire,
+    call: Call,
+    now: &mut Instant,
+    journal: &RefCell<Journal>,
+) {
     let after = |millis: u16| *now + Duration::from_millis(millis.into());
     match call {
-        Call::Notify(order) => connection.handle_notify(order),
-        Call::Info(order) => connection.handle_info(order),
-        Call::End => connection.handle_end(),
+        Call::Order(order) => journal.borrow_mut().orders.push_back(order),
         Call::Stop => connection.handle_stop(),
-        Call::Wake => connection.handle_wake(),
-        Call::PollWake => {
-            let _ = connection.poll_wake(&mut Context::from_waker(Waker::noop()));
+        Call::Poll => {
+            let has_work = !journal.borrow().orders.is_empty();
+            let output = connection.poll_output(*now, &mut Context::from_waker(Waker::noop()));
+            let is_waiting = journal.borrow().is_waiting;
+            assert!(output != Output::Wait || is_waiting || has_work, "its source is not polled");
+            wire.see(output);
         }
-        Call::Poll => wire.see(connection.poll_output(*now)),
         Call::Written(n) => {
             let n = usize::from(n).min(wire.offered.len());
             if !connection.is_closed() {
@@ -246,6 +225,9 @@ fn perform(connection: &mut Connection<Puppet>, wire: &mut Wire, call: Call, now
         }),
     }
 }
+
+/// Up to how many queued bytes a connection polls its source.
+const BATCH: usize = 16 * 1024;
 
 /// What the protocol itself may have queued.
 const SMALL: usize = 64;

@@ -3,13 +3,14 @@
 
 #![no_main]
 
+use std::task::{Context, Waker};
 use std::time::Duration;
 
 use arbitrary::Arbitrary;
 use http::Response;
 use lasse_core::http1::{Limits, ServerConnection, ServerOutput};
 use lasse_core::{
-    Accept, Close, Connection, Event, Handler, Init, Instant, Next, RequestHead, StreamConfig,
+    Accept, Close, Connection, Event, Init, Instant, Next, RequestHead, Source, StreamConfig,
 };
 use libfuzzer_sys::fuzz_target;
 
@@ -57,15 +58,8 @@ impl Accept for Puppet {
     }
 }
 
-impl Handler for Puppet {
-    type Notify = ();
-    type Info = ();
-
-    fn handle_notify(&mut self, (): ()) -> Next {
-        Next::Wait
-    }
-
-    fn handle_drained(&mut self) -> Next {
+impl Source for Puppet {
+    fn poll_next(&mut self, _: Instant, _: &mut Context<'_>) -> Next {
         Next::last(Event::new("bye"))
     }
 }
@@ -83,9 +77,10 @@ fn converse(mut said: &[u8], most_heard: usize, most_written: usize) -> ResumeOu
     let (config, now) = (StreamConfig::new(), Instant::from_nanos(0));
     let mut conversation =
         ServerConnection::<Puppet>::new(&config, LIMITS, Duration::from_secs(10), now);
+    let mut cx = Context::from_waker(Waker::noop());
     let (mut asked, mut answered) = (Vec::new(), Vec::new());
     let close = loop {
-        match conversation.poll_output(now) {
+        match conversation.poll_output(now, &mut cx) {
             ServerOutput::Answer(request) => {
                 asked.push(format!("{request:?}"));
                 conversation.answer(Connection::accept(&request, || (), &config, now));

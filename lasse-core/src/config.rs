@@ -20,7 +20,6 @@ use crate::request::Answers;
 /// | write timeout | 30 seconds from the last byte that the client took |
 /// | maximum age | none |
 /// | first byte | sent with the head |
-/// | queue limit | 1 MiB |
 /// | finite | no |
 ///
 /// # Examples
@@ -47,7 +46,6 @@ pub(crate) struct Settings {
     pub(crate) write_timeout: Option<Duration>,
     pub(crate) max_age: Option<Duration>,
     pub(crate) first_byte: bool,
-    pub(crate) queue_limit: usize,
     pub(crate) finite: bool,
     #[cfg(feature = "http")]
     pub(crate) answers: Answers,
@@ -124,19 +122,6 @@ impl StreamConfig {
         self.change(|settings| settings.first_byte = first_byte)
     }
 
-    /// Drops a client for whom more than `bytes` are queued. A single frame may
-    /// be larger, if nothing else is queued, and so may the initial ones.
-    ///
-    /// # Errors
-    ///
-    /// When `bytes` is zero.
-    pub fn with_queue_limit(self, bytes: usize) -> Result<Self, InvalidConfig> {
-        if bytes == 0 {
-            return Err(InvalidConfig("a queue limit of zero bytes admits no frame"));
-        }
-        Ok(self.change(|settings| settings.queue_limit = bytes))
-    }
-
     /// Whether streams end by themselves before long. When the server shuts
     /// down, those may finish, and the others are told to come back.
     #[must_use]
@@ -162,7 +147,6 @@ impl Default for Settings {
             write_timeout: Some(Duration::from_secs(30)),
             max_age: None,
             first_byte: true,
-            queue_limit: 1 << 20,
             finite: false,
             #[cfg(feature = "http")]
             answers: Answers::default(),

@@ -1,64 +1,88 @@
-//! The state machine. Every change of state is in this file.
+//! The state machine of one stream. Every change of its state is in this file.
 //!
 //! ```text
 //!                 open, accept
 //!                      │
 //!                      ▼
-//!                    Open ─ stop, lag, abort, expiry, drain ──► Ending
-//!                      │                                          │
-//!    peer closed, stalled, write failed,                 all is acknowledged
-//!       queue full, panicked, dropped                             │
-//!                      │                                          ▼
-//!                      └───────────────────────────────────► Closed ── terminate
+//!                    Open ─ stop, lag, abort, maximum age, shutdown ─► Ending
+//!                      │                                                 │
+//!    peer closed, stalled, write failed,                     everything is acknowledged
+//!            panicked, dropped                                           │
+//!                      │                                                 ▼
+//!                      └──────────────────────────────────────────────► Closed ── terminate
 //! ```
 
 #[cfg(feature = "http")]
 mod accept;
-mod contain;
 mod drain;
 
 use alloc::boxed::Box;
-use core::task::{Context, Poll};
+use core::task::Context;
 
 use bytes::Bytes;
 
 use crate::config::StreamConfig;
+use crate::contain::contain;
 use crate::deadlines::{Deadline, Deadlines};
+use crate::end::{EndReason, SendError, TransportError};
 use crate::frame::Frame;
-use crate::handler::{EndReason, Handler, Next, SendError, TransportError};
 use crate::outbox::{Outbox, Sender};
+use crate::source::{Next, Source};
 use crate::time::Instant;
 
 #[cfg(feature = "http")]
 pub use accept::Body;
-use contain::contain;
 pub use drain::Drain;
 
-/// One client's stream: messages and time in, bytes out.
+/// One client's stream: frames of a [`Source`] in, bytes out.
 ///
 /// # Driving it
 ///
-/// A driver passes on what happens, by the `handle_*` methods, in any order and
-/// at any time, and does what it is told:
+/// A driver owns the socket and the clock. It passes on what happens with the
+/// `handle_*` methods, in any order and at any time, and repeats:
 ///
-/// 1. Ask [`poll_output`](Self::poll_output). [`Output::Write`]: write the bytes,
-///    or some of them, and say how many by [`handle_written`](Self::handle_written).
-///    What is not acknowledged is offered again, so a driver keeps no bytes.
-///    [`Output::Close`]: end the body, and drop the connection.
-/// 2. [`Output::Wait`], or while a write is out: wait for mail, as long as the
-///    connection [`wants_input`](Self::wants_input); for
-///    [`poll_wake`](Self::poll_wake); for the peer's leaving; and for the
-///    [`deadline`](Self::deadline), which calls for
-///    [`handle_timeout`](Self::handle_timeout). Feed all mail that is there before
-///    the next poll: small frames then go out together.
+/// 1. Call [`poll_output`](Self::poll_output).
+///    - [`Output::Write`]: write the bytes or a part of them, and report how many
+///      with [`handle_written`](Self::handle_written).
+///    - [`Output::Wait`]: wait for step 2. The waker is registered.
+///    - [`Output::Close`]: end the body, and drop the connection.
+/// 2. While it waits, and while a write is in flight, the driver also watches the
+///    peer, and the [`deadline`](Self::deadline), at which it calls
+///    [`handle_timeout`](Self::handle_timeout). After anything has happened, continue with step 1.
 ///
-/// A callback that panics closes the connection, uncleanly, with reason
-/// [`EndReason::Panicked`]; then the panic goes on (where there is std).
+/// A driver without an async runtime passes [`Waker::noop`](core::task::Waker::noop), or a waker that
+/// wakes its own loop: a `thread::Unpark`, an eventfd.
+///
+/// # Writes in flight
+///
+/// The bytes of a write are [`Bytes`]: owned, shared with the connection, and
+/// valid until the driver drops them. A driver whose kernel completes writes
+/// (`io_uring`, IOCP) keeps them until the completion arrives. Meanwhile:
+///
+/// - `poll_output` returns the same bytes again, less what was acknowledged. Nothing is
+///   added to a write in flight, and the source is not polled. Such a driver
+///   submits a write only if none is in flight.
+/// - `handle_written` may come late and in any number of parts. The write timeout
+///   restarts with each of them.
+/// - [`Output::Close`] may arrive, if the connection was closed early
+///   ([`Close::Abort`]): the client is gone or stalled, a callback panicked, or
+///   the shutdown is over. The driver cancels the write or lets it complete, and drops its
+///   bytes then; the connection may be dropped before. A [`Close::Clean`] never arrives
+///   before everything is acknowledged.
+///
+/// # Panics of callbacks
+///
+/// If a callback of the source panics, the connection closes uncleanly with
+/// [`EndReason::Panicked`], and the panic continues (with the feature `std`). Panics of
+/// `handle_error` and `terminate` are caught.
 ///
 /// # Examples
 ///
 /// ```
-/// use lasse_core::{Close, StreamConfig, Connection, Event, Handler, Instant, Next, Output};
+/// use core::task::{Context, Waker};
+/// use lasse_core::{
+///     Close, Connection, Event, Handler, HandlerSource, Instant, Next, Output, StreamConfig, mailbox,
+/// };
 ///
 /// struct Echo;
 ///
@@ -71,46 +95,47 @@ pub use drain::Drain;
 /// }
 ///
 /// let now = Instant::from_nanos(0);
+/// let mut cx = Context::from_waker(Waker::noop());
 /// let config = StreamConfig::new().with_first_byte(false);
-/// let mut connection = Connection::open(Echo, [], &config, now);
-/// assert_eq!(connection.poll_output(now), Output::Wait);
+/// let (notifier, mailbox) = mailbox(64);
+/// let mut connection = Connection::open(HandlerSource::new(Echo, mailbox), [], &config, now);
+/// assert_eq!(connection.poll_output(now, &mut cx), Output::Wait);
 ///
-/// connection.handle_notify("hello");
-/// connection.handle_notify("bye");
-/// assert_eq!(connection.poll_output(now), Output::Write("data: hello\n\n".into()));
+/// notifier.notify("hello")?;
+/// notifier.notify("bye")?;
+/// assert_eq!(connection.poll_output(now, &mut cx), Output::Write("data: hello\n\n".into()));
 /// connection.handle_written(13, now);
-/// assert_eq!(connection.poll_output(now), Output::Close(Close::Clean));
+/// assert_eq!(connection.poll_output(now, &mut cx), Output::Close(Close::Clean));
+/// # Ok::<(), lasse_core::NotifyError>(())
 /// ```
 #[derive(Debug)]
-pub struct Connection<H: Handler> {
-    handler: H,
+pub struct Connection<S: Source> {
+    source: S,
     state: State,
     outbox: Outbox,
     deadlines: Deadlines,
     config: StreamConfig,
     drain: Option<Box<Drain>>,
-    /// Whether something has happened since the handler last had nothing to send.
-    is_restless: bool,
 }
 
-/// What the driver is to do.
+/// What the driver must do.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[must_use]
 pub enum Output {
-    /// Write these bytes, or some of them.
+    /// Write these bytes or a part of them.
     Write(Bytes),
-    /// Wait for input or the deadline.
+    /// Wait for the waker, the deadline, or the peer.
     Wait,
-    /// End the body. Nothing follows, however often you ask.
+    /// End the body. Every later poll returns the same.
     Close(Close),
 }
 
 /// How a body ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Close {
-    /// As the protocol has it: the last chunk, or `END_STREAM`.
+    /// As the protocol ends a complete body: the last chunk, or `END_STREAM`.
     Clean,
-    /// So that the client knows that there should have been more: a reset.
+    /// With a reset, so that the client knows that the body is incomplete.
     Abort,
 }
 
@@ -121,10 +146,10 @@ enum State {
     Closed(EndReason, Close),
 }
 
-impl<H: Handler> Connection<H> {
-    /// A stream that begins with the frames `first`.
+impl<S: Source> Connection<S> {
+    /// A stream that starts with the frames `first`.
     pub fn open(
-        handler: H,
+        source: S,
         first: impl IntoIterator<Item = Frame>,
         config: &StreamConfig,
         now: Instant,
@@ -135,79 +160,35 @@ impl<H: Handler> Connection<H> {
             outbox.push(Frame::sign_of_life(), Sender::Protocol);
         }
         for frame in first {
-            outbox.push(frame, Sender::Handler);
+            outbox.push(frame, Sender::Source);
         }
         let deadlines = Deadlines {
             keep_alive: Deadline::after(now, settings.keep_alive),
             age: Deadline::after(now, settings.max_age),
             ..Deadlines::default()
         };
-        let mut connection = Self {
-            handler,
-            state: State::Open,
-            outbox,
-            deadlines,
-            config: config.clone(),
-            drain: None,
-            is_restless: true,
-        };
-        connection.ask_for_tick();
-        connection
+        Self { source, state: State::Open, outbox, deadlines, config: config.clone(), drain: None }
     }
 
-    /// Passes a message of the notifier to the handler.
-    pub fn handle_notify(&mut self, message: H::Notify) {
-        self.consult(|handler| handler.handle_notify(message));
-    }
-
-    /// Passes a message from elsewhere to the handler.
-    pub fn handle_info(&mut self, message: H::Info) {
-        self.consult(|handler| handler.handle_info(message));
-    }
-
-    /// Tells that no more messages can come.
-    pub fn handle_end(&mut self) {
-        self.consult(Handler::handle_end);
-    }
-
-    /// Tells that the stream is to end cleanly, after what is queued.
+    /// Ends the stream cleanly, after what is queued.
     pub fn handle_stop(&mut self) {
         self.end(EndReason::Stopped, Close::Clean);
     }
 
-    /// Tells that the handler may have something to send by itself.
-    pub fn handle_wake(&mut self) {
-        self.is_restless = true;
-    }
-
-    /// Ready when the handler may have something to send by itself; then ask
-    /// [`poll_output`](Self::poll_output). Never, while a write is out.
-    pub fn poll_wake(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        if self.state != State::Open || self.is_restless || !self.outbox.is_empty() {
-            return Poll::Pending;
-        }
-        let wake = self.call(|handler| handler.poll_wake(cx));
-        self.is_restless = wake.is_ready();
-        wake
-    }
-
-    /// Tells that `n` more bytes of the last [`Output::Write`] are written.
+    /// Reports that `n` more bytes of the last [`Output::Write`] are written.
     pub fn handle_written(&mut self, n: usize, now: Instant) {
         if n == 0 {
             return;
         }
         self.outbox.acknowledge(n);
-        self.is_restless = true;
         let settings = self.config.settings();
         let write_timeout = settings.write_timeout.filter(|_| self.outbox.is_in_flight());
         self.deadlines.write = Deadline::after(now, write_timeout);
         self.deadlines.keep_alive = Deadline::after(now, settings.keep_alive);
     }
 
-    /// Tells that the [`deadline`](Self::deadline) has come. Too early does no
-    /// harm.
+    /// Reports that the [`deadline`](Self::deadline) is reached. An early call does no harm.
     pub fn handle_timeout(&mut self, now: Instant) {
-        self.is_restless = true;
         if self.abort_deadline().is_due(now) {
             self.close(EndReason::Shutdown, Close::Abort, None);
         } else if self.outbox.is_in_flight() && self.deadlines.write.is_due(now) {
@@ -217,30 +198,32 @@ impl<H: Handler> Connection<H> {
         }
     }
 
-    /// Tells that the client is gone.
+    /// Reports that the client is gone.
     pub fn handle_peer_closed(&mut self) {
         self.close(EndReason::PeerClosed, Close::Abort, None);
     }
 
-    /// Tells that the bytes offered last cannot be written.
+    /// Reports that the last [`Output::Write`] cannot be written.
     pub fn handle_write_error(&mut self, error: impl Into<TransportError>) {
         self.close(EndReason::WriteFailed, Close::Abort, Some(error.into()));
     }
 
-    /// Tells that the stream is cut off for a reason that only the driver knows.
+    /// Ends the stream at once and uncleanly, for a reason that only the driver knows.
     pub fn abort(&mut self, reason: EndReason) {
         self.close(reason, Close::Abort, None);
     }
 
-    /// Tells that the server shuts down, and what this stream's part in it is.
-    /// Told twice, the last word counts.
+    /// Reports that the server is shutting down, and when this stream ends. A later
+    /// call replaces an earlier one.
+    #[doc(alias = "shutdown")]
     pub fn handle_drain(&mut self, drain: Drain) {
         self.drain = Some(Box::new(drain));
     }
 
-    /// What to do next.
-    pub fn poll_output(&mut self, now: Instant) -> Output {
-        self.ask_for_more();
+    /// Returns what to do next. If that is [`Output::Wait`], the waker of `cx` is registered
+    /// with the source.
+    pub fn poll_output(&mut self, now: Instant, cx: &mut Context<'_>) -> Output {
+        self.poll_source(now, cx);
         if let Some(bytes) = self.outbox.offer() {
             if self.deadlines.write == Deadline::NEVER {
                 self.deadlines.write = Deadline::after(now, self.config.settings().write_timeout);
@@ -256,10 +239,10 @@ impl<H: Handler> Connection<H> {
         }
     }
 
-    /// When to call [`handle_timeout`](Self::handle_timeout), if nothing else
-    /// happens before.
+    /// When to call [`handle_timeout`](Self::handle_timeout), if nothing else happens before.
+    #[doc(alias = "timeout")]
     pub fn deadline(&self) -> Option<Instant> {
-        let Deadlines { keep_alive, write, age, tick } = self.deadlines;
+        let Deadlines { keep_alive, write, age, source } = self.deadlines;
         let mut next = Deadline::NEVER;
         let mut consider = |applies: bool, deadline| {
             if applies && deadline < next {
@@ -271,18 +254,13 @@ impl<H: Handler> Connection<H> {
         consider(self.outbox.is_in_flight(), write);
         consider(is_open, age);
         consider(is_open, self.drain_deadline());
-        consider(self.wants_input(), tick);
+        consider(self.has_room(), source);
         consider(is_open && self.outbox.is_empty(), keep_alive);
         next.time()
     }
 
-    /// Whether there is room for what messages may bring: true while the stream
-    /// is open and less than 16 KiB are queued.
-    pub fn wants_input(&self) -> bool {
-        self.state == State::Open && self.outbox.len() < ROOM
-    }
-
     /// How many bytes are queued or in flight.
+    #[doc(alias = "backpressure")]
     pub fn queued(&self) -> usize {
         self.outbox.len()
     }
@@ -300,45 +278,54 @@ impl<H: Handler> Connection<H> {
         }
     }
 
-    /// The handler.
-    pub fn handler(&self) -> &H {
-        &self.handler
+    /// The source.
+    pub fn source(&self) -> &S {
+        &self.source
     }
 
-    /// Asks the handler, if it is still to be asked, and does what it answers.
-    fn consult(&mut self, callback: impl FnOnce(&mut H) -> Next) {
-        if self.state != State::Open {
-            return;
-        }
-        self.is_restless = true;
-        match self.call(callback) {
-            Next::Send(frame) => self.send(frame),
-            Next::Last(frame) => {
-                self.send(frame);
-                self.end(EndReason::Stopped, Close::Clean);
+    /// Polls the source until it waits, or until there is enough for one write.
+    fn poll_source(&mut self, now: Instant, cx: &mut Context<'_>) {
+        for _ in 0..POLLS {
+            if !self.wants_frame() {
+                return;
             }
-            Next::Wait => {}
-            Next::Stop => self.end(EndReason::Stopped, Close::Clean),
-            Next::Lagged => self.end(EndReason::Lagged, Close::Clean),
-            Next::Abort => self.end(EndReason::Aborted, Close::Abort),
+            match self.call(|source| source.poll_next(now, cx)) {
+                Next::Wait(deadline) => {
+                    self.deadlines.source = Deadline::at(deadline);
+                    return;
+                }
+                Next::Send(frame) => self.outbox.push(frame, Sender::Source),
+                Next::Last(frame) => {
+                    self.outbox.push(frame, Sender::Source);
+                    self.end(EndReason::Stopped, Close::Clean);
+                }
+                Next::Stop => self.end(EndReason::Stopped, Close::Clean),
+                Next::Lagged => self.end(EndReason::Lagged, Close::Clean),
+                Next::Abort => self.end(EndReason::Aborted, Close::Abort),
+            }
         }
-        self.ask_for_tick();
+        // Only frames without a byte come so often.
+        if self.outbox.is_empty() {
+            cx.waker().wake_by_ref();
+        }
     }
 
-    /// Asks for more once all that the handler sent is written. What the
-    /// protocol adds need not be: it can go out with the answer.
-    fn ask_for_more(&mut self) {
-        let is_drained = !self.outbox.holds_frames() && !self.outbox.is_in_flight();
-        if self.is_restless && is_drained {
-            self.consult(Handler::handle_drained);
-            self.is_restless = false;
-        }
+    /// Whether the source can be polled: it has nothing unsent, or it has more for
+    /// a write that is not in flight yet.
+    fn wants_frame(&mut self) -> bool {
+        self.has_room()
+            || self.state == State::Open
+                && !self.outbox.is_in_flight()
+                && self.outbox.len() < BATCH
+                && self.call(|source| source.has_more())
     }
 
-    fn ask_for_tick(&mut self) {
-        if self.state == State::Open {
-            self.deadlines.tick = Deadline::at(self.call(|handler| handler.wake_at()));
-        }
+    /// Whether the stream is open, and everything of the source is acknowledged.
+    /// Frames of the protocol may be queued: they go out with the next frame.
+    fn has_room(&self) -> bool {
+        self.state == State::Open
+            && !self.outbox.holds_source_frames()
+            && !self.outbox.is_in_flight()
     }
 
     fn handle_timeout_while_open(&mut self, now: Instant) {
@@ -350,8 +337,9 @@ impl<H: Handler> Connection<H> {
             retry.into_iter().for_each(|frame| self.outbox.push(frame, Sender::Protocol));
             return self.end(EndReason::Shutdown, Close::Clean);
         }
-        if self.wants_input() && self.deadlines.tick.is_due(now) {
-            self.consult(|handler| handler.handle_tick(now));
+        if self.deadlines.source.is_due(now) {
+            // The next `poll_output` polls the source.
+            self.deadlines.source = Deadline::NEVER;
         }
         if self.outbox.is_empty() && self.deadlines.keep_alive.is_due(now) {
             let frame = self.config.settings().keep_alive_frame.clone();
@@ -368,22 +356,13 @@ impl<H: Handler> Connection<H> {
         Deadline::at(self.drain.as_ref().map(|drain| drain.abort_at))
     }
 
-    fn send(&mut self, frame: Frame) {
-        let is_too_much = self.outbox.len() + frame.len() > self.config.settings().queue_limit;
-        let holds_frames = self.outbox.holds_frames();
-        self.outbox.push(frame, Sender::Handler);
-        if is_too_much && holds_frames {
-            self.close(EndReason::Lagged, Close::Abort, None);
-        }
-    }
-
     fn end(&mut self, reason: EndReason, close: Close) {
         if self.state == State::Open {
             self.state = State::Ending(reason, close);
         }
     }
 
-    /// The only way into [`State::Closed`], hence `terminate` is called once.
+    /// The only way into [`State::Closed`], so `terminate` is called once.
     fn close(&mut self, reason: EndReason, close: Close, error: Option<TransportError>) {
         if self.is_closed() {
             return;
@@ -392,16 +371,16 @@ impl<H: Handler> Connection<H> {
         let unsent = self.outbox.take_unsent();
         if reason != EndReason::Panicked && (error.is_some() || !unsent.is_empty()) {
             let error = SendError::new(reason, error);
-            contain(|| self.handler.handle_error(&unsent, &error)).ok();
+            contain(|| self.source.handle_error(&unsent, &error)).ok();
         }
-        contain(|| self.handler.terminate(reason)).ok();
+        contain(|| self.source.terminate(reason)).ok();
     }
 
-    /// The only way to the handler while the stream lives. A panic closes the
-    /// connection before it goes on.
-    fn call<T>(&mut self, callback: impl FnOnce(&mut H) -> T) -> T {
-        match contain(|| callback(&mut self.handler)) {
-            Ok(answer) => answer,
+    /// The only way to the source of an open stream. After a panic, the connection
+    /// closes before the panic continues.
+    fn call<T>(&mut self, callback: impl FnOnce(&mut S) -> T) -> T {
+        match contain(|| callback(&mut self.source)) {
+            Ok(result) => result,
             Err(panic) => {
                 self.close(EndReason::Panicked, Close::Abort, None);
                 panic.resume()
@@ -410,11 +389,14 @@ impl<H: Handler> Connection<H> {
     }
 }
 
-impl<H: Handler> Drop for Connection<H> {
+impl<S: Source> Drop for Connection<S> {
     fn drop(&mut self) {
         self.close(EndReason::Dropped, Close::Abort, None);
     }
 }
 
-/// How many bytes may be queued before a driver should hold mail back.
-const ROOM: usize = 16 * 1024;
+/// Up to how many queued bytes the source is polled for more frames of one write.
+const BATCH: usize = 16 * 1024;
+
+/// How often the source is polled for one write.
+const POLLS: usize = 64;

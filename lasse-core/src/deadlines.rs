@@ -1,26 +1,26 @@
-//! The times that a stream waits for, of which the next one counts.
+//! The deadlines of a stream.
 
 use core::time::Duration;
 
 use crate::time::Instant;
 
-/// When what is due. Which of these apply depends on the stream's state.
+/// All deadlines of a stream. Its state decides which of them apply.
 #[derive(Clone, Debug)]
 pub(crate) struct Deadlines {
-    /// The silence is to be broken.
+    /// A keep-alive must be sent.
     pub(crate) keep_alive: Deadline,
     /// The client must have taken a byte of what is in flight.
     pub(crate) write: Deadline,
-    /// The stream is old enough.
+    /// The stream reaches its maximum age.
     pub(crate) age: Deadline,
-    /// The handler's own.
-    pub(crate) tick: Deadline,
+    /// The source must be polled.
+    pub(crate) source: Deadline,
 }
 
 impl Default for Deadlines {
     fn default() -> Self {
         let never = Deadline::NEVER;
-        Self { keep_alive: never, write: never, age: never, tick: never }
+        Self { keep_alive: never, write: never, age: never, source: never }
     }
 }
 

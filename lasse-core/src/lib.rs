@@ -1,22 +1,26 @@
 //! Server-Sent Events as a state machine, without I/O: no socket, no clock, no task.
 //!
-//! | to | there is |
+//! | for | there is |
 //! |---|---|
-//! | say something | [`Event`], and the values that cannot be malformed: [`EventId`], [`EventName`] |
-//! | send it | [`Frame`]: encoded once, shared by who sends it |
-//! | answer one client | [`Handler`], which says what is [`Next`]; [`Accept`], which makes one for a request |
-//! | keep its stream | [`Connection`]: messages and time in, bytes out |
-//! | tell many, and those who come back | [`Channel`]: a [`Log`] behind a lock; a [`Subscriber`] is a cursor in it |
-//! | listen | [`Decoder`]: bytes in, events out; [`Client`]: when to connect, and from where |
-//! | speak HTTP/1.1 over a bare socket | [`http1`] |
+//! | an event | [`Event`], and values that cannot be malformed: [`EventId`], [`EventName`] |
+//! | its bytes | [`Frame`]: encoded once, shared by all streams that send it |
+//! | one client's stream | [`Connection`]: frames and time in, bytes out |
+//! | the frames of a stream | [`Source`]; a [`Handler`] with a [`mailbox()`] is one, a [`Subscriber`] another |
+//! | a request | [`Accept`], which makes a stream or another response |
+//! | many clients, and those that reconnect | [`Channel`]: a [`Log`] behind a lock; a [`Subscriber`] is a cursor in it |
+//! | receiving | [`Decoder`]: bytes in, events out; [`Client`]: when to connect, and from which event |
+//! | HTTP/1.1 on a bare socket | [`http1`] |
 //!
-//! `lasse-tokio` and `lasse-hyper` drive it. To drive it yourself, begin with
-//! [`Connection`], and see the examples `threads` and `epoll`.
+//! `lasse-tokio` and `lasse-hyper` drive it. For a driver of your own, start with
+//! [`Connection`] and the examples `threads` and `epoll`.
 //!
 //! # Examples
 //!
 //! ```
-//! use lasse_core::{StreamConfig, Connection, Event, Handler, Instant, Next, Output};
+//! use core::task::{Context, Waker};
+//! use lasse_core::{
+//!     Connection, Event, Handler, HandlerSource, Instant, Next, Output, StreamConfig, mailbox,
+//! };
 //!
 //! struct Echo;
 //!
@@ -30,22 +34,26 @@
 //! }
 //!
 //! let now = Instant::from_nanos(0);
-//! let mut connection = Connection::open(Echo, [], &StreamConfig::new(), now);
-//! connection.handle_notify("hello".into());
-//! assert_eq!(connection.poll_output(now), Output::Write(":\ndata: hello\n\n".into()));
+//! let (notifier, mailbox) = mailbox(64);
+//! let source = HandlerSource::new(Echo, mailbox);
+//! let mut connection = Connection::open(source, [], &StreamConfig::new(), now);
+//! notifier.notify("hello".into())?;
+//! let output = connection.poll_output(now, &mut Context::from_waker(Waker::noop()));
+//! assert_eq!(output, Output::Write(":\ndata: hello\n\n".into()));
+//! # Ok::<(), lasse_core::NotifyError>(())
 //! ```
 //!
 //! # Features
 //!
-//! | feature | brings |
+//! | feature | adds |
 //! |---|---|
-//! | `std` (default) | [`Channel`]; panics of handlers are contained |
-//! | `http` (default) | requests and their answers: [`Accept`], [`Connection::accept`]; [`Client`] |
+//! | `std` (default) | [`Channel`], [`mailbox()`]; panics of callbacks are caught |
+//! | `http` (default) | requests and responses: [`Accept`], [`Connection::accept`]; [`Client`] |
 //! | `simdutf8` (default) | faster decoding |
 //! | `http1` | [`http1`]: heads and chunks |
-//! | `json` | `Event::json`, for anything that serializes |
+//! | `json` | `Event::json`, for all types that serialize |
 //!
-//! Without any, the crate needs `alloc` alone.
+//! Without features, the crate needs only `alloc`.
 
 #![cfg_attr(not(feature = "std"), no_std)]
 #![warn(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
@@ -58,8 +66,10 @@ mod channel;
 mod client;
 mod config;
 mod connection;
+mod contain;
 mod deadlines;
 mod decode;
+mod end;
 mod event;
 mod field;
 mod frame;
@@ -68,9 +78,12 @@ mod handler;
 pub mod http1;
 mod line;
 mod log;
+#[cfg(feature = "std")]
+mod mailbox;
 mod outbox;
 #[cfg(feature = "http")]
 mod request;
+mod source;
 mod time;
 
 #[cfg(feature = "std")]
@@ -85,16 +98,20 @@ pub use config::{InvalidConfig, StreamConfig};
 pub use connection::Body;
 pub use connection::{Close, Connection, Drain, Output};
 pub use decode::{Decoded, Decoder, EventTooLarge, Message};
+pub use end::{EndReason, SendError, TransportError};
 pub use event::Event;
 #[cfg(feature = "json")]
 pub use event::JsonError;
 pub use field::{EventId, EventName, InvalidField, InvalidLastEventId, LastEventId};
 pub use frame::Frame;
-pub use handler::{EndReason, Handler, Next, SendError, TransportError};
+pub use handler::Handler;
 pub use log::{
     AppendError, Cursor, Ending, Epoch, InvalidEpoch, Log, Read, ResetReason, Resume, Retention,
     StartAt,
 };
+#[cfg(feature = "std")]
+pub use mailbox::{Closed, HandlerSource, Mailbox, Notifier, NotifyError, WithSource, mailbox};
 #[cfg(feature = "http")]
 pub use request::{Accept, Init, RequestHead};
+pub use source::{Next, Source};
 pub use time::Instant;

@@ -1,4 +1,5 @@
-//! Frames on their way: queued, in flight, and what of them is acknowledged.
+//! The send queue of a stream: frames that are queued or in flight, and how much of
+//! them is acknowledged.
 
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
@@ -8,17 +9,16 @@ use bytes::{Buf, Bytes};
 
 use crate::frame::Frame;
 
-/// What a client has yet to be sent, in order.
+/// The frames that the client has not wholly received, in order.
 ///
-/// Mostly that is nothing or one frame, for which there is room here.
+/// Mostly there is none or one, which needs no allocation.
 #[derive(Debug, Default)]
 pub(crate) struct Outbox {
     /// The oldest frame that is not wholly acknowledged.
     front: Option<Item>,
     /// How many bytes of it are acknowledged.
     acknowledged: usize,
-    /// Whether the driver was offered it, or more, and has not acknowledged all
-    /// of that.
+    /// Whether the last offer is not wholly acknowledged.
     is_in_flight: bool,
     more: Option<Box<More>>,
 }
@@ -29,25 +29,24 @@ struct Item {
     sender: Sender,
 }
 
-/// What comes after the front.
+/// The frames after the front.
 #[derive(Debug, Default)]
 struct More {
     queue: VecDeque<Item>,
-    /// What the driver was offered in one piece, from the front on, and has not
-    /// acknowledged.
+    /// If the last offer had several frames: what is not acknowledged of it.
     offered: Bytes,
-    /// How many bytes the queue has.
+    /// How many bytes are in the queue.
     len: usize,
-    /// How many frames of the handler's are in the queue.
+    /// How many frames of the source are in the queue.
     frames: usize,
 }
 
-/// Who wants a frame sent.
+/// Where a frame comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Sender {
-    /// The handler, who learns of it when the frame is lost.
-    Handler,
-    /// The protocol: keep-alives, drain.
+    /// The source, which is told about the frame if it is not sent.
+    Source,
+    /// The protocol: keep-alives, shutdown.
     Protocol,
 }
 
@@ -64,8 +63,8 @@ impl Outbox {
         }
     }
 
-    /// What to write next: the bytes offered before, as far as they are not
-    /// acknowledged, else all frames from the front that fit one write.
+    /// Returns the bytes to write next: the unacknowledged rest of the last offer,
+    /// else all frames from the front that fit into one write.
     pub(crate) fn offer(&mut self) -> Option<Bytes> {
         let front = self.front.as_ref()?;
         match &mut self.more {
@@ -79,7 +78,7 @@ impl Outbox {
         }
     }
 
-    /// Takes note that `n` bytes of the offer are written.
+    /// Records that `n` bytes of the offer are written.
     pub(crate) fn acknowledge(&mut self, n: usize) {
         let Some(front) = self.front.as_ref().filter(|_| self.is_in_flight) else { return };
         let in_front = front.len() - self.acknowledged;
@@ -96,16 +95,16 @@ impl Outbox {
                 self.acknowledged += n.min(in_front);
             }
         }
-        self.let_go();
+        self.drop_acknowledged();
     }
 
-    /// Empties the outbox, and tells which of the handler's frames were not
-    /// wholly acknowledged.
+    /// Empties the outbox, and returns the frames of the source that were not wholly
+    /// acknowledged.
     pub(crate) fn take_unsent(&mut self) -> Vec<Frame> {
         let Self { front, more, .. } = core::mem::take(self);
         let queue = more.map(|more| more.queue).unwrap_or_default();
-        let of_handler = front.into_iter().chain(queue).filter(Item::is_of_handler);
-        of_handler.map(|item| item.frame).collect()
+        let of_source = front.into_iter().chain(queue).filter(Item::is_of_source);
+        of_source.map(|item| item.frame).collect()
     }
 
     /// How many bytes are not acknowledged.
@@ -122,19 +121,19 @@ impl Outbox {
         self.is_in_flight
     }
 
-    /// Whether a frame of the handler's is not wholly acknowledged.
-    pub(crate) fn holds_frames(&self) -> bool {
-        self.front.as_ref().is_some_and(Item::is_of_handler)
+    /// Whether a frame of the source is not wholly acknowledged.
+    pub(crate) fn holds_source_frames(&self) -> bool {
+        self.front.as_ref().is_some_and(Item::is_of_source)
             || self.more.as_ref().is_some_and(|more| more.frames > 0)
     }
 
-    /// Lets go of what is wholly acknowledged.
-    fn let_go(&mut self) {
+    /// Drops the frames that are wholly acknowledged.
+    fn drop_acknowledged(&mut self) {
         while let Some(front) = self.front.take_if(|front| front.len() <= self.acknowledged) {
             self.acknowledged -= front.len();
             self.front = self.more.as_mut().and_then(|more| more.pop());
         }
-        // Most streams are idle: room for a few frames is soon made again.
+        // Most streams are idle, and a queue for a few frames is cheap to make.
         if self.more.as_ref().is_some_and(|more| more.queue.is_empty() && !self.is_in_flight) {
             self.more = None;
         }
@@ -150,27 +149,27 @@ impl Item {
         self.frame.len()
     }
 
-    fn is_of_handler(&self) -> bool {
-        self.sender == Sender::Handler
+    fn is_of_source(&self) -> bool {
+        self.sender == Sender::Source
     }
 }
 
 impl More {
     fn push(&mut self, item: Item) {
         self.len += item.len();
-        self.frames += usize::from(item.is_of_handler());
+        self.frames += usize::from(item.is_of_source());
         self.queue.push_back(item);
     }
 
     fn pop(&mut self) -> Option<Item> {
         let item = self.queue.pop_front()?;
         self.len -= item.len();
-        self.frames -= usize::from(item.is_of_handler());
+        self.frames -= usize::from(item.is_of_source());
         Some(item)
     }
 
-    /// The front and what fits one write with it, in one piece; nothing, if that
-    /// is the front alone.
+    /// The front and all following frames that fit into one write, in one piece.
+    /// Empty if that is the front alone.
     fn gather(&self, front: &Item) -> Bytes {
         let mut len = front.len();
         let fits = |item: &&Item| {
@@ -183,8 +182,8 @@ impl More {
     }
 }
 
-/// How many bytes of small frames go out in one write. Up to there a copy costs
-/// less than another write would.
+/// How many bytes of small frames go out in one write. Up to this size, a copy costs
+/// less than another write.
 const BATCH: usize = 16 * 1024;
 
 #[cfg(test)]
@@ -194,22 +193,22 @@ mod tests {
     fn outbox(frames: &[&'static str]) -> Outbox {
         let mut outbox = Outbox::default();
         for frame in frames {
-            outbox.push(Frame::from_bytes_unchecked(*frame), Sender::Handler);
+            outbox.push(Frame::from_bytes_unchecked(*frame), Sender::Source);
         }
         outbox
     }
 
     #[test]
-    fn small_frames_go_out_together() {
+    fn small_frames_go_out_in_one_write() {
         let mut outbox = outbox(&["ab", "cd"]);
         assert_eq!(outbox.offer().unwrap(), "abcd");
     }
 
     #[test]
-    fn what_is_not_acknowledged_is_offered_again() {
+    fn unacknowledged_bytes_are_offered_again() {
         let mut outbox = outbox(&["ab", "cd"]);
         assert_eq!(outbox.offer().unwrap(), "abcd");
-        outbox.push(Frame::from_bytes_unchecked("ef"), Sender::Handler);
+        outbox.push(Frame::from_bytes_unchecked("ef"), Sender::Source);
         outbox.acknowledge(3);
         assert_eq!(outbox.offer().unwrap(), "d");
         outbox.acknowledge(1);
@@ -233,8 +232,8 @@ mod tests {
     fn a_large_frame_is_not_copied() {
         let large = Frame::from_bytes_unchecked(alloc::vec![b'x'; BATCH]);
         let mut outbox = Outbox::default();
-        outbox.push(large.clone(), Sender::Handler);
-        outbox.push(Frame::from_bytes_unchecked("ab"), Sender::Handler);
+        outbox.push(large.clone(), Sender::Source);
+        outbox.push(Frame::from_bytes_unchecked("ab"), Sender::Source);
         assert_eq!(outbox.offer().unwrap().as_ptr(), large.as_bytes().as_ptr());
     }
 

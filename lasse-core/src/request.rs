@@ -1,4 +1,4 @@
-//! What a request asks for, and how it may be answered.
+//! Requests, and the decision how they are answered.
 
 mod answers;
 mod negotiate;
@@ -13,13 +13,12 @@ use http::{Extensions, HeaderMap, HeaderValue, Method, Uri, Version};
 
 use crate::field::LastEventId;
 use crate::frame::Frame;
-use crate::handler::Handler;
 
 #[cfg(feature = "http1")]
 pub(crate) use answers::has_no_body;
 pub(crate) use answers::{Answers, is_framing};
 
-/// The head of a request, and where its client left off.
+/// The head of a request, with the last event id that its client received.
 #[derive(Clone, Debug)]
 pub struct RequestHead<'a> {
     method: &'a Method,
@@ -31,7 +30,7 @@ pub struct RequestHead<'a> {
 }
 
 impl<'a> RequestHead<'a> {
-    /// The method: GET or HEAD, or POST where that was allowed.
+    /// The method: GET or HEAD, or POST if the endpoint allows it.
     pub fn method(&self) -> &'a Method {
         self.method
     }
@@ -51,15 +50,15 @@ impl<'a> RequestHead<'a> {
         self.headers
     }
 
-    /// What the server and the layers before this one know of the request: the
-    /// peer's address, a session.
+    /// The extensions that the server and earlier layers added: the address of the
+    /// peer, a session.
     pub fn extensions(&self) -> &'a Extensions {
         self.extensions
     }
 
-    /// Where the client left off: what the `Last-Event-ID` field says, else, for
-    /// a client that connects for the first time, the parameter `last_event_id`
-    /// or `lastEventId` of the query.
+    /// The id of the last event that the client received: from the `Last-Event-ID`
+    /// field, else from the query parameter `last_event_id` or `lastEventId`, for
+    /// clients that cannot set a header on their first request.
     pub fn last_event_id(&self) -> &LastEventId {
         &self.last_event_id
     }
@@ -82,14 +81,19 @@ impl<'a> From<&'a Parts> for RequestHead<'a> {
     }
 }
 
-/// A handler that is made for a request.
+/// A handler or a source that is made for a request.
 ///
 /// # Examples
 ///
 /// ```
-/// use lasse_core::{Accept, Event, Handler, Init, Next, RequestHead};
+/// use lasse_core::{Accept, Event, Handler, Init, RequestHead};
 ///
 /// struct Greeter;
+///
+/// impl Handler for Greeter {
+///     type Notify = ();
+///     type Info = ();
+/// }
 ///
 /// impl Accept for Greeter {
 ///     type Args = String;
@@ -101,45 +105,51 @@ impl<'a> From<&'a Parts> for RequestHead<'a> {
 ///         }
 ///     }
 /// }
-/// # impl Handler for Greeter {
-/// #     type Notify = ();
-/// #     type Info = ();
-/// #     fn handle_notify(&mut self, (): ()) -> Next { Next::Wait }
-/// # }
 /// ```
-pub trait Accept: Handler {
+pub trait Accept: Sized {
     /// What the application passes to [`init`](Self::init).
     type Args;
 
-    /// Opens the stream, or declines to.
+    /// Opens the stream, or returns another response.
     fn init(args: Self::Args, request: &RequestHead<'_>) -> Init<Self>;
 }
 
-/// How a handler answers a request.
+/// How a request is answered.
 #[derive(Debug)]
 #[must_use]
-pub enum Init<H> {
-    /// Streams events, the given ones first.
-    Stream(H, Vec<Frame>),
-    /// Answers `204 No Content`, which tells an `EventSource` not to come back.
+pub enum Init<T> {
+    /// With a stream, which starts with the given frames.
+    Stream(T, Vec<Frame>),
+    /// With `204 No Content`, after which an `EventSource` does not reconnect.
     NoContent,
-    /// Answers with a response of the handler's own. What frames a message
-    /// (`content-length`, `transfer-encoding`, `connection`) is the adapter's, and
-    /// is dropped. Any status but 200 ends an `EventSource` for ever.
+    /// With a response of the application. Headers that frame a message
+    /// (`content-length`, `transfer-encoding`, `connection`) belong to the adapter and
+    /// are removed. After any status but 200, an `EventSource` never reconnects.
     Respond(http::Response<Bytes>),
-    /// Answers with an empty stream that tells the client to come back after
-    /// this long, in whole milliseconds.
+    /// With a refusal, after which the client reconnects.
     Refuse {
-        /// How long the client is to wait, in whole milliseconds.
+        /// How long the client waits, in whole milliseconds.
         retry_after: Duration,
     },
+}
+
+impl<T> Init<T> {
+    /// The same decision with `map(stream)` in place of its stream.
+    pub fn map<U>(self, map: impl FnOnce(T) -> U) -> Init<U> {
+        match self {
+            Self::Stream(stream, first) => Init::Stream(map(stream), first),
+            Self::NoContent => Init::NoContent,
+            Self::Respond(response) => Init::Respond(response),
+            Self::Refuse { retry_after } => Init::Refuse { retry_after },
+        }
+    }
 }
 
 fn last_event_id(headers: &HeaderMap, uri: &Uri) -> LastEventId {
     let fields = headers.get_all(LAST_EVENT_ID).into_iter();
     match LastEventId::from_values(fields.map(HeaderValue::as_bytes)) {
         LastEventId::Absent => query::last_event_id(uri.query().unwrap_or_default()),
-        said => said,
+        id => id,
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::rc::Rc;
+use std::task::{Context, Waker};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -15,11 +16,9 @@ type Diary = Rc<RefCell<Vec<String>>>;
 
 struct Door(Diary);
 
-impl Handler for Door {
-    type Notify = ();
-    type Info = ();
-    fn handle_notify(&mut self, (): ()) -> Next {
-        Next::Wait
+impl Source for Door {
+    fn poll_next(&mut self, _: Instant, _: &mut Context<'_>) -> Next {
+        Next::Wait(None)
     }
     fn terminate(&mut self, reason: EndReason) {
         self.0.borrow_mut().push(reason.to_string());
@@ -50,7 +49,7 @@ fn accept(
     method: &str,
     answer: &'static str,
     config: &StreamConfig,
-) -> (Diary, Response<Body<Door>>) {
+) -> (Diary, Response<Body<Connection<Door>>>) {
     let request = Request::builder().method(method).uri("/events").body(()).unwrap();
     accept_request(&request, answer, config)
 }
@@ -59,14 +58,14 @@ fn accept_request(
     request: &Request<()>,
     answer: &'static str,
     config: &StreamConfig,
-) -> (Diary, Response<Body<Door>>) {
+) -> (Diary, Response<Body<Connection<Door>>>) {
     let diary = Diary::default();
     let args = || Args(answer, diary.clone());
     let response = Connection::accept(request, args, config, Instant::from_nanos(0));
     (diary, response)
 }
 
-fn full(response: Response<Body<Door>>) -> Bytes {
+fn full(response: Response<Body<Connection<Door>>>) -> Bytes {
     match response.into_body() {
         Body::Full(bytes) => bytes,
         other => panic!("not a full body: {other:?}"),
@@ -87,8 +86,9 @@ fn a_get_is_answered_by_a_stream() {
     assert_eq!(response.headers()["cache-control"], "no-cache");
     assert_eq!(response.headers()["x-accel-buffering"], "no");
     assert_eq!(response.headers().len(), 3);
-    let Body::Events(mut connection) = response.into_body() else { panic!("no stream") };
-    let output = connection.poll_output(Instant::from_nanos(0));
+    let Body::Stream(mut connection) = response.into_body() else { panic!("no stream") };
+    let output =
+        connection.poll_output(Instant::from_nanos(0), &mut Context::from_waker(Waker::noop()));
     assert_eq!(output, Output::Write(":\ndata: first\n\n".into()));
     assert_eq!(*diary.borrow(), ["init Absent"]);
 }

@@ -1,28 +1,38 @@
-//! A conversation, step by step, with no clock and no socket.
+//! One stream, step by step, without a clock and a socket.
 
 use std::cell::RefCell;
 use std::rc::Rc;
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Waker};
 use std::time::Duration;
 
 use lasse_core::*;
 
-/// A handler that does as it is told, and keeps a diary.
+/// A handler that obeys orders, and keeps a journal.
 #[derive(Default)]
 struct Puppet {
-    diary: Diary,
-    /// What to produce when drained.
+    journal: Journal,
+    /// Orders to obey without a message, the last one first.
     supply: Vec<&'static str>,
     tick_every: Option<u64>,
     ticked: u64,
-    is_ready: bool,
 }
 
-type Diary = Rc<RefCell<Vec<String>>>;
+/// A source that sends nothing.
+struct Silent;
+
+impl Source for Silent {
+    fn poll_next(&mut self, _: Instant, _: &mut Context<'_>) -> Next {
+        Next::Wait(None)
+    }
+}
+
+type Journal = Rc<RefCell<Vec<String>>>;
+
+type Stream = Connection<HandlerSource<Puppet>>;
 
 impl Puppet {
     fn note(&self, line: impl Into<String>) {
-        self.diary.borrow_mut().push(line.into());
+        self.journal.borrow_mut().push(line.into());
     }
 
     fn obey(&mut self, order: &'static str) -> Next {
@@ -30,7 +40,7 @@ impl Puppet {
             "stop" => Next::Stop,
             "lag" => Next::Lagged,
             "abort" => Next::Abort,
-            "wait" => Next::Wait,
+            "wait" => Next::Wait(None),
             "panic" => panic!("as ordered"),
             text => match text.strip_prefix("last ") {
                 Some(text) => Next::last(Event::new(text)),
@@ -51,19 +61,15 @@ impl Handler for Puppet {
         self.note(format!("info {order}"));
         self.obey(order)
     }
-    fn handle_drained(&mut self) -> Next {
-        match self.supply.pop() {
-            Some(order) => self.obey(order),
-            None => Next::Wait,
+    fn handle_tick(&mut self, now: Instant) -> Next {
+        if let Some(order) = self.supply.pop() {
+            return self.obey(order);
         }
-    }
-    fn poll_wake(&mut self, _: &mut Context<'_>) -> Poll<()> {
-        if self.is_ready { Poll::Ready(()) } else { Poll::Pending }
-    }
-    fn wake_at(&self) -> Option<Instant> {
-        self.tick_every.map(|every| at(every * (self.ticked + 1)))
-    }
-    fn handle_tick(&mut self, _: Instant) -> Next {
+        let Some(every) = self.tick_every else { return Next::Wait(None) };
+        let next = at(every * (self.ticked + 1));
+        if now < next {
+            return Next::Wait(Some(next));
+        }
         self.ticked += 1;
         Next::send(Event::new(format!("tick {}", self.ticked)))
     }
@@ -90,23 +96,34 @@ fn secs(n: u64) -> Duration {
     Duration::from_secs(n)
 }
 
-/// A connection that says nothing by itself, opened at zero.
-fn open(puppet: Puppet) -> (Diary, Connection<Puppet>) {
-    open_with(puppet, &StreamConfig::new().with_first_byte(false))
+/// A stream without a first byte, opened at zero.
+fn open(puppet: Puppet) -> (Journal, Notifier<Puppet>, Stream) {
+    open_with(puppet, &quiet())
 }
 
-fn open_with(puppet: Puppet, config: &StreamConfig) -> (Diary, Connection<Puppet>) {
-    (puppet.diary.clone(), Connection::open(puppet, [], config, at(0)))
+fn open_with(puppet: Puppet, config: &StreamConfig) -> (Journal, Notifier<Puppet>, Stream) {
+    let (notifier, mailbox) = mailbox(64);
+    let journal = puppet.journal.clone();
+    let source = HandlerSource::new(puppet, mailbox);
+    (journal, notifier, Connection::open(source, [], config, at(0)))
+}
+
+fn quiet() -> StreamConfig {
+    StreamConfig::new().with_first_byte(false)
+}
+
+fn poll<S: Source>(connection: &mut Connection<S>, now: Instant) -> Output {
+    connection.poll_output(now, &mut Context::from_waker(Waker::noop()))
 }
 
 fn write(text: &str) -> Output {
     Output::Write(text.to_owned().into())
 }
 
-/// Writes all that there is to write, and returns it.
-fn flush(connection: &mut Connection<Puppet>, now: Instant) -> String {
+/// Writes everything that can be written, and returns it.
+fn flush<S: Source>(connection: &mut Connection<S>, now: Instant) -> String {
     let mut written = Vec::new();
-    while let Output::Write(bytes) = connection.poll_output(now) {
+    while let Output::Write(bytes) = poll(connection, now) {
         written.extend_from_slice(&bytes);
         connection.handle_written(bytes.len(), now);
     }
@@ -115,141 +132,142 @@ fn flush(connection: &mut Connection<Puppet>, now: Instant) -> String {
 
 #[test]
 fn a_notification_becomes_an_event() {
-    let (_, mut connection) = open(Puppet::default());
-    assert_eq!(connection.poll_output(at(0)), Output::Wait);
-    connection.handle_notify("hello");
-    assert_eq!(connection.poll_output(at(3)), write("data: hello\n\n"));
+    let (_, notifier, mut connection) = open(Puppet::default());
+    assert_eq!(poll(&mut connection, at(0)), Output::Wait);
+    notifier.notify("hello").unwrap();
+    assert_eq!(poll(&mut connection, at(3)), write("data: hello\n\n"));
     connection.handle_written(13, at(3));
-    assert_eq!(connection.poll_output(at(3)), Output::Wait);
+    assert_eq!(poll(&mut connection, at(3)), Output::Wait);
     assert_eq!(connection.deadline(), Some(at(18)));
 }
 
 #[test]
 fn notify_and_info_are_not_confused() {
-    let (diary, mut connection) = open(Puppet::default());
-    connection.handle_notify("in-band");
-    connection.handle_info("out-of-band");
+    let (journal, notifier, mut connection) = open(Puppet::default());
+    notifier.notify("in-band").unwrap();
+    notifier.inform("out-of-band").unwrap();
     assert_eq!(flush(&mut connection, at(0)), "data: in-band\n\ndata: out-of-band\n\n");
-    assert_eq!(*diary.borrow(), ["info out-of-band"]);
+    assert_eq!(*journal.borrow(), ["info out-of-band"]);
 }
 
 #[test]
-fn a_stop_ends_cleanly_after_what_was_sent() {
-    let (diary, mut connection) = open(Puppet::default());
-    connection.handle_notify("last words");
-    connection.handle_notify("stop");
-    connection.handle_notify("too late");
+fn a_stop_ends_the_stream_cleanly_after_queued_frames() {
+    let (journal, notifier, mut connection) = open(Puppet::default());
+    notifier.notify("last words").unwrap();
+    notifier.notify("stop").unwrap();
+    notifier.notify("too late").unwrap();
     assert_eq!(flush(&mut connection, at(0)), "data: words\n\n");
-    assert_eq!(connection.poll_output(at(0)), Output::Close(Close::Clean));
-    assert_eq!(connection.poll_output(at(0)), Output::Close(Close::Clean));
+    assert_eq!(poll(&mut connection, at(0)), Output::Close(Close::Clean));
+    assert_eq!(poll(&mut connection, at(0)), Output::Close(Close::Clean));
     drop(connection);
-    assert_eq!(*diary.borrow(), ["stopped"]);
+    assert_eq!(*journal.borrow(), ["stopped"]);
 }
 
 #[test]
-fn a_stop_from_outside_ends_cleanly_too() {
-    let (diary, mut connection) = open(Puppet::default());
-    connection.handle_notify("hello");
+fn a_stop_of_the_driver_ends_the_stream_cleanly_after_queued_frames() {
+    let (journal, notifier, mut connection) = open(Puppet::default());
+    notifier.notify("hello").unwrap();
+    assert_eq!(poll(&mut connection, at(0)), write("data: hello\n\n"));
     connection.handle_stop();
     assert_eq!(flush(&mut connection, at(0)), "data: hello\n\n");
-    assert_eq!(connection.poll_output(at(0)), Output::Close(Close::Clean));
-    assert_eq!(*diary.borrow(), ["stopped"]);
+    assert_eq!(poll(&mut connection, at(0)), Output::Close(Close::Clean));
+    assert_eq!(*journal.borrow(), ["stopped"]);
 }
 
 #[test]
-fn the_end_of_all_senders_is_the_handlers_to_judge() {
-    let (diary, mut connection) = open(Puppet::default());
-    connection.handle_end();
-    assert_eq!(connection.poll_output(at(0)), Output::Close(Close::Clean));
-    assert_eq!(*diary.borrow(), ["end", "stopped"]);
+fn the_handler_decides_what_happens_when_all_notifiers_are_dropped() {
+    let (journal, notifier, mut connection) = open(Puppet::default());
+    drop(notifier);
+    assert_eq!(poll(&mut connection, at(0)), Output::Close(Close::Clean));
+    assert_eq!(*journal.borrow(), ["end", "stopped"]);
 }
 
 #[test]
-fn the_first_byte_and_the_first_frames_go_out_together() {
+fn the_first_byte_and_the_first_frames_go_out_in_one_write() {
     let first = [Event::new("one").encode(), Event::new("two").encode()];
-    let mut connection = Connection::open(Puppet::default(), first, &StreamConfig::new(), at(0));
-    assert_eq!(connection.poll_output(at(0)), write(":\ndata: one\n\ndata: two\n\n"));
+    let mut connection = Connection::open(Silent, first, &StreamConfig::new(), at(0));
+    assert_eq!(poll(&mut connection, at(0)), write(":\ndata: one\n\ndata: two\n\n"));
 }
 
 #[test]
-fn the_first_byte_goes_out_with_what_the_handler_has() {
+fn the_first_byte_goes_out_with_the_first_frame_of_the_source() {
     let puppet = Puppet { supply: vec!["more", "some"], ..Puppet::default() };
-    let (_, mut connection) = open_with(puppet, &StreamConfig::new());
-    assert_eq!(connection.poll_output(at(0)), write(":\ndata: some\n\n"));
+    let (_, _notifier, mut connection) = open_with(puppet, &StreamConfig::new());
+    assert_eq!(poll(&mut connection, at(0)), write(":\ndata: some\n\n"));
     connection.handle_written(14, at(0));
-    assert_eq!(connection.poll_output(at(0)), write("data: more\n\n"));
+    assert_eq!(poll(&mut connection, at(0)), write("data: more\n\n"));
 }
 
 #[test]
-fn silence_is_broken_by_a_comment_without_a_blank_line() {
-    let (_, mut connection) = open(Puppet::default());
+fn a_keep_alive_is_a_comment_without_a_blank_line() {
+    let (_, _notifier, mut connection) = open(Puppet::default());
     connection.handle_timeout(at(14));
-    assert_eq!(connection.poll_output(at(14)), Output::Wait);
+    assert_eq!(poll(&mut connection, at(14)), Output::Wait);
     connection.handle_timeout(at(15));
-    assert_eq!(connection.poll_output(at(15)), write(":\n"));
+    assert_eq!(poll(&mut connection, at(15)), write(":\n"));
     connection.handle_written(2, at(15));
     assert_eq!(connection.deadline(), Some(at(30)));
 }
 
 #[test]
-fn a_keep_alive_may_be_an_event() {
+fn a_keep_alive_can_be_an_event() {
     const PING: EventName = EventName::from_static("ping");
-    let config = StreamConfig::new().with_first_byte(false);
+    let config = quiet();
     let config = config.with_keep_alive_frame(Event::new("").with_name(PING)).unwrap();
-    let (_, mut connection) = open_with(Puppet::default(), &config);
+    let (_, _notifier, mut connection) = open_with(Puppet::default(), &config);
     connection.handle_timeout(at(15));
     assert_eq!(flush(&mut connection, at(15)), "event: ping\ndata: \n\n");
 }
 
 #[test]
-fn sending_counts_as_life() {
-    let (_, mut connection) = open(Puppet::default());
+fn a_sent_event_postpones_the_keep_alive() {
+    let (_, notifier, mut connection) = open(Puppet::default());
     for hour in 1..100 {
-        connection.handle_notify("news");
+        notifier.notify("news").unwrap();
         assert_eq!(flush(&mut connection, at(hour * 10)), "data: news\n\n");
         connection.handle_timeout(at(hour * 10 + 9));
-        assert_eq!(connection.poll_output(at(hour * 10 + 9)), Output::Wait);
+        assert_eq!(poll(&mut connection, at(hour * 10 + 9)), Output::Wait);
     }
 }
 
 #[test]
-fn no_keep_alive_is_made_while_bytes_are_on_their_way() {
-    let (_, mut connection) = open(Puppet::default());
-    connection.handle_notify("hello");
-    let _ = connection.poll_output(at(0));
+fn no_keep_alive_is_sent_while_a_write_is_in_flight() {
+    let (_, notifier, mut connection) = open(Puppet::default());
+    notifier.notify("hello").unwrap();
+    let _ = poll(&mut connection, at(0));
     connection.handle_timeout(at(29));
-    assert_eq!(connection.poll_output(at(29)), write("data: hello\n\n"));
+    assert_eq!(poll(&mut connection, at(29)), write("data: hello\n\n"));
     assert_eq!(connection.deadline(), Some(at(30)));
 }
 
 #[test]
-fn small_frames_go_out_together_and_part_of_them_may_be_written() {
-    let (_, mut connection) = open(Puppet::default());
-    connection.handle_notify("a");
-    connection.handle_notify("b");
-    assert_eq!(connection.poll_output(at(0)), write("data: a\n\ndata: b\n\n"));
-    connection.handle_notify("c");
+fn small_frames_go_out_in_one_write_which_can_be_partial() {
+    let (_, notifier, mut connection) = open(Puppet::default());
+    notifier.notify("a").unwrap();
+    notifier.notify("b").unwrap();
+    assert_eq!(poll(&mut connection, at(0)), write("data: a\n\ndata: b\n\n"));
+    notifier.notify("c").unwrap();
     connection.handle_written(10, at(0));
-    assert_eq!(connection.poll_output(at(0)), write("ata: b\n\n"));
+    assert_eq!(poll(&mut connection, at(0)), write("ata: b\n\n"));
     connection.handle_written(8, at(0));
-    assert_eq!(connection.poll_output(at(0)), write("data: c\n\n"));
+    assert_eq!(poll(&mut connection, at(0)), write("data: c\n\n"));
 }
 
 #[test]
-fn a_stalled_reader_is_dropped_and_its_frames_are_told() {
-    let (diary, mut connection) = open(Puppet::default());
+fn a_stalled_client_is_dropped_and_the_handler_receives_its_unsent_frames() {
+    let (journal, notifier, mut connection) = open(Puppet::default());
     for text in ["a", "b", "c"] {
-        connection.handle_notify(text);
+        notifier.notify(text).unwrap();
     }
-    let _ = connection.poll_output(at(0));
+    let _ = poll(&mut connection, at(0));
     connection.handle_written(10, at(20));
     assert_eq!(connection.deadline(), Some(at(50)));
     connection.handle_timeout(at(49));
     assert!(!connection.is_closed());
     connection.handle_timeout(at(50));
-    assert_eq!(connection.poll_output(at(50)), Output::Close(Close::Abort));
+    assert_eq!(poll(&mut connection, at(50)), Output::Close(Close::Abort));
     assert_eq!(
-        *diary.borrow(),
+        *journal.borrow(),
         [
             r#"lost ["data: b\n\n", "data: c\n\n"]: the client was not sent everything: stalled"#,
             "stalled"
@@ -258,15 +276,15 @@ fn a_stalled_reader_is_dropped_and_its_frames_are_told() {
 }
 
 #[test]
-fn a_write_error_ends_the_stream_and_tells_what_was_lost() {
-    let (diary, mut connection) = open(Puppet::default());
-    connection.handle_notify("hello");
-    let _ = connection.poll_output(at(0));
+fn after_a_write_error_the_handler_receives_the_unsent_frames() {
+    let (journal, notifier, mut connection) = open(Puppet::default());
+    notifier.notify("hello").unwrap();
+    let _ = poll(&mut connection, at(0));
     connection.handle_write_error("broken pipe");
-    assert_eq!(connection.poll_output(at(0)), Output::Close(Close::Abort));
+    assert_eq!(poll(&mut connection, at(0)), Output::Close(Close::Abort));
     drop(connection);
     assert_eq!(
-        *diary.borrow(),
+        *journal.borrow(),
         [
             r#"lost ["data: hello\n\n"]: the client was not sent everything: broken pipe"#,
             "write_failed"
@@ -275,88 +293,68 @@ fn a_write_error_ends_the_stream_and_tells_what_was_lost() {
 }
 
 #[test]
-fn a_peer_that_leaves_with_nothing_owed_is_no_error() {
-    let (diary, mut connection) = open(Puppet::default());
+fn a_client_that_leaves_without_unsent_frames_is_no_error() {
+    let (journal, notifier, mut connection) = open(Puppet::default());
     connection.handle_peer_closed();
-    connection.handle_notify("too late");
-    assert_eq!(connection.poll_output(at(0)), Output::Close(Close::Abort));
+    assert_eq!(notifier.notify("too late"), Err(NotifyError::Closed));
+    assert_eq!(poll(&mut connection, at(0)), Output::Close(Close::Abort));
     assert_eq!(connection.deadline(), None);
     drop(connection);
-    assert_eq!(*diary.borrow(), ["peer_closed"]);
+    assert_eq!(*journal.borrow(), ["peer_closed"]);
 }
 
 #[test]
-fn a_dropped_connection_still_says_goodbye() {
-    let (diary, connection) = open(Puppet::default());
+fn a_dropped_connection_terminates_its_handler() {
+    let (journal, _notifier, connection) = open(Puppet::default());
     drop(connection);
-    assert_eq!(*diary.borrow(), ["dropped"]);
+    assert_eq!(*journal.borrow(), ["dropped"]);
 }
 
 #[test]
-fn a_stream_that_is_cut_off_ends_for_the_reason_that_the_driver_gives() {
-    let (diary, mut connection) = open(Puppet::default());
+fn an_aborted_stream_ends_for_the_first_reason_that_the_driver_gives() {
+    let (journal, _notifier, mut connection) = open(Puppet::default());
     connection.abort(EndReason::Stalled);
     connection.abort(EndReason::PeerClosed);
-    assert_eq!(connection.poll_output(at(0)), Output::Close(Close::Abort));
-    assert_eq!(*diary.borrow(), ["stalled"]);
+    assert_eq!(poll(&mut connection, at(0)), Output::Close(Close::Abort));
+    assert_eq!(*journal.borrow(), ["stalled"]);
 }
 
 #[test]
-fn an_abort_is_unclean_but_comes_after_what_was_said_before() {
-    let (diary, mut connection) = open(Puppet::default());
-    connection.handle_notify("hello");
-    connection.handle_notify("abort");
+fn an_abort_of_the_handler_comes_after_the_queued_frames() {
+    let (journal, notifier, mut connection) = open(Puppet::default());
+    notifier.notify("hello").unwrap();
+    notifier.notify("abort").unwrap();
     assert_eq!(flush(&mut connection, at(0)), "data: hello\n\n");
-    assert_eq!(connection.poll_output(at(0)), Output::Close(Close::Abort));
-    assert_eq!(*diary.borrow(), ["aborted"]);
+    assert_eq!(poll(&mut connection, at(0)), Output::Close(Close::Abort));
+    assert_eq!(*journal.borrow(), ["aborted"]);
 }
 
 #[test]
 fn a_stream_that_has_lagged_ends_cleanly() {
-    let (diary, mut connection) = open(Puppet::default());
-    connection.handle_notify("lag");
-    assert_eq!(connection.poll_output(at(0)), Output::Close(Close::Clean));
-    assert_eq!(*diary.borrow(), ["lagged"]);
+    let (journal, notifier, mut connection) = open(Puppet::default());
+    notifier.notify("lag").unwrap();
+    assert_eq!(poll(&mut connection, at(0)), Output::Close(Close::Clean));
+    assert_eq!(*journal.borrow(), ["lagged"]);
 }
 
 #[test]
-fn a_handler_produces_at_the_pace_of_its_reader() {
+fn the_source_is_polled_at_the_pace_of_the_client() {
     let puppet = Puppet { supply: vec!["last three", "two", "one"], ..Puppet::default() };
-    let (_, mut connection) = open(puppet);
-    assert_eq!(connection.poll_output(at(0)), write("data: one\n\n"));
-    connection.handle_notify("wait");
-    assert_eq!(connection.poll_output(at(0)), write("data: one\n\n"));
+    let (_, notifier, mut connection) = open(puppet);
+    assert_eq!(poll(&mut connection, at(0)), write("data: one\n\n"));
+    notifier.notify("wait").unwrap();
+    assert_eq!(poll(&mut connection, at(0)), write("data: one\n\n"));
     connection.handle_written(5, at(0));
-    assert_eq!(connection.poll_output(at(0)), write(" one\n\n"));
+    assert_eq!(poll(&mut connection, at(0)), write(" one\n\n"));
     connection.handle_written(6, at(0));
     assert_eq!(flush(&mut connection, at(0)), "data: two\n\ndata: three\n\n");
-    assert_eq!(connection.poll_output(at(0)), Output::Close(Close::Clean));
+    assert_eq!(poll(&mut connection, at(0)), Output::Close(Close::Clean));
 }
 
 #[test]
-fn a_handler_with_nothing_to_send_is_asked_again_after_the_next_input_only() {
-    let (_, mut connection) = open(Puppet::default());
-    let mut cx = Context::from_waker(Waker::noop());
-    assert_eq!(connection.poll_output(at(0)), Output::Wait);
-    assert_eq!(connection.poll_wake(&mut cx), Poll::Pending);
-    connection.handle_wake();
-    assert_eq!(connection.poll_output(at(0)), Output::Wait);
-}
-
-#[test]
-fn a_wake_leads_to_one_question_not_to_a_spin() {
-    let puppet = Puppet { is_ready: true, ..Puppet::default() };
-    let (_, mut connection) = open(puppet);
-    let mut cx = Context::from_waker(Waker::noop());
-    assert_eq!(connection.poll_wake(&mut cx), Poll::Pending, "it is to be asked anyway");
-    assert_eq!(connection.poll_output(at(0)), Output::Wait);
-    assert_eq!(connection.poll_wake(&mut cx), Poll::Ready(()));
-    assert_eq!(connection.poll_wake(&mut cx), Poll::Pending);
-}
-
-#[test]
-fn the_handler_has_a_deadline_of_its_own() {
-    let (_, mut connection) = open(Puppet { tick_every: Some(10), ..Puppet::default() });
+fn a_handler_sets_deadlines() {
+    let (_, _notifier, mut connection) = open(Puppet { tick_every: Some(10), ..Puppet::default() });
+    assert_eq!(poll(&mut connection, at(0)), Output::Wait);
     assert_eq!(connection.deadline(), Some(at(10)));
     connection.handle_timeout(at(10));
     assert_eq!(flush(&mut connection, at(10)), "data: tick 1\n\n");
@@ -364,36 +362,23 @@ fn the_handler_has_a_deadline_of_its_own() {
 }
 
 #[test]
-fn ticks_wait_until_the_reader_has_caught_up() {
-    let (_, mut connection) = open(Puppet { tick_every: Some(1), ..Puppet::default() });
-    connection.handle_notify(Box::leak("x".repeat(20_000).into_boxed_str()));
-    let _ = connection.poll_output(at(0));
-    assert!(!connection.wants_input());
+fn a_tick_waits_until_the_client_has_read() {
+    let (_, notifier, mut connection) = open(Puppet { tick_every: Some(1), ..Puppet::default() });
+    notifier.notify(Box::leak("x".repeat(20_000).into_boxed_str())).unwrap();
+    let _ = poll(&mut connection, at(0));
     assert_eq!(connection.deadline(), Some(at(30)));
     connection.handle_timeout(at(29));
-    assert_eq!(connection.handler().ticked, 0);
+    assert_eq!(connection.source().handler().ticked, 0);
 }
 
 #[test]
-fn a_queue_that_outgrows_its_limit_costs_the_stream() {
-    let config = StreamConfig::new().with_first_byte(false).with_queue_limit(30).unwrap();
-    let (diary, mut connection) = open_with(Puppet::default(), &config);
-    connection.handle_notify("a frame that by itself is over the limit");
-    assert!(!connection.is_closed());
-    connection.handle_notify("b");
-    assert_eq!(connection.poll_output(at(0)), Output::Close(Close::Abort));
-    assert_eq!(diary.borrow().last().unwrap(), "lagged");
-    assert_eq!(connection.queued(), 0);
-}
-
-#[test]
-fn an_old_stream_ends_cleanly() {
-    let config = StreamConfig::new().with_first_byte(false).with_max_age(secs(10)).unwrap();
-    let (diary, mut connection) = open_with(Puppet::default(), &config);
+fn a_stream_ends_cleanly_at_its_maximum_age() {
+    let config = quiet().with_max_age(secs(10)).unwrap();
+    let (journal, _notifier, mut connection) = open_with(Puppet::default(), &config);
     assert_eq!(connection.deadline(), Some(at(10)));
     connection.handle_timeout(at(10));
-    assert_eq!(connection.poll_output(at(10)), Output::Close(Close::Clean));
-    assert_eq!(*diary.borrow(), ["expired"]);
+    assert_eq!(poll(&mut connection, at(10)), Output::Close(Close::Clean));
+    assert_eq!(*journal.borrow(), ["expired"]);
 }
 
 const DRAIN: Drain = Drain {
@@ -403,58 +388,59 @@ const DRAIN: Drain = Drain {
 };
 
 #[test]
-fn a_drained_stream_is_told_when_to_come_back_and_ends_between_events() {
-    let (diary, mut connection) = open(Puppet::default());
+fn at_a_shutdown_the_stream_sends_retry_and_ends_between_events() {
+    let (journal, notifier, mut connection) = open(Puppet::default());
     connection.handle_drain(DRAIN);
-    connection.handle_notify("hello");
-    assert_eq!(connection.poll_output(at(1)), write("data: hello\n\n"));
+    notifier.notify("hello").unwrap();
+    assert_eq!(poll(&mut connection, at(1)), write("data: hello\n\n"));
     connection.handle_timeout(at(5));
     assert_eq!(flush(&mut connection, at(5)), "data: hello\n\nretry: 1234\n");
-    assert_eq!(connection.poll_output(at(5)), Output::Close(Close::Clean));
-    assert_eq!(*diary.borrow(), ["shutdown"]);
+    assert_eq!(poll(&mut connection, at(5)), Output::Close(Close::Clean));
+    assert_eq!(*journal.borrow(), ["shutdown"]);
 }
 
 #[test]
-fn a_finite_stream_may_finish_until_the_servers_patience_ends() {
-    let config = StreamConfig::new().with_first_byte(false).with_finite(true);
-    let (diary, mut connection) = open_with(Puppet::default(), &config);
+fn at_a_shutdown_a_finite_stream_continues_until_it_is_aborted() {
+    let config = quiet().with_finite(true);
+    let (journal, notifier, mut connection) = open_with(Puppet::default(), &config);
     connection.handle_drain(DRAIN);
     connection.handle_timeout(at(5));
-    connection.handle_notify("still here");
+    notifier.notify("still here").unwrap();
     assert_eq!(flush(&mut connection, at(6)), "data: still here\n\n");
     assert_eq!(connection.deadline(), Some(at(20)));
     connection.handle_timeout(at(20));
-    assert_eq!(connection.poll_output(at(20)), Output::Close(Close::Abort));
-    assert_eq!(*diary.borrow(), ["shutdown"]);
+    assert_eq!(poll(&mut connection, at(20)), Output::Close(Close::Abort));
+    assert_eq!(*journal.borrow(), ["shutdown"]);
 }
 
 #[test]
-fn a_panic_closes_the_stream_says_goodbye_and_goes_on() {
-    let (diary, mut connection) = open(Puppet::default());
-    connection.handle_notify("unsaid");
+fn a_panic_closes_the_stream_terminates_the_handler_and_continues() {
+    let (journal, notifier, mut connection) = open(Puppet::default());
+    notifier.notify("unsent").unwrap();
+    notifier.notify("panic").unwrap();
     let caught = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-        connection.handle_notify("panic");
+        let _ = poll(&mut connection, at(0));
     }));
     assert_eq!(caught.unwrap_err().downcast_ref(), Some(&"as ordered"));
-    assert_eq!(connection.poll_output(at(0)), Output::Close(Close::Abort));
+    assert_eq!(poll(&mut connection, at(0)), Output::Close(Close::Abort));
     drop(connection);
-    assert_eq!(*diary.borrow(), ["panicked"]);
+    assert_eq!(*journal.borrow(), ["panicked"]);
 }
 
 #[test]
-fn a_terminate_that_panics_too_does_no_harm() {
-    let (diary, mut connection) =
+fn a_panic_of_terminate_is_caught() {
+    let (journal, _notifier, mut connection) =
         open(Puppet { supply: vec!["panic in terminate", "panic"], ..Puppet::default() });
     let caught = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-        let _ = connection.poll_output(at(0));
+        let _ = poll(&mut connection, at(0));
     }));
     assert_eq!(caught.unwrap_err().downcast_ref(), Some(&"as ordered"));
     drop(connection);
-    assert_eq!(*diary.borrow(), ["panicked"]);
+    assert_eq!(*journal.borrow(), ["panicked"]);
 }
 
 #[test]
-fn bad_settings_fail_when_they_are_made() {
+fn invalid_settings_are_refused() {
     for (config, message) in [
         (
             StreamConfig::new().with_keep_alive(Duration::ZERO),
@@ -462,7 +448,6 @@ fn bad_settings_fail_when_they_are_made() {
         ),
         (StreamConfig::new().with_write_timeout(Duration::ZERO), "a write timeout cannot be zero"),
         (StreamConfig::new().with_max_age(Duration::ZERO), "a maximum age cannot be zero"),
-        (StreamConfig::new().with_queue_limit(0), "a queue limit of zero bytes admits no frame"),
         (
             StreamConfig::new().with_keep_alive_frame(Frame::concat([])),
             "an empty frame keeps nothing alive",

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// From the ground up.
-const STOREYS: [&str; 16] = [
+const STOREYS: [&str; 20] = [
     "time",
     "line",
     "field",
@@ -13,6 +13,9 @@ const STOREYS: [&str; 16] = [
     "decode",
     "log",
     "client",
+    "contain",
+    "end",
+    "source",
     "handler",
     "request",
     "config",
@@ -20,6 +23,7 @@ const STOREYS: [&str; 16] = [
     "deadlines",
     "connection",
     "http1",
+    "mailbox",
     "channel",
 ];
 

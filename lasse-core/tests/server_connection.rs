@@ -1,6 +1,9 @@
 //! Requests and answers on the wire, however little comes and goes at once.
 #![cfg(feature = "http1")]
 
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::task::{Context, Waker};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -8,14 +11,21 @@ use http::Response;
 use lasse_core::http1::{Limits, ServerConnection, ServerOutput};
 use lasse_core::*;
 
-/// A handler that repeats what it is told, and stops at the empty word.
+thread_local! {
+    /// The words that the stream of this test still has to send.
+    static WORDS: RefCell<VecDeque<&'static str>> = RefCell::default();
+}
+
+/// A source that sends all words, and stops at the empty one.
 struct Echo;
 
-impl Handler for Echo {
-    type Notify = &'static str;
-    type Info = ();
-    fn handle_notify(&mut self, word: &'static str) -> Next {
-        if word.is_empty() { Next::Stop } else { Next::send(Event::new(word)) }
+impl Source for Echo {
+    fn poll_next(&mut self, _: Instant, _: &mut Context<'_>) -> Next {
+        match WORDS.with_borrow_mut(VecDeque::pop_front) {
+            None => Next::Wait(None),
+            Some("") => Next::Stop,
+            Some(word) => Next::send(Event::new(word)),
+        }
     }
 }
 
@@ -58,7 +68,7 @@ fn flush(
 ) -> (String, Option<Close>) {
     let mut written = Vec::new();
     let closed = loop {
-        let bytes = match conversation.poll_output(now) {
+        let bytes = match poll(conversation, now) {
             ServerOutput::Answer(request) => {
                 conversation.answer(Connection::accept(&request, || (), &config(), now));
                 continue;
@@ -82,7 +92,12 @@ fn say(conversation: &mut ServerConnection<Echo>, most: usize) -> String {
 }
 
 fn notify(conversation: &mut ServerConnection<Echo>, word: &'static str) {
-    conversation.stream().unwrap().handle_notify(word);
+    assert!(conversation.stream().is_some());
+    WORDS.with_borrow_mut(|words| words.push_back(word));
+}
+
+fn poll(conversation: &mut ServerConnection<Echo>, now: Instant) -> ServerOutput<'_> {
+    conversation.poll_output(now, &mut Context::from_waker(Waker::noop()))
 }
 
 #[test]
@@ -148,18 +163,16 @@ fn what_is_no_request_is_refused_and_the_connection_closed() {
 #[test]
 fn the_deadline_covers_the_head_of_the_answer() {
     let mut conversation = stream();
-    let ServerOutput::Answer(request) = conversation.poll_output(at(0)) else {
-        panic!("a request")
-    };
+    let ServerOutput::Answer(request) = poll(&mut conversation, at(0)) else { panic!("a request") };
     conversation.answer(Connection::accept(&request, || (), &config(), at(0)));
-    assert!(matches!(conversation.poll_output(at(0)), ServerOutput::Write(_)));
+    assert!(matches!(poll(&mut conversation, at(0)), ServerOutput::Write(_)));
     assert_eq!(conversation.deadline(), Some(at(7)));
     conversation.handle_written(1, at(5));
-    assert!(matches!(conversation.poll_output(at(5)), ServerOutput::Write(_)));
+    assert!(matches!(poll(&mut conversation, at(5)), ServerOutput::Write(_)));
     assert_eq!(conversation.deadline(), Some(at(12)));
     conversation.handle_timeout(at(12));
     assert_eq!(conversation.stream().unwrap().reason(), Some(EndReason::Stalled));
-    assert!(matches!(conversation.poll_output(at(12)), ServerOutput::Close(Close::Abort)));
+    assert!(matches!(poll(&mut conversation, at(12)), ServerOutput::Close(Close::Abort)));
 }
 
 #[test]
@@ -167,10 +180,10 @@ fn the_deadline_covers_the_end_of_the_answer() {
     let mut conversation = stream();
     say(&mut conversation, 1000);
     notify(&mut conversation, "");
-    assert!(matches!(conversation.poll_output(at(1)), ServerOutput::Write(_)));
+    assert!(matches!(poll(&mut conversation, at(1)), ServerOutput::Write(_)));
     assert_eq!(conversation.deadline(), Some(at(8)));
     conversation.handle_timeout(at(8));
-    assert!(matches!(conversation.poll_output(at(8)), ServerOutput::Close(Close::Abort)));
+    assert!(matches!(poll(&mut conversation, at(8)), ServerOutput::Close(Close::Abort)));
 }
 
 #[test]
@@ -179,7 +192,7 @@ fn a_client_that_leaves_ends_its_stream() {
     say(&mut conversation, 1000);
     conversation.handle_peer_closed();
     assert_eq!(conversation.stream().unwrap().reason(), Some(EndReason::PeerClosed));
-    assert!(matches!(conversation.poll_output(at(0)), ServerOutput::Close(Close::Abort)));
+    assert!(matches!(poll(&mut conversation, at(0)), ServerOutput::Close(Close::Abort)));
     assert_eq!(conversation.deadline(), None);
 }
 

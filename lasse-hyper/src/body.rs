@@ -8,10 +8,9 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use futures_core::Stream;
-use http_body::{Body, Frame, SizeHint};
-use lasse_tokio::lasse_core::{Close, EndReason, Handler, Output};
-use lasse_tokio::{Answer, Mail, Mailbox, Session};
+use http_body::{Frame, SizeHint};
+use lasse_tokio::lasse_core::{Body, Close, EndReason, Output, Source};
+use lasse_tokio::{Session, SessionBody};
 
 use crate::end_reason_cell::EndReasonCell;
 
@@ -22,22 +21,22 @@ use crate::end_reason_cell::EndReasonCell;
 /// is to end the stream: its handler hears what the server told the request's
 /// [`EndReasonCell`], or [`EndReason::Dropped`].
 #[derive(Debug)]
-pub struct EventBody<H: Handler, M = Mailbox<H>> {
-    answer: Answer<H, M>,
+pub struct EventBody<S: Source> {
+    answer: SessionBody<S>,
     /// How many bytes were handed out last.
     handed_out: usize,
     fate: Option<EndReasonCell>,
 }
 
-impl<H: Handler, M> EventBody<H, M> {
+impl<S: Source> EventBody<S> {
     /// The body of an answer. The fate is the one in the extensions of the
     /// request, if the server put one there.
-    pub fn new(answer: Answer<H, M>, fate: Option<EndReasonCell>) -> Self {
+    pub fn new(answer: SessionBody<S>, fate: Option<EndReasonCell>) -> Self {
         Self { answer, handed_out: 0, fate }
     }
 }
 
-impl<H: Handler, M: Stream<Item = Mail<H>> + Unpin> Body for EventBody<H, M> {
+impl<S: Source> http_body::Body for EventBody<S> {
     type Data = Bytes;
     type Error = Aborted;
 
@@ -47,7 +46,7 @@ impl<H: Handler, M: Stream<Item = Mail<H>> + Unpin> Body for EventBody<H, M> {
     ) -> Poll<Option<Result<Frame<Bytes>, Aborted>>> {
         let body = self.get_mut();
         match &mut body.answer {
-            Answer::Events(session) => {
+            Body::Stream(session) => {
                 let handed_out = mem::take(&mut body.handed_out);
                 let polled = contain(session, |session| {
                     if handed_out > 0 {
@@ -63,32 +62,32 @@ impl<H: Handler, M: Stream<Item = Mail<H>> + Unpin> Body for EventBody<H, M> {
                 }
                 polled.map(|output| body.hand_out(output))
             }
-            Answer::Full(bytes) => {
+            Body::Full(bytes) => {
                 let bytes = mem::take(bytes);
                 Poll::Ready((!bytes.is_empty()).then(|| Ok(Frame::data(bytes))))
             }
-            Answer::HeadOnly => Poll::Ready(None),
+            Body::HeadOnly => Poll::Ready(None),
         }
     }
 
     fn is_end_stream(&self) -> bool {
         match &self.answer {
-            Answer::Events(_) => false,
-            Answer::Full(bytes) => bytes.is_empty(),
-            Answer::HeadOnly => true,
+            Body::Stream(_) => false,
+            Body::Full(bytes) => bytes.is_empty(),
+            Body::HeadOnly => true,
         }
     }
 
     fn size_hint(&self) -> SizeHint {
         match &self.answer {
-            Answer::Full(bytes) => SizeHint::with_exact(bytes.len() as u64),
+            Body::Full(bytes) => SizeHint::with_exact(bytes.len() as u64),
             // A length of zero would be told to a HEAD, where a GET gets a stream.
-            Answer::Events(_) | Answer::HeadOnly => SizeHint::default(),
+            Body::Stream(_) | Body::HeadOnly => SizeHint::default(),
         }
     }
 }
 
-impl<H: Handler, M> EventBody<H, M> {
+impl<S: Source> EventBody<S> {
     fn hand_out(&mut self, output: Output) -> Option<Result<Frame<Bytes>, Aborted>> {
         match output {
             Output::Write(mut bytes) => {
@@ -97,10 +96,10 @@ impl<H: Handler, M> EventBody<H, M> {
                 Some(Ok(Frame::data(bytes)))
             }
             Output::Close(close) => {
-                let over = mem::replace(&mut self.answer, Answer::HeadOnly);
+                let over = mem::replace(&mut self.answer, Body::HeadOnly);
                 let reason = match &over {
-                    Answer::Events(session) => session.reason(),
-                    Answer::Full(_) | Answer::HeadOnly => None,
+                    Body::Stream(session) => session.reason(),
+                    Body::Full(_) | Body::HeadOnly => None,
                 };
                 let reason = reason.filter(|_| close == Close::Abort)?;
                 self.fate.iter().for_each(|fate| fate.decide(reason));
@@ -111,9 +110,9 @@ impl<H: Handler, M> EventBody<H, M> {
     }
 }
 
-impl<H: Handler, M> Drop for EventBody<H, M> {
+impl<S: Source> Drop for EventBody<S> {
     fn drop(&mut self) {
-        if let (Answer::Events(session), Some(fate)) = (&mut self.answer, &self.fate) {
+        if let (Body::Stream(session), Some(fate)) = (&mut self.answer, &self.fate) {
             session.abort(fate.reason());
         }
     }
@@ -141,9 +140,9 @@ impl Error for Aborted {}
 
 /// Keeps a panic of the handler or of its mail from the streams that share the
 /// connection.
-fn contain<H: Handler, M>(
-    session: &mut Session<H, M>,
-    poll: impl FnOnce(&mut Session<H, M>) -> Poll<Output>,
+fn contain<S: Source>(
+    session: &mut Session<S>,
+    poll: impl FnOnce(&mut Session<S>) -> Poll<Output>,
 ) -> Poll<Output> {
     match catch_unwind(AssertUnwindSafe(|| poll(session))) {
         Ok(output) => output,

@@ -79,9 +79,9 @@ pub use client::{ClientEvent, DisconnectReason, EventSource, EventSourceError, M
 pub use end_reason_cell::EndReasonCell;
 pub use lasse_tokio::lasse_core;
 pub use lasse_tokio::{
-    Answer, DrainPlan, Endpoint, Events, Gate, GateConfig, GateStats, InvalidServeConfig, Listener,
-    Mail, Mailbox, Notifier, NotifyError, PeerAddr, Refusal, RejectReason, Rejected, Relay, Said,
-    ServeConfig, Silence, WriteDeadline,
+    Body, Closed, DrainPlan, Endpoint, EventStream, Gate, GateConfig, GateStats, HandlerSource,
+    InvalidServeConfig, Listener, Mailbox, Notifier, NotifyError, PeerAddr, Refusal, RejectReason,
+    Rejected, ServeConfig, Session, SessionBody, Source, WithSource, WriteDeadline, mailbox,
 };
 pub use respond::{respond, respond_with, stream, subscribe};
 pub use serve::{Serve, serve};

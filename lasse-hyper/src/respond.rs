@@ -4,8 +4,11 @@ use bytes::Bytes;
 use futures_core::Stream;
 use http::header::{CONTENT_LENGTH, HeaderValue};
 use http::{Method, Response, StatusCode};
-use lasse_tokio::lasse_core::{Accept, Channel, Handler, Init, RequestHead, Subscriber};
-use lasse_tokio::{Answer, Endpoint, Events, Mail, Notifier, Relay, Said, Silence};
+use lasse_tokio::lasse_core::{
+    Accept, Body, Channel, Handler, HandlerSource, Init, Next, Notifier, RequestHead, Source,
+    Subscriber,
+};
+use lasse_tokio::{Endpoint, EventStream, SessionBody};
 
 use crate::body::EventBody;
 use crate::end_reason_cell::EndReasonCell;
@@ -40,11 +43,11 @@ use crate::end_reason_cell::EndReasonCell;
 /// subscribers[0].notify("hello")?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-pub fn respond<'a, H: Accept>(
+pub fn respond<'a, H: Handler + Accept>(
     request: impl Into<RequestHead<'a>>,
     endpoint: &Endpoint,
     args: impl FnOnce(Notifier<H>) -> H::Args,
-) -> Response<EventBody<H>> {
+) -> Response<EventBody<HandlerSource<H>>> {
     let request = request.into();
     let asker = Asker::of(&request);
     asker.embody(lasse_tokio::respond(request, endpoint, args))
@@ -53,8 +56,8 @@ pub fn respond<'a, H: Accept>(
 /// Answers a request by the events of a stream, each an
 /// [`Event`](lasse_tokio::lasse_core::Event), a
 /// [`Frame`](lasse_tokio::lasse_core::Frame) or a `Result` of one. An `Err` aborts
-/// the response, lest the client take what it has for all; map it to
-/// [`Said::last`] where the client should be told of it.
+/// the response, so that the client does not take what it has for all there is; map it to
+/// [`Next::last`] to send an event about it instead.
 ///
 /// The stream is dropped when the response is over, or the client gone, which
 /// cancels whatever feeds it.
@@ -79,11 +82,11 @@ pub fn respond<'a, H: Accept>(
 /// assert_eq!(response.headers()["content-type"], "text/event-stream");
 /// # Ok::<(), http::Error>(())
 /// ```
-pub fn stream<'a, S: Stream<Item: Into<Said>>>(
+pub fn stream<'a, S: Stream<Item: Into<Next>>>(
     request: impl Into<RequestHead<'a>>,
     endpoint: &Endpoint,
     events: S,
-) -> Response<EventBody<Relay, Events<S>>> {
+) -> Response<EventBody<EventStream<S>>> {
     let request = request.into();
     let asker = Asker::of(&request);
     asker.embody(lasse_tokio::stream(request, endpoint, events))
@@ -110,19 +113,18 @@ pub fn subscribe<'a>(
     request: impl Into<RequestHead<'a>>,
     endpoint: &Endpoint,
     channel: &Channel,
-) -> Response<EventBody<Subscriber, Silence<Subscriber>>> {
+) -> Response<EventBody<Subscriber>> {
     let request = request.into();
     let asker = Asker::of(&request);
     asker.embody(lasse_tokio::subscribe(request, endpoint, channel))
 }
 
-/// Answers a request as `init` decides, by a stream that is fed by the mail which
-/// comes with the decision: [`Silence`], where a handler produces by itself.
-pub fn respond_with<'a, H: Handler, M: Stream<Item = Mail<H>> + Unpin>(
+/// Answers a request with the stream of any [`Source`], or as `init` decides.
+pub fn respond_with<'a, S: Source>(
     request: impl Into<RequestHead<'a>>,
     endpoint: &Endpoint,
-    init: impl FnOnce(&RequestHead<'_>) -> (Init<H>, M),
-) -> Response<EventBody<H, M>> {
+    init: impl FnOnce(&RequestHead<'_>) -> Init<S>,
+) -> Response<EventBody<S>> {
     let request = request.into();
     let asker = Asker::of(&request);
     asker.embody(lasse_tokio::respond_with(request, endpoint, init))
@@ -142,9 +144,9 @@ impl Asker {
 
     /// Makes a body of an answer. A HEAD gets none, but hears how long it would
     /// have been (RFC 9110 9.3.2).
-    fn embody<H: Handler, M>(self, response: Response<Answer<H, M>>) -> Response<EventBody<H, M>> {
+    fn embody<S: Source>(self, response: Response<SessionBody<S>>) -> Response<EventBody<S>> {
         let (mut head, mut answer) = response.into_parts();
-        if let (true, Answer::Full(bytes)) = (self.is_head, &mut answer) {
+        if let (true, Body::Full(bytes)) = (self.is_head, &mut answer) {
             if !has_no_body(head.status) {
                 head.headers.insert(CONTENT_LENGTH, HeaderValue::from(bytes.len()));
             }

@@ -7,8 +7,8 @@ use std::marker::PhantomData;
 use std::task::{Context, Poll};
 
 use http::{Request, Response};
-use lasse_tokio::lasse_core::Accept;
-use lasse_tokio::{Endpoint, Notifier};
+use lasse_tokio::Endpoint;
+use lasse_tokio::lasse_core::{Accept, Handler, HandlerSource, Notifier};
 
 use crate::body::EventBody;
 use crate::respond::respond;
@@ -46,7 +46,7 @@ pub struct EventService<H, F> {
     handler: PhantomData<fn() -> H>,
 }
 
-impl<H: Accept, F: Fn(Notifier<H>) -> H::Args> EventService<H, F> {
+impl<H: Handler + Accept, F: Fn(Notifier<H>) -> H::Args> EventService<H, F> {
     /// A service whose streams have `endpoint` in common. `args` makes what
     /// [`Accept::init`] is given, from the notifier of the new stream.
     pub fn new(endpoint: impl Into<Endpoint>, args: F) -> Self {
@@ -60,10 +60,10 @@ impl<H: Accept, F: Fn(Notifier<H>) -> H::Args> EventService<H, F> {
 
 impl<H, F, B> hyper::service::Service<Request<B>> for EventService<H, F>
 where
-    H: Accept,
+    H: Handler + Accept,
     F: Fn(Notifier<H>) -> H::Args,
 {
-    type Response = Response<EventBody<H>>;
+    type Response = Response<EventBody<HandlerSource<H>>>;
     type Error = Infallible;
     type Future = Answered<H>;
 
@@ -74,10 +74,10 @@ where
 
 impl<H, F, B> tower_service::Service<Request<B>> for EventService<H, F>
 where
-    H: Accept,
+    H: Handler + Accept,
     F: Fn(Notifier<H>) -> H::Args,
 {
-    type Response = Response<EventBody<H>>;
+    type Response = Response<EventBody<HandlerSource<H>>>;
     type Error = Infallible;
     type Future = Answered<H>;
 
@@ -102,4 +102,4 @@ impl<H, F> fmt::Debug for EventService<H, F> {
     }
 }
 
-type Answered<H> = Ready<Result<Response<EventBody<H>>, Infallible>>;
+type Answered<H> = Ready<Result<Response<EventBody<HandlerSource<H>>>, Infallible>>;

@@ -10,10 +10,10 @@ use http::{Method, Request, Response};
 use http_body_util::BodyExt;
 use hyper::body::Body;
 use lasse_hyper::lasse_core::{
-    Channel, ChannelConfig, EndReason, Event, EventName, Frame, StreamConfig,
+    Channel, ChannelConfig, EndReason, Event, EventName, Frame, Next, StreamConfig,
 };
 use lasse_hyper::{
-    Aborted, EndReasonCell, Endpoint, EventBody, EventService, Said, stream, subscribe,
+    Aborted, EndReasonCell, Endpoint, EventBody, EventService, HandlerSource, stream, subscribe,
 };
 use support::{Service, Tap};
 use tokio::sync::mpsc;
@@ -24,7 +24,7 @@ fn service() -> (Service, mpsc::UnboundedReceiver<EndReason>) {
     (Service { streams: Arc::default(), ends, endpoint: Endpoint::default() }, reasons)
 }
 
-fn ask(service: &Service, request: &Request<()>) -> Response<EventBody<Tap>> {
+fn ask(service: &Service, request: &Request<()>) -> Response<EventBody<HandlerSource<Tap>>> {
     service.answer(request).unwrap()
 }
 
@@ -128,8 +128,8 @@ async fn an_error_of_the_source_aborts_unless_it_is_said() {
     assert!(data(&mut body).await.is_none());
 
     let said = source().map(|item| match item {
-        Ok(event) => Said::from(event),
-        Err(error) => Said::last(Event::new(error.to_string()).with_name(ERROR)),
+        Ok(event) => Next::from(event),
+        Err(error) => Next::last(Event::new(error.to_string()).with_name(ERROR)),
     });
     let body = stream(&Request::new(()), &endpoint, said).into_body();
     let text = body.collect().await.unwrap().to_bytes();

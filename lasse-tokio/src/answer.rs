@@ -1,20 +1,21 @@
-//! What a request is answered with.
+//! Answers requests with streams.
 
-use bytes::Bytes;
 use futures_core::Stream;
 use http::Response;
-use lasse_core::{Accept, Body, Channel, Connection, Handler, Init, RequestHead, Subscriber};
+use lasse_core::{
+    Accept, Body, Channel, Connection, Handler, HandlerSource, Init, Next, Notifier, RequestHead,
+    Source, Subscriber, mailbox,
+};
 
 use crate::clock::now;
 use crate::endpoint::Endpoint;
-use crate::events::{Events, Relay, Said};
+use crate::event_stream::EventStream;
 use crate::gate::Permit;
-use crate::mailbox::{Mail, Mailbox, Notifier, Silence, mailbox};
 use crate::session::Session;
 
-/// Answers a request by a stream of events, or as [`Accept::init`] decides.
+/// Answers a request with the stream of a handler, or as [`Accept::init`] decides.
 ///
-/// `args` is given the notifier of the new stream, to put wherever its messages
+/// `args` receives the notifier of the new stream, to keep wherever its messages
 /// will come from. It does not run if the request is refused: for its method, or
 /// by the endpoint's gate.
 ///
@@ -43,63 +44,73 @@ use crate::session::Session;
 /// subscribers[0].notify("hello")?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-pub fn respond<'a, H: Accept>(
+pub fn respond<'a, H: Handler + Accept>(
     request: impl Into<RequestHead<'a>>,
     endpoint: &Endpoint,
     args: impl FnOnce(Notifier<H>) -> H::Args,
-) -> Response<Answer<H>> {
+) -> Response<SessionBody<HandlerSource<H>>> {
     respond_with(request, endpoint, |request| {
         let (notifier, mailbox) = mailbox(endpoint.mailbox_capacity());
-        (H::init(args(notifier), request), mailbox)
+        HandlerSource::init((args(notifier), mailbox), request)
     })
 }
 
-/// Answers a request as `init` decides, by a stream that is fed by the mail
-/// which comes with the decision.
+/// Answers a request with the stream of any [`Source`], or as `init` decides.
 ///
 /// # Examples
 ///
-/// ```
-/// use lasse_tokio::lasse_core::Init;
-/// use lasse_tokio::{Events, Relay, Endpoint};
-/// # use lasse_tokio::Silence;
+/// Private messages beside the events of a channel:
 ///
-/// # let events = Silence::<Relay>::new();
-/// # let request = http::Request::get("/tokens").body(())?;
-/// let endpoint = Endpoint::default();
-/// let response = lasse_tokio::respond_with(&request, &endpoint, |request| {
-///     let init = match request.last_event_id().id() {
-///         Some(_) => Init::NoContent,
-///         None => Init::Stream(Relay, vec![]),
-///     };
-///     (init, events)
+/// ```
+/// # use lasse_tokio::lasse_core::{Channel, Event, Handler, Next};
+/// # struct Private;
+/// # impl Handler for Private {
+/// #     type Notify = String;
+/// #     type Info = ();
+/// #     fn handle_notify(&mut self, text: String) -> Next { Next::send(Event::new(text)) }
+/// # }
+/// # let news = Channel::new(&Default::default());
+/// # let mut notifiers = Vec::new();
+/// use lasse_tokio::lasse_core::{HandlerSource, mailbox};
+/// use lasse_tokio::{Endpoint, respond_with};
+///
+/// let request = http::Request::get("/news").body(())?;
+/// let response = respond_with(&request, &Endpoint::default(), |request| {
+///     let (notifier, mailbox) = mailbox(64);
+///     notifiers.push(notifier);
+///     let handler = HandlerSource::new(Private, mailbox);
+///     news.subscribe(request.last_event_id()).into_init(|events| handler.with_source(events))
 /// });
 /// # let _ = response;
 /// # Ok::<(), http::Error>(())
 /// ```
-pub fn respond_with<'a, H: Handler, M: Stream<Item = Mail<H>> + Unpin>(
+pub fn respond_with<'a, S: Source>(
     request: impl Into<RequestHead<'a>>,
     endpoint: &Endpoint,
-    init: impl FnOnce(&RequestHead<'_>) -> (Init<H>, M),
-) -> Response<Answer<H, M>> {
-    let (mut mail, mut permit) = (None, None);
+    init: impl FnOnce(&RequestHead<'_>) -> Init<S>,
+) -> Response<SessionBody<S>> {
+    let mut permit = None;
     let init = |request: &RequestHead<'_>| match endpoint.admit(request) {
         Ok(admitted) => {
             permit = admitted;
-            let (answer, source) = init(request);
-            mail = Some(source);
-            answer
+            init(request)
         }
-        Err(refused) => endpoint.refuse(refused),
+        Err(rejected) => endpoint.refuse(rejected),
     };
     let response = Connection::accept_with(request, init, endpoint.config(), now());
-    response.map(|body| Answer::new(body, mail, permit))
+    response.map(|body| match body {
+        Body::Stream(_) => body.map(|connection| Box::new(Session::from_parts(connection, permit))),
+        body => {
+            permit.into_iter().for_each(Permit::withdraw);
+            body.map(|connection| Box::new(Session::new(connection)))
+        }
+    })
 }
 
-/// Answers a request by the events of a stream, each an
+/// Answers a request with the events of a stream, each an
 /// [`Event`](lasse_core::Event), a [`Frame`](lasse_core::Frame) or a `Result` of
-/// one. An `Err` aborts the response, lest the client take what it has for all;
-/// map it to [`Said::last`] where the client should be told of it.
+/// one. An `Err` aborts the response, so that the client does not take what it has
+/// for all there is; map it to [`Next::last`] to send an event about it instead.
 ///
 /// # Examples
 ///
@@ -121,17 +132,17 @@ pub fn respond_with<'a, H: Handler, M: Stream<Item = Mail<H>> + Unpin>(
 /// assert_eq!(response.headers()["content-type"], "text/event-stream");
 /// # Ok::<(), http::Error>(())
 /// ```
-pub fn stream<'a, S: Stream<Item: Into<Said>>>(
+pub fn stream<'a, S: Stream<Item: Into<Next>>>(
     request: impl Into<RequestHead<'a>>,
     endpoint: &Endpoint,
     events: S,
-) -> Response<Answer<Relay, Events<S>>> {
-    respond_with(request, endpoint, |_| (Init::Stream(Relay, Vec::new()), Events::new(events)))
+) -> Response<SessionBody<EventStream<S>>> {
+    respond_with(request, endpoint, |_| Init::Stream(EventStream::new(events), Vec::new()))
 }
 
-/// Answers a request by the events of a channel, from where the client left off:
-/// what it missed and what comes, without a gap and without a repeat. Tells the
-/// channel the time, too, by which its events grow old.
+/// Answers a request with the events of a channel, from where the client left off:
+/// first those that it missed, then new ones, without a gap and without a repeat. Also
+/// passes the time to the channel, by which its events expire.
 ///
 /// # Examples
 ///
@@ -146,45 +157,17 @@ pub fn stream<'a, S: Stream<Item: Into<Said>>>(
 /// # let _ = response;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+#[doc(alias = "broadcast")]
 pub fn subscribe<'a>(
     request: impl Into<RequestHead<'a>>,
     endpoint: &Endpoint,
     channel: &Channel,
-) -> Response<Answer<Subscriber, Silence<Subscriber>>> {
+) -> Response<SessionBody<Subscriber>> {
     respond_with(request, endpoint, |request| {
         channel.advance(now());
-        let subscription = channel.subscribe(request.last_event_id());
-        (subscription.into_init(|subscriber| subscriber), Silence::new())
+        channel.subscribe(request.last_event_id()).into_init(|subscriber| subscriber)
     })
 }
 
-/// The body of an answer: a stream, or bytes.
-#[derive(Debug)]
-pub enum Answer<H: Handler, M = Mailbox<H>> {
-    /// A stream of events.
-    Events(Box<Session<H, M>>),
-    /// All there is to say, if anything.
-    Full(Bytes),
-    /// None, though a GET would have been answered by a stream.
-    HeadOnly,
-}
-
-impl<H: Handler, M> Answer<H, M> {
-    fn new(body: Body<H>, mail: Option<M>, permit: Option<Permit>) -> Self {
-        let answer = match body {
-            Body::Events(connection) => {
-                return Self::Events(Box::new(Session::from_parts(connection, mail, permit)));
-            }
-            Body::Full(bytes) => Self::Full(bytes),
-            Body::HeadOnly => Self::HeadOnly,
-        };
-        permit.into_iter().for_each(Permit::withdraw);
-        answer
-    }
-}
-
-impl<H: Handler, M, T: Into<Bytes>> From<T> for Answer<H, M> {
-    fn from(bytes: T) -> Self {
-        Self::Full(bytes.into())
-    }
-}
+/// The body of a response: the [`Session`] of a stream, or bytes.
+pub type SessionBody<S> = Body<Box<Session<S>>>;

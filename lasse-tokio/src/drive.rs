@@ -8,12 +8,10 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use futures_core::Stream;
-use lasse_core::{Close, EndReason, Handler, Instant, Output};
+use lasse_core::{Close, EndReason, Instant, Output, Source};
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::clock::{NEVER, now};
-use crate::mailbox::Mail;
 use crate::session::Session;
 use crate::transport::Transport;
 
@@ -21,13 +19,12 @@ use crate::transport::Transport;
 /// closing its half of the connection.
 ///
 /// If [`Ended::close`] is [`Close::Abort`], reset the connection.
-pub fn drive<'a, H, M, T>(
-    session: &'a mut Session<H, M>,
+pub fn drive<'a, S, T>(
+    session: &'a mut Session<S>,
     transport: &'a mut Transport<T>,
-) -> Drive<'a, H, M, T>
+) -> Drive<'a, S, T>
 where
-    H: Handler,
-    M: Stream<Item = Mail<H>> + Unpin,
+    S: Source,
     T: AsyncRead + AsyncWrite + Unpin,
 {
     Drive { session, transport, give_up_at: NEVER }
@@ -43,17 +40,16 @@ pub struct Ended {
 }
 
 /// The future of [`drive`].
-pub struct Drive<'a, H: Handler, M, T> {
-    session: &'a mut Session<H, M>,
+pub struct Drive<'a, S: Source, T> {
+    session: &'a mut Session<S>,
     transport: &'a mut Transport<T>,
     /// When to give up on writing what is not the stream's.
     give_up_at: Instant,
 }
 
-impl<H, M, T> Future for Drive<'_, H, M, T>
+impl<S, T> Future for Drive<'_, S, T>
 where
-    H: Handler,
-    M: Stream<Item = Mail<H>> + Unpin,
+    S: Source,
     T: AsyncRead + AsyncWrite + Unpin,
 {
     type Output = Ended;
@@ -88,7 +84,7 @@ where
     }
 }
 
-impl<H: Handler, M, T: AsyncWrite + Unpin> Drive<'_, H, M, T> {
+impl<S: Source, T: AsyncWrite + Unpin> Drive<'_, S, T> {
     /// Ready when some of the payload is written, or will not be.
     fn poll_payload(&mut self, payload: &[u8], cx: &mut Context<'_>) -> Poll<()> {
         let session = &mut *self.session;
@@ -142,7 +138,7 @@ impl<H: Handler, M, T: AsyncWrite + Unpin> Drive<'_, H, M, T> {
     }
 }
 
-impl<H: Handler, M, T> fmt::Debug for Drive<'_, H, M, T> {
+impl<S: Source, T> fmt::Debug for Drive<'_, S, T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Drive").field("session", &self.session).finish_non_exhaustive()
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::header::RETRY_AFTER;
 use http::{HeaderValue, Method, Response, StatusCode};
-use lasse_core::{Handler, Init, RequestHead, StreamConfig};
+use lasse_core::{Init, RequestHead, StreamConfig};
 
 use crate::gate::{Gate, Permit, RejectReason, Rejected};
 
@@ -91,7 +91,7 @@ impl Endpoint {
         gate.map(|gate| gate.admit(request)).transpose()
     }
 
-    pub(crate) fn refuse<H: Handler>(&self, refused: Rejected) -> Init<H> {
+    pub(crate) fn refuse<S>(&self, refused: Rejected) -> Init<S> {
         match self.refusal {
             Refusal::EventSource => Init::Refuse { retry_after: refused.retry() },
             Refusal::Status => Init::Respond(status(refused)),

@@ -16,10 +16,8 @@ mod clock;
 mod dispatch;
 mod drive;
 mod endpoint;
-mod events;
-mod frames;
+mod event_stream;
 mod gate;
-mod mailbox;
 mod serve;
 mod session;
 mod sockets;
@@ -28,16 +26,17 @@ mod timer_queue;
 mod tracker;
 mod transport;
 
-pub use answer::{Answer, respond, respond_with, stream, subscribe};
+pub use answer::{SessionBody, respond, respond_with, stream, subscribe};
 pub use clock::now;
 pub use dispatch::{dispatch, idle, sweep};
 pub use drive::{Drive, Ended, drive};
 pub use endpoint::{Endpoint, Refusal};
-pub use events::{Events, Relay, Said};
-pub use frames::{CutShort, Frames};
+pub use event_stream::EventStream;
 pub use gate::{DrainPlan, Gate, GateConfig, GateStats, Permit, RejectReason, Rejected};
 pub use lasse_core;
-pub use mailbox::{Mail, Mailbox, Notifier, NotifyError, Silence, mailbox};
+pub use lasse_core::{
+    Body, Closed, HandlerSource, Mailbox, Notifier, NotifyError, Source, WithSource, mailbox,
+};
 pub use serve::{InvalidServeConfig, PeerAddr, Serve, ServeConfig, serve, serve_connection};
 pub use session::Session;
 pub use sockets::{Listener, WriteDeadline};

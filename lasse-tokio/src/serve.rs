@@ -13,15 +13,13 @@ use std::net::SocketAddr;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 
-use futures_core::Stream;
 use http::{Request, Response};
-use lasse_core::Handler;
+use lasse_core::Source;
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 
-use crate::answer::Answer;
+use crate::answer::SessionBody;
 use crate::gate::Gate;
-use crate::mailbox::Mail;
 use crate::sockets::{Listener, reset_on_drop};
 
 pub use config::{InvalidServeConfig, ServeConfig};
@@ -98,12 +96,11 @@ impl<F, G> Serve<F, G> {
     }
 }
 
-impl<F, G, A, H, M> Serve<F, G>
+impl<F, G, A, S> Serve<F, G>
 where
     F: Fn(Request<()>) -> A + Send + Sync + 'static,
-    A: Future<Output = Response<Answer<H, M>>> + Send + 'static,
-    H: Handler + Send + 'static,
-    M: Stream<Item = Mail<H>> + Send + Unpin + 'static,
+    A: Future<Output = Response<SessionBody<S>>> + Send + 'static,
+    S: Source + Send + 'static,
     G: Future<Output = ()>,
 {
     async fn run(self) {
@@ -140,12 +137,11 @@ where
     }
 }
 
-impl<F, G, A, H, M> IntoFuture for Serve<F, G>
+impl<F, G, A, S> IntoFuture for Serve<F, G>
 where
     F: Fn(Request<()>) -> A + Send + Sync + 'static,
-    A: Future<Output = Response<Answer<H, M>>> + Send + 'static,
-    H: Handler + Send + 'static,
-    M: Stream<Item = Mail<H>> + Send + Unpin + 'static,
+    A: Future<Output = Response<SessionBody<S>>> + Send + 'static,
+    S: Source + Send + 'static,
     G: Future<Output = ()> + Send + 'static,
 {
     type Output = ();

@@ -4,7 +4,7 @@ use std::future::ready;
 
 use http::{Request, Response};
 use lasse_core::{Channel, ChannelConfig, Close, Event, PositionNotice, StreamConfig};
-use lasse_tokio::{Answer, Endpoint, PeerAddr, ServeConfig, serve_connection, subscribe};
+use lasse_tokio::{Body, Endpoint, PeerAddr, ServeConfig, serve_connection, subscribe};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
 
 const PEER: &str = "192.0.2.1:4000";
@@ -18,7 +18,7 @@ async fn requests_are_served_one_after_the_other_and_told_who_asks() {
     let factory = |request: Request<()>| {
         let PeerAddr(peer) = *request.extensions().get().unwrap();
         ready(match request.uri().path() {
-            "/peer" => Response::new(Answer::from(peer.to_string())),
+            "/peer" => Response::new(Body::from(peer.to_string())),
             _ => subscribe(&request, &endpoint, &channel),
         })
     };

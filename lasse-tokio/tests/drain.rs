@@ -3,13 +3,14 @@
 use std::future::pending;
 use std::io;
 use std::net::SocketAddr;
+use std::task::Context;
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Request, Response};
-use lasse_core::Init;
+use lasse_core::{Body, Init, Instant, Next, Source};
 use lasse_tokio::{
-    Answer, DrainPlan, Endpoint, Gate, Listener, Relay, ServeConfig, Silence, respond_with, serve,
+    DrainPlan, Endpoint, Gate, Listener, ServeConfig, SessionBody, respond_with, serve,
 };
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -35,12 +36,21 @@ async fn start(gate: &Gate) -> io::Result<(SocketAddr, oneshot::Sender<()>, Join
     Ok((address, stop, tokio::spawn(serving.into_future())))
 }
 
-fn answer(request: &Request<()>) -> Response<Answer<Relay, Silence<Relay>>> {
+/// A source that sends nothing.
+struct Silent;
+
+impl Source for Silent {
+    fn poll_next(&mut self, _: Instant, _: &mut Context<'_>) -> Next {
+        Next::Wait(None)
+    }
+}
+
+fn answer(request: &Request<()>) -> Response<SessionBody<Silent>> {
     if request.uri() == "/hello" {
-        return Response::new(Answer::Full(Bytes::from_static(b"hello")));
+        return Response::new(Body::Full(Bytes::from_static(b"hello")));
     }
     let endpoint = Endpoint::default();
-    respond_with(request, &endpoint, |_| (Init::Stream(Relay, vec![]), Silence::new()))
+    respond_with(request, &endpoint, |_| Init::Stream(Silent, vec![]))
 }
 
 async fn ask(server: SocketAddr, path: &str) -> io::Result<TcpStream> {
@@ -135,7 +145,7 @@ async fn a_request_that_takes_long_may_finish() -> io::Result<()> {
     let server = listener.local_addr()?;
     let serving = serve(listener, ServeConfig::new(), |_| async {
         sleep(Duration::from_millis(200)).await;
-        Response::new(Answer::<Relay>::Full(Bytes::from_static(b"at last")))
+        Response::new(SessionBody::<Silent>::Full(Bytes::from_static(b"at last")))
     });
     let serving = tokio::spawn(serving.with_gate(&gate).into_future());
     let client = ask(server, "/").await?;

@@ -11,7 +11,9 @@ use lasse_core::http1::{Framer, Limits, ResponseContext, parse_request};
 use lasse_core::{
     Close, Connection, EndReason, Event, Frame, Handler, Instant, Next, SendError, StreamConfig,
 };
-use lasse_tokio::{Ended, Events, Mail, Notifier, Relay, Session, Transport, drive, mailbox, now};
+use lasse_tokio::{
+    Ended, EventStream, HandlerSource, Notifier, Session, Transport, drive, mailbox, now,
+};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 use tokio::task::JoinHandle;
 use tokio::time::sleep;
@@ -49,8 +51,8 @@ fn stage(room: usize, config: &StreamConfig) -> Stage {
     let (diary_writer, diary) = mpsc::channel();
     let (notifier, mailbox) = mailbox(8);
     let (client, server) = duplex(room);
-    let connection = Connection::open(Echo(diary_writer), [], config, now());
-    let mut session = Session::new(connection, mailbox);
+    let source = HandlerSource::new(Echo(diary_writer), mailbox);
+    let mut session = Session::new(Connection::open(source, [], config, now()));
     let driver = tokio::spawn(async move {
         let framer = Framer::of_stream(context(), &Response::new(()));
         let mut transport = Transport::new(server, framer).with_read_ahead(64);
@@ -191,14 +193,10 @@ impl<T, F: FnMut() -> Option<T> + Unpin> Stream for Ready<F> {
     }
 }
 
-async fn drive_events<S>(events: S) -> (Ended, String)
-where
-    Events<S>: Stream<Item = Mail<Relay>> + Unpin,
-{
+async fn drive_events<S: Stream<Item: Into<Next>>>(events: S) -> (Ended, String) {
     let (mut client, server) = duplex(4096);
-    let connection =
-        Connection::open(Relay, [], &StreamConfig::new().with_first_byte(false), now());
-    let mut session = Session::new(connection, Events::new(events));
+    let config = StreamConfig::new().with_first_byte(false);
+    let mut session = Session::new(Connection::open(EventStream::new(events), [], &config, now()));
     let mut transport = Transport::new(server, Framer::of_stream(context(), &Response::new(())));
     let ended = drive(&mut session, &mut transport).await;
     drop(transport);

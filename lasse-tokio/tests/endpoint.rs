@@ -8,13 +8,14 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Request, Response};
 use lasse_core::{
-    Accept, Close, EndReason, Event, Handler, Init, Next, Output, RequestHead, StreamConfig,
+    Accept, Body, Close, EndReason, Event, Handler, HandlerSource, Init, Instant, Next, Output,
+    RequestHead, Source, StreamConfig, Subscriber,
 };
 use lasse_tokio::{
-    Answer, DrainPlan, Endpoint, Gate, GateConfig, Refusal, RejectReason, Relay, Session, Silence,
-    respond, respond_with,
+    DrainPlan, Endpoint, Gate, GateConfig, Refusal, RejectReason, Session, SessionBody, respond,
+    respond_with,
 };
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{sleep, timeout};
 
 /// A handler that says what it was made to say, again and again if it is busy.
 #[derive(Debug)]
@@ -32,8 +33,8 @@ impl Handler for Voice {
             text => Next::send(Event::new(text)),
         }
     }
-    fn handle_drained(&mut self) -> Next {
-        if self.is_busy { Next::send(Event::new("busy")) } else { Next::Wait }
+    fn handle_tick(&mut self, _: Instant) -> Next {
+        if self.is_busy { Next::send(Event::new("busy")) } else { Next::Wait(None) }
     }
 }
 
@@ -53,22 +54,22 @@ fn request(method: &str) -> Request<()> {
     Request::builder().method(method).uri("/events").body(()).unwrap()
 }
 
-fn open(endpoint: &Endpoint, answer: &'static str) -> Box<Session<Voice>> {
-    let Answer::Events(session) = respond(&request("GET"), endpoint, |_| answer).into_body() else {
+fn open(endpoint: &Endpoint, answer: &'static str) -> Box<Session<HandlerSource<Voice>>> {
+    let Body::Stream(session) = respond(&request("GET"), endpoint, |_| answer).into_body() else {
         panic!("no stream")
     };
     session
 }
 
-fn text(answer: Answer<Voice>) -> Bytes {
+fn text<S: Source>(answer: SessionBody<S>) -> Bytes {
     match answer {
-        Answer::Full(bytes) => bytes,
-        other => panic!("not a text: {other:?}"),
+        Body::Full(bytes) => bytes,
+        Body::Stream(_) | Body::HeadOnly => panic!("not a text"),
     }
 }
 
 /// Takes what a stream has to say, as fast as it says it, until its end.
-async fn listen(mut session: Box<Session<Voice>>) -> (String, Close) {
+async fn listen(mut session: Box<Session<HandlerSource<Voice>>>) -> (String, Close) {
     let mut said = String::new();
     loop {
         match poll_fn(|cx| session.poll_output(cx)).await {
@@ -127,7 +128,7 @@ fn a_head_and_a_refused_method_need_no_permit() {
     let gate = full();
     let endpoint = Endpoint::default().with_gate(&gate);
     let response = respond::<Voice>(&request("HEAD"), &endpoint, |_| "stream");
-    assert!(matches!(response.body(), Answer::HeadOnly));
+    assert!(matches!(response.body(), Body::HeadOnly));
     assert_eq!(respond::<Voice>(&request("PUT"), &endpoint, |_| "stream").status(), 405);
     assert_eq!(gate.stats(), full().stats());
 }
@@ -138,7 +139,7 @@ fn an_answer_that_is_no_stream_takes_no_place() {
     let unused = gate.stats();
     let endpoint = Endpoint::default().with_gate(&gate);
     for answer in ["no content", "come back", "own"] {
-        text(respond(&request("GET"), &endpoint, |_| answer).into_body());
+        text(respond::<Voice>(&request("GET"), &endpoint, |_| answer).into_body());
     }
     assert_eq!(gate.stats(), unused);
 }
@@ -146,10 +147,9 @@ fn an_answer_that_is_no_stream_takes_no_place() {
 #[test]
 fn what_is_answered_without_a_mailbox_passes_the_gate_as_well() {
     let endpoint = Endpoint::default().with_gate(&full());
-    let response = respond_with(&request("GET"), &endpoint, |_| -> (Init<Relay>, Silence<Relay>) {
-        panic!("init ran")
-    });
-    assert!(matches!(response.into_body(), Answer::Full(_)));
+    let response =
+        respond_with(&request("GET"), &endpoint, |_| -> Init<Subscriber> { panic!("init ran") });
+    assert!(matches!(response.into_body(), Body::Full(_)));
 }
 
 #[test]
@@ -192,7 +192,7 @@ async fn a_stream_that_panics_is_counted_as_such() {
         notifier.notify("panic").unwrap();
         "stream"
     });
-    let Answer::Events(session) = response.into_body() else { panic!("no stream") };
+    let Body::Stream(session) = response.into_body() else { panic!("no stream") };
     assert!(tokio::spawn(listen(session)).await.unwrap_err().is_panic());
     assert_eq!(gate.stats().ended(EndReason::Panicked), 1);
 }
@@ -201,7 +201,7 @@ async fn a_stream_that_panics_is_counted_as_such() {
 async fn streams_are_sent_home_cleanly_each_at_its_own_time() {
     let gate = Gate::default();
     let endpoint = Endpoint::new(StreamConfig::new().without_keep_alive()).with_gate(&gate);
-    let start = Instant::now();
+    let start = tokio::time::Instant::now();
     let clients: Vec<_> = (0..1000)
         .map(|_| {
             let session = open(&endpoint, "stream");
@@ -235,7 +235,7 @@ async fn finite_streams_may_finish_until_the_grace_is_over() {
         notifier = Some(own);
         "stream"
     });
-    let Answer::Events(session) = response.into_body() else { panic!("no stream") };
+    let Body::Stream(session) = response.into_body() else { panic!("no stream") };
     let finishing = tokio::spawn(listen(session));
     sleep(secs(1)).await;
     gate.drain(&DrainPlan::new().with_window(secs(3)).with_grace(secs(20)));
@@ -258,7 +258,7 @@ async fn a_stream_whose_client_is_stuck_is_aborted_when_the_grace_is_over() {
     let stuck = poll_fn(|cx| session.poll_output(cx)).await;
     assert!(matches!(stuck, Output::Write(_)));
     gate.drain(&DrainPlan::new().with_window(secs(3)).with_grace(secs(20)));
-    let start = Instant::now();
+    let start = tokio::time::Instant::now();
     while poll_fn(|cx| session.poll_output(cx)).await != Output::Close(Close::Abort) {
         poll_fn(|cx| session.poll_timeout(cx)).await;
     }

@@ -94,7 +94,7 @@ fn streams_are_counted_by_reason_and_refusals_by_cause() {
     assert_eq!(cause(admit(&gate)), Some(RejectReason::Limit));
     let figures = gate.stats();
     assert_eq!((figures.open, figures.draining), (1, 0));
-    for reason in EndReason::ALL {
+    for &reason in EndReason::all() {
         let expected = match reason {
             EndReason::Stopped => 2,
             EndReason::Stalled | EndReason::Dropped => 1,

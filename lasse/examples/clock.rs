@@ -29,15 +29,10 @@ impl Handler for Clock {
     type Notify = ();
     type Info = ();
 
-    fn handle_notify(&mut self, (): ()) -> Next {
-        Next::Wait
-    }
-
-    fn wake_at(&self) -> Option<Instant> {
-        Some(self.next)
-    }
-
     fn handle_tick(&mut self, now: Instant) -> Next {
+        if now < self.next {
+            return Next::Wait(Some(self.next));
+        }
         self.next = now + self.every;
         Next::send(Event::new(unix_time().to_string()))
     }

@@ -16,7 +16,7 @@ use hyper::body::Incoming;
 use hyper::service::service_fn;
 use lasse::hyper::{EventBody, serve, subscribe};
 use lasse::{
-    Channel, ChannelConfig, Endpoint, Event, EventName, Listener, ServeConfig, Silence, Subscriber,
+    Channel, ChannelConfig, Endpoint, Event, EventName, Listener, ServeConfig, Subscriber,
 };
 
 const PING: EventName = EventName::from_static("ping");
@@ -53,4 +53,4 @@ fn say(status: StatusCode, text: &str) -> Response<Body> {
     response
 }
 
-type Body = Either<EventBody<Subscriber, Silence<Subscriber>>, String>;
+type Body = Either<EventBody<Subscriber>, String>;

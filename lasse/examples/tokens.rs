@@ -23,7 +23,7 @@ use hyper::service::service_fn;
 use lasse::hyper::{EventBody, respond_with, serve};
 use lasse::{
     AppendError, Channel, ChannelConfig, Channels, Endpoint, Event, EventName, Listener, Publisher,
-    ServeConfig, Silence, StartAt, StreamConfig, Subscriber, idle, sweep,
+    ServeConfig, StartAt, StreamConfig, Subscriber, idle, sweep,
 };
 use tokio::time::sleep;
 
@@ -58,7 +58,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
 async fn answer(
     answers: Arc<Answers>,
     request: Request<Incoming>,
-) -> Result<Response<EventBody<Subscriber, Silence<Subscriber>>>, hyper::Error> {
+) -> Result<Response<EventBody<Subscriber>>, hyper::Error> {
     let (head, body) = request.into_parts();
     let posted = body.collect().await?.to_bytes();
     let asked = head.uri.query().and_then(|query| query.strip_prefix("prompt="));
@@ -66,7 +66,7 @@ async fn answer(
 
     Ok(respond_with(&head, &answers.endpoint, |request| {
         let subscription = answers.to(prompt).subscribe(request.last_event_id());
-        (subscription.into_init(|subscriber| subscriber), Silence::new())
+        subscription.into_init(|subscriber| subscriber)
     }))
 }
 

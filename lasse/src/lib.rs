@@ -14,8 +14,7 @@ pub use lasse_hyper::{ClientEvent, DisconnectReason, EventSource, EventSourceErr
 #[cfg(feature = "tokio")]
 #[doc(inline)]
 pub use lasse_tokio::{
-    CutShort, DrainPlan, Drive, Ended, Endpoint, Events, Frames, Gate, GateConfig, GateStats,
-    InvalidServeConfig, Listener, Mail, Mailbox, Notifier, NotifyError, PeerAddr, Permit, Refusal,
-    RejectReason, Rejected, Relay, Said, ServeConfig, Session, Silence, Transport, WriteDeadline,
-    dispatch, drive, idle, mailbox, now, sweep,
+    DrainPlan, Drive, Ended, Endpoint, EventStream, Gate, GateConfig, GateStats,
+    InvalidServeConfig, Listener, PeerAddr, Permit, Refusal, RejectReason, Rejected, ServeConfig,
+    Session, SessionBody, Transport, WriteDeadline, dispatch, drive, idle, now, sweep,
 };

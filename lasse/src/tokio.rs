@@ -2,6 +2,4 @@
 //! few bytes.
 
 #[doc(inline)]
-pub use lasse_tokio::{
-    Answer, Serve, respond, respond_with, serve, serve_connection, stream, subscribe,
-};
+pub use lasse_tokio::{Serve, respond, respond_with, serve, serve_connection, stream, subscribe};

@@ -20,7 +20,7 @@ use lasse_hyper::lasse_core::{
     Accept, Channel, ChannelConfig, Event, EventId, EventName, Init, Retention, StreamConfig,
     Subscriber,
 };
-use lasse_hyper::{Endpoint, Listener, ServeConfig, Silence, respond_with, serve};
+use lasse_hyper::{Endpoint, Listener, ServeConfig, respond_with, serve};
 use serde::Deserialize;
 use tokio_rustls::rustls::{self, pki_types::PrivatePkcs8KeyDer};
 
@@ -37,8 +37,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let readers = channel.clone();
     let service = service_fn(move |request: Request<Incoming>| {
         let response = respond_with(&request, &endpoint, |head| match head.uri().path() {
-            "/events" => (Subscriber::init(readers.clone(), head), Silence::new()),
-            _ => (Init::Respond(page()), Silence::new()),
+            "/events" => Subscriber::init(readers.clone(), head),
+            _ => Init::Respond(page()),
         });
         ready(Ok::<_, Infallible>(response))
     });

@@ -8,16 +8,15 @@ use std::net::{SocketAddr, TcpListener};
 use std::sync::mpsc::channel;
 use std::thread;
 
-use lasse_core::{Accept, Subscriber};
+use lasse_core::{Accept, HandlerSource, Source, Subscriber, mailbox};
 use lasse_testkit::checks::{self, Journal, Puppet, Server};
 use lasse_testkit::{is_woken_by_a_channel, lines_of};
-use server::Notifier;
 
 #[test]
 fn threads_serve_as_they_should() -> Result<(), Box<dyn Error>> {
     let journal = Journal::new();
     let args = journal.clone();
-    let address = serve::<Puppet>(move |_| args.clone())?;
+    let address = serve::<HandlerSource<Puppet>>(move || (args.clone(), mailbox(64).1))?;
     checks::run(&Server { address, journal, is_guest: false });
     Ok(())
 }
@@ -25,27 +24,28 @@ fn threads_serve_as_they_should() -> Result<(), Box<dyn Error>> {
 #[test]
 fn a_thread_passes_messages_on() -> Result<(), Box<dyn Error>> {
     let (notifiers, arrivals) = channel();
-    let address = serve::<Puppet>(move |notifier| {
+    let address = serve::<HandlerSource<Puppet>>(move || {
+        let (notifier, mailbox) = mailbox(64);
         let _ = notifiers.send(notifier);
-        Journal::new()
+        (Journal::new(), mailbox)
     })?;
     let mut lines = lines_of(address, "/quiet")?;
-    assert!(arrivals.recv()?.notify("hello".into()));
+    arrivals.recv()?.notify("hello".into())?;
     assert!(lines.any(|line| line.is_ok_and(|line| line == "data: hello")));
     Ok(())
 }
 
 #[test]
 fn a_thread_is_woken_by_a_channel() -> Result<(), Box<dyn Error>> {
-    is_woken_by_a_channel(|news| serve::<Subscriber>(move |_| news.clone()))
+    is_woken_by_a_channel(|news| serve::<Subscriber>(move || news.clone()))
 }
 
 /// Starts a server.
-fn serve<H: Accept<Notify: Send> + 'static>(
-    args: impl Fn(Notifier<H>) -> H::Args + Clone + Send + 'static,
+fn serve<S: Accept + Source>(
+    args: impl Fn() -> S::Args + Clone + Send + 'static,
 ) -> Result<SocketAddr, Box<dyn Error>> {
     let listener = TcpListener::bind("127.0.0.1:0")?;
     let (address, config) = (listener.local_addr()?, checks::config()?);
-    thread::spawn(move || server::serve(&listener, checks::HEAD_TIME, &config, args));
+    thread::spawn(move || server::serve::<S>(&listener, checks::HEAD_TIME, &config, args));
     Ok(address)
 }

@@ -23,10 +23,7 @@ use http_body_util::{Either, Full};
 use hyper::service::service_fn;
 use lasse_benches::feed::{Feed, Hub, Question};
 use lasse_hyper::EventBody;
-use lasse_tokio::lasse_core::{Init, RequestHead};
-use lasse_tokio::{
-    Answer, Endpoint, Listener, ServeConfig, Silence, dispatch, mailbox, respond_with,
-};
+use lasse_tokio::{Body, Endpoint, Listener, ServeConfig, dispatch, respond_with};
 use tokio::runtime::{Builder, Runtime};
 
 #[derive(Clone, Copy, PartialEq)]
@@ -88,9 +85,9 @@ async fn run(options: Options) -> Result<(), Box<dyn Error>> {
             tokio::spawn(dispatch(&hub.channel));
             let server = lasse_tokio::serve(listener, ServeConfig::new(), move |request| {
                 ready(match Question::of(&request) {
-                    Question::Other => hub.command(&request).map(Answer::from),
+                    Question::Other => hub.command(&request).map(Body::from),
                     question => respond_with(&request, &endpoint, |request| {
-                        (hub.subscribe(question, request), Silence::new())
+                        hub.subscribe(question, request)
                     }),
                 })
             });
@@ -99,12 +96,8 @@ async fn run(options: Options) -> Result<(), Box<dyn Error>> {
         Adapter::Handler => {
             let server = lasse_tokio::serve(listener, ServeConfig::new(), move |request| {
                 ready(match Question::of(&request) {
-                    Question::Other => hub.command(&request).map(Answer::from),
-                    question => respond_with(&request, &endpoint, |request: &RequestHead<'_>| {
-                        let (notifier, mailbox) = mailbox(1024);
-                        let init: Init<Feed> = hub.enlist(question, request, notifier);
-                        (init, mailbox)
-                    }),
+                    Question::Other => hub.command(&request).map(Body::from),
+                    question => respond_with(&request, &endpoint, |_| hub.enlist(question)),
                 })
             });
             server.await;
@@ -120,14 +113,18 @@ async fn run(options: Options) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-type Body = Either<EventBody<Feed, Silence<Feed>>, Full<Bytes>>;
+type HyperBody = Either<EventBody<Feed>, Full<Bytes>>;
 
-fn answer_by_hyper<B>(hub: &Arc<Hub>, endpoint: &Endpoint, request: &Request<B>) -> Response<Body> {
+fn answer_by_hyper<B>(
+    hub: &Arc<Hub>,
+    endpoint: &Endpoint,
+    request: &Request<B>,
+) -> Response<HyperBody> {
     match Question::of(request) {
         Question::Other => hub.command(request).map(|body| Either::Right(Full::new(body))),
-        question => lasse_hyper::respond_with(request, endpoint, |request| {
-            (hub.subscribe(question, request), Silence::new())
-        })
-        .map(Either::Left),
+        question => {
+            lasse_hyper::respond_with(request, endpoint, |request| hub.subscribe(question, request))
+                .map(Either::Left)
+        }
     }
 }

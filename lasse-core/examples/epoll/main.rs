@@ -8,8 +8,10 @@ use std::cell::RefCell;
 use std::io;
 use std::time::Duration;
 
-use client::{Notifier, ResponseContext};
-use lasse_core::{Accept, Event, Handler, Init, Next, RequestHead, StreamConfig};
+use client::ResponseContext;
+use lasse_core::{
+    Accept, Event, Handler, HandlerSource, Init, Next, Notifier, RequestHead, StreamConfig, mailbox,
+};
 use mio::net::TcpListener;
 
 /// Learns of each visitor who comes later.
@@ -33,18 +35,16 @@ impl Handler for Visitor {
 }
 
 fn main() -> io::Result<()> {
-    let visitors = RefCell::new(Vec::new());
-    let welcome = |visitor: Notifier<Visitor>| {
+    let visitors = RefCell::new(Vec::<Notifier<Visitor>>::new());
+    let welcome = || {
+        let (notifier, mailbox) = mailbox(64);
         let mut visitors = visitors.borrow_mut();
-        visitors.retain(|other: &Notifier<_>| other.notify("another one is here"));
-        let others = visitors.len();
-        visitors.push(visitor);
-        others
+        visitors.retain(|other| other.notify("another one is here").is_ok());
+        visitors.push(notifier);
+        (visitors.len() - 1, mailbox)
     };
     let listener = TcpListener::bind(([127, 0, 0, 1], 4002).into())?;
     let head_time = Duration::from_secs(10);
-    server::serve(
-        listener,
-        ResponseContext { head_time, config: StreamConfig::new(), args: welcome },
-    )
+    let context = ResponseContext { head_time, config: StreamConfig::new(), args: welcome };
+    server::serve::<HandlerSource<Visitor>, _>(listener, context)
 }

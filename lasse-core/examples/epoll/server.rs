@@ -1,33 +1,32 @@
 //! The core in one thread, over sockets that never block: a table of clients, and a
-//! heap of the times at which they want a turn.
+//! heap of the times at which they need a turn.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeSet, BinaryHeap, HashMap};
 use std::io::{self, ErrorKind};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::mpsc::{Receiver, sync_channel};
-use std::sync::{Arc, Weak};
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Duration;
 
-use lasse_core::{Accept, Handler, Instant};
+use lasse_core::{Accept, Instant, Source};
 use mio::net::TcpListener;
 use mio::{Events, Interest, Poll, Registry, Token, Waker};
 
-use crate::client::{Client, Letter, Notifier, ResponseContext, now};
+use crate::client::{Alarm, Client, ResponseContext, now};
 
 /// Serves all connections on this thread.
-pub(crate) fn serve<H, A>(mut listener: TcpListener, context: ResponseContext<A>) -> io::Result<()>
+pub(crate) fn serve<S, A>(mut listener: TcpListener, context: ResponseContext<A>) -> io::Result<()>
 where
-    H: Accept<Notify: Send> + 'static,
-    A: Fn(Notifier<H>) -> H::Args,
+    S: Accept + Source,
+    A: Fn() -> S::Args,
 {
     let mut poll = Poll::new()?;
     poll.registry().register(&mut listener, LISTENER, Interest::READABLE)?;
-    let waker = Arc::new(Waker::new(poll.registry(), MAIL)?);
-    let (mailbox, mail) = sync_channel(1024);
-    let nobody = Notifier { client: MAIL, stream: 0, mailbox, waker, is_there: Weak::new() };
-    let (clients, turns) = (HashMap::new(), BinaryHeap::new());
-    let mut server = Server { clients, turns, newest: nobody, mail, context };
+    let waker = Arc::new(Waker::new(poll.registry(), WOKEN)?);
+    let (sender, woken) = channel();
+    let (clients, turns) = (HashMap::<_, Client<S>>::new(), BinaryHeap::new());
+    let mut server = Server { clients, turns, newest: WOKEN, sender, woken, waker, context };
     let mut events = Events::with_capacity(1024);
     loop {
         match poll.poll(&mut events, server.until_next_turn()) {
@@ -37,7 +36,7 @@ where
         for event in &events {
             match event.token() {
                 LISTENER => server.accept(&listener, poll.registry()),
-                MAIL => server.deliver(),
+                WOKEN => server.give_turns_to_woken(),
                 client => server.give_turn(client),
             }
         }
@@ -45,49 +44,46 @@ where
     }
 }
 
-struct Server<H: Handler, A> {
-    clients: HashMap<Token, Client<H>>,
-    /// When which client wants a turn. It may have wanted a later one since.
+struct Server<S: Source, A> {
+    clients: HashMap<Token, Client<S>>,
+    /// When which client needs a turn. Some of these times are out of date.
     turns: BinaryHeap<Reverse<(Instant, Token)>>,
-    /// The notifier of the client that came last.
-    newest: Notifier<H>,
-    mail: Receiver<Letter<H>>,
+    /// The token of the newest client.
+    newest: Token,
+    sender: Sender<Token>,
+    /// The clients that were woken.
+    woken: Receiver<Token>,
+    waker: Arc<Waker>,
     context: ResponseContext<A>,
 }
 
-impl<H, A> Server<H, A>
+impl<S, A> Server<S, A>
 where
-    H: Accept<Notify: Send> + 'static,
-    A: Fn(Notifier<H>) -> H::Args,
+    S: Accept + Source,
+    A: Fn() -> S::Args,
 {
     fn accept(&mut self, listener: &TcpListener, registry: &Registry) {
-        // Out of sockets, most likely, on an error: the next client tries again.
+        // After an error, probably out of descriptors, the next client tries again.
         while let Ok((mut socket, _)) = listener.accept() {
-            self.newest.client.0 += 1;
-            let token = self.newest.client;
+            self.newest.0 += 1;
+            let token = self.newest;
             let interest = Interest::READABLE | Interest::WRITABLE;
             if registry.register(&mut socket, token, interest).is_ok() {
-                let client = Client::new(socket, self.newest.clone(), &self.context);
+                let (woken, poll) = (self.sender.clone(), self.waker.clone());
+                let client =
+                    Client::new(socket, Alarm { client: token, woken, poll }, &self.context);
                 self.clients.insert(token, client);
                 self.give_turn(token);
             }
         }
     }
 
-    /// Hands out all mail before the clients that it is for get their turns.
-    fn deliver(&mut self) {
-        let mut addressees = BTreeSet::new();
-        for letter in self.mail.try_iter() {
-            let token = letter.client;
-            if let Some(client) = self.clients.get_mut(&token) {
-                client.inbox.push(letter);
-                addressees.insert(token);
-            }
-        }
-        addressees.into_iter().for_each(|token| self.give_turn(token));
+    fn give_turns_to_woken(&mut self) {
+        let woken: BTreeSet<_> = self.woken.try_iter().collect();
+        woken.into_iter().for_each(|token| self.give_turn(token));
     }
 
-    /// Lets a client do all it can do now. A panic costs that client alone.
+    /// Lets a client do all it can do now. A panic ends this client alone.
     fn give_turn(&mut self, token: Token) {
         let Some(mut client) = self.clients.remove(&token) else { return };
         let turn = catch_unwind(AssertUnwindSafe(|| client.take_turn(&self.context)));
@@ -115,7 +111,7 @@ where
     }
 }
 
-/// A time that does not come.
+/// A time that is never reached.
 pub(crate) const NEVER: Instant = Instant::from_nanos(u64::MAX);
 const LISTENER: Token = Token(0);
-const MAIL: Token = Token(1);
+const WOKEN: Token = Token(1);

@@ -11,8 +11,10 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 use std::time::Duration;
 
-use lasse_core::{Accept, Event, Handler, Init, Next, RequestHead, StreamConfig};
-use server::Notifier;
+use lasse_core::{
+    Accept, Event, Handler, HandlerSource, Init, Next, Notifier, NotifyError, RequestHead,
+    StreamConfig, mailbox,
+};
 
 /// Sends each line as an event.
 struct Relay;
@@ -38,14 +40,18 @@ fn main() -> io::Result<()> {
     let listener = TcpListener::bind(("127.0.0.1", 4001))?;
     let (newcomers, arrivals): (Sender<Notifier<Relay>>, Receiver<_>) = channel();
     thread::spawn(move || {
-        let args = move |notifier| drop(newcomers.send(notifier));
-        server::serve(&listener, Duration::from_secs(10), &StreamConfig::new(), args);
+        let (head_time, config) = (Duration::from_secs(10), StreamConfig::new());
+        server::serve::<HandlerSource<Relay>>(&listener, head_time, &config, move || {
+            let (notifier, mailbox) = mailbox(64);
+            let _ = newcomers.send(notifier);
+            ((), mailbox)
+        });
     });
     let mut clients = Vec::new();
     for line in io::stdin().lines() {
         let line = line?;
         clients.extend(arrivals.try_iter());
-        clients.retain(|client| client.notify(line.clone()));
+        clients.retain(|client| client.notify(line.clone()) != Err(NotifyError::Closed));
     }
     Ok(())
 }

@@ -1,5 +1,5 @@
-//! The core in blocking threads: each connection has one that speaks and one that
-//! listens, since a thread that blocks on a socket can wait for nothing else.
+//! The core in blocking threads. Each connection has one that writes and one that
+//! reads, since a thread that blocks on a socket can wait for nothing else.
 
 use std::io::{self, ErrorKind, IoSlice, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
@@ -10,177 +10,137 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use lasse_core::http1::{Limits, ServerConnection, ServerOutput};
-use lasse_core::{Accept, Connection, Handler, StreamConfig};
+use lasse_core::{Accept, Connection, Source, StreamConfig};
 
-/// Serves each connection on threads of its own. `args` makes what `init` is
-/// passed; it may keep the notifier.
-pub(crate) fn serve<H: Accept<Notify: Send> + 'static>(
+/// Serves each connection on threads of its own. `args` makes the arguments of `init`.
+pub(crate) fn serve<S: Accept + Source>(
     listener: &TcpListener,
     head_time: Duration,
     config: &StreamConfig,
-    args: impl Fn(Notifier<H>) -> H::Args + Clone + Send + 'static,
+    args: impl Fn() -> S::Args + Clone + Send + 'static,
 ) {
     for socket in listener.incoming() {
         let (config, args) = (config.clone(), args.clone());
         match socket {
             Ok(socket) => drop(thread::spawn(move || -> io::Result<()> {
-                let conversation =
-                    ServerConnection::new(&config, Limits::default(), head_time, now());
-                Speaker::new(socket)?.speak(conversation, &config, args);
+                let connection =
+                    ServerConnection::<S>::new(&config, Limits::default(), head_time, now());
+                Writer::new(socket)?.run(connection, &config, args);
                 Ok(())
             })),
-            // Out of sockets, most likely: some will be free soon.
+            // Probably out of descriptors: some will be free soon.
             Err(_) => thread::sleep(Duration::from_millis(100)),
         }
     }
 }
 
-/// Sends messages to one stream.
-pub(crate) struct Notifier<H: Handler> {
-    stream: u64,
-    mailbox: SyncSender<(u64, Mail<H>)>,
-}
-
-enum Mail<H: Handler> {
-    Notify(H::Notify),
+/// What the thread that writes waits for.
+enum Input {
     Wake,
-    Heard(Vec<u8>),
-    Gone,
+    Read(Vec<u8>),
+    PeerClosed,
 }
 
-impl<H: Handler> Notifier<H> {
-    /// Passes a message on, if the client is there and has read most of the others.
-    pub(crate) fn notify(&self, message: H::Notify) -> bool {
-        self.mailbox.try_send((self.stream, Mail::Notify(message))).is_ok()
-    }
-}
+/// Wakes the thread that writes.
+struct Alarm(SyncSender<Input>);
 
-impl<H: Handler<Notify: Send>> Wake for Notifier<H> {
+impl Wake for Alarm {
     fn wake(self: Arc<Self>) {
-        // If the mailbox is full, the stream is awake.
-        let _ = self.mailbox.try_send((self.stream, Mail::Wake));
+        // If the queue is full, the thread is awake.
+        let _ = self.0.try_send(Input::Wake);
     }
 }
 
-/// The thread that speaks.
-struct Speaker<H: Handler> {
+/// The thread that writes.
+struct Writer {
     socket: TcpStream,
-    mail: Receiver<(u64, Mail<H>)>,
-    mailbox: SyncSender<(u64, Mail<H>)>,
-    /// Lets the listener listen on.
-    go_on: SyncSender<()>,
-    is_listener_waiting: bool,
-    /// The number of the stream at hand. A notifier may outlive its stream.
-    stream: u64,
+    input: Receiver<Input>,
+    waker: Waker,
+    /// Lets the reader continue.
+    read_on: SyncSender<()>,
+    is_reader_waiting: bool,
 }
 
-impl<H: Accept<Notify: Send> + 'static> Speaker<H> {
+impl Writer {
     fn new(socket: TcpStream) -> io::Result<Self> {
         socket.set_nodelay(true)?;
         socket.set_write_timeout(Some(Duration::from_millis(100)))?;
-        let (mailbox, mail) = sync_channel(64);
-        let (go_on, may_go_on) = sync_channel(1);
-        let (ear, inbox) = (socket.try_clone()?, mailbox.clone());
-        thread::spawn(move || listen(ear, &inbox, &may_go_on));
-        Ok(Self { socket, mail, mailbox, go_on, is_listener_waiting: false, stream: 0 })
+        let (sender, input) = sync_channel(64);
+        let (read_on, may_read) = sync_channel(1);
+        let waker = Waker::from(Arc::new(Alarm(sender.clone())));
+        let reading = socket.try_clone()?;
+        thread::spawn(move || read(reading, &sender, &may_read));
+        Ok(Self { socket, input, waker, read_on, is_reader_waiting: false })
     }
 
-    fn speak(
+    fn run<S: Accept + Source>(
         mut self,
-        mut conversation: ServerConnection<H>,
+        mut connection: ServerConnection<S>,
         config: &StreamConfig,
-        args: impl Fn(Notifier<H>) -> H::Args,
+        args: impl Fn() -> S::Args,
     ) {
+        let waker = self.waker.clone();
+        let mut cx = Context::from_waker(&waker);
         loop {
-            let written = match conversation.poll_output(now()) {
+            let written = match connection.poll_output(now(), &mut cx) {
                 ServerOutput::Write(wire) => {
                     self.socket.write_vectored(&wire.slices().map(IoSlice::new))
                 }
                 ServerOutput::Answer(request) => {
-                    self.stream += 1;
-                    let args = || args(self.notifier());
-                    conversation.answer(Connection::accept(&request, args, config, now()));
+                    connection.answer(Connection::accept(&request, &args, config, now()));
                     continue;
                 }
                 ServerOutput::Wait => {
-                    self.wait(&mut conversation);
+                    self.wait(&mut connection);
                     continue;
                 }
                 ServerOutput::Close(_) => return,
             };
             match written {
-                Ok(n) => conversation.handle_written(n, now()),
+                Ok(n) => connection.handle_written(n, now()),
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                    conversation.handle_timeout(now());
+                    connection.handle_timeout(now());
                 }
-                Err(error) => conversation.handle_write_error(error),
+                Err(error) => connection.handle_write_error(error),
             }
         }
     }
 
     /// Waits until something happens.
-    fn wait(&mut self, conversation: &mut ServerConnection<H>) {
-        if self.is_listener_waiting && conversation.wants_input() {
-            self.is_listener_waiting = self.go_on.try_send(()).is_err();
-        }
-        if let Some(stream) = conversation.stream() {
-            let waker = Waker::from(Arc::new(self.notifier()));
-            if stream.poll_wake(&mut Context::from_waker(&waker)).is_ready() {
-                return;
-            }
+    fn wait<S: Source>(&mut self, connection: &mut ServerConnection<S>) {
+        if self.is_reader_waiting && connection.wants_input() {
+            self.is_reader_waiting = self.read_on.try_send(()).is_err();
         }
         let until = |deadline: lasse_core::Instant| deadline.saturating_duration_since(now());
-        match self.mail.recv_timeout(conversation.deadline().map_or(Duration::MAX, until)) {
-            Ok(mail) => self.deliver(mail, conversation),
-            Err(_) => conversation.handle_timeout(now()),
-        }
-        for _ in 0..64 {
-            let Ok(mail) = self.mail.try_recv() else { return };
-            self.deliver(mail, conversation);
-        }
-    }
-
-    fn deliver(&mut self, (stream, mail): (u64, Mail<H>), conversation: &mut ServerConnection<H>) {
-        match (mail, conversation.stream()) {
-            (Mail::Heard(bytes), _) => {
-                conversation.handle_input(&bytes);
-                self.is_listener_waiting = true;
+        match self.input.recv_timeout(connection.deadline().map_or(Duration::MAX, until)) {
+            Ok(Input::Wake) => {}
+            Ok(Input::Read(bytes)) => {
+                connection.handle_input(&bytes);
+                self.is_reader_waiting = true;
             }
-            (Mail::Gone, _) => conversation.handle_peer_closed(),
-            (Mail::Wake, Some(connection)) => connection.handle_wake(),
-            (Mail::Notify(message), Some(connection)) if stream == self.stream => {
-                connection.handle_notify(message);
-            }
-            (Mail::Wake | Mail::Notify(_), _) => {}
+            Ok(Input::PeerClosed) => connection.handle_peer_closed(),
+            Err(_) => connection.handle_timeout(now()),
         }
-    }
-
-    fn notifier(&self) -> Notifier<H> {
-        Notifier { stream: self.stream, mailbox: self.mailbox.clone() }
     }
 }
 
-/// However the speaker ends, so does the listener.
-impl<H: Handler> Drop for Speaker<H> {
+/// The reader ends with the writer.
+impl Drop for Writer {
     fn drop(&mut self) {
         let _ = self.socket.shutdown(Shutdown::Both);
     }
 }
 
-/// Hears the client, at the speaker's pace, until it leaves.
-fn listen<H: Handler>(
-    mut socket: TcpStream,
-    mailbox: &SyncSender<(u64, Mail<H>)>,
-    may_go_on: &Receiver<()>,
-) {
+/// Reads from the client, at the pace of the writer, until the client closes.
+fn read(mut socket: TcpStream, input: &SyncSender<Input>, may_read: &Receiver<()>) {
     let mut buffer = [0; 4096];
     while let Ok(n @ 1..) = socket.read(&mut buffer) {
-        let heard = mailbox.send((0, Mail::Heard(buffer[..n].to_vec())));
-        if heard.is_err() || may_go_on.recv().is_err() {
+        let sent = input.send(Input::Read(buffer[..n].to_vec()));
+        if sent.is_err() || may_read.recv().is_err() {
             return;
         }
     }
-    let _ = mailbox.send((0, Mail::Gone));
+    let _ = input.send(Input::PeerClosed);
 }
 
 #[expect(clippy::disallowed_methods, reason = "who does the I/O has the clock, too")]

@@ -1,7 +1,6 @@
 //! A reader of a channel: a cursor, and what it begins with.
 
 use std::boxed::Box;
-use std::convert::Infallible;
 use std::error::Error;
 use std::fmt;
 use std::sync::Arc;
@@ -12,19 +11,19 @@ use super::config::LagPolicy;
 use super::opening::{Opening, reset};
 use super::state::Shared;
 use super::waiters::Ticket;
+use crate::end::EndReason;
 use crate::field::{EventId, LastEventId};
 use crate::frame::Frame;
-use crate::handler::{EndReason, Handler, Next};
 use crate::log::{Cursor, Ending, Read, ResetReason, StartAt};
+use crate::source::{Next, Source};
+use crate::time::Instant;
 
 /// A reader of a [`Channel`](crate::Channel).
 ///
-/// It is a handler of its own, whose notifications are frames that go to its
-/// client alone, without an id; or a value inside a handler of yours, which then
-/// passes on [`handle_drained`](Handler::handle_drained) and
-/// [`poll_wake`](Self::poll_wake). It holds a place in the channel's log and no
-/// events, so that it costs nothing to be slow, until what it has not read falls
-/// off the log.
+/// It is the [`Source`] of a stream. [`HandlerSource::with_source`](crate::HandlerSource::with_source) adds
+/// a handler, for frames that go to this client alone. A subscriber holds a position in the
+/// channel's log and no events, so a slow reader costs nothing, until the events that it has
+/// not read are evicted from the log.
 #[derive(Debug)]
 pub struct Subscriber {
     shared: Arc<Shared>,
@@ -222,29 +221,18 @@ impl fmt::Display for StaleSnapshot {
 
 impl Error for StaleSnapshot {}
 
-impl Handler for Subscriber {
-    type Notify = Frame;
-    type Info = Infallible;
-
-    fn handle_notify(&mut self, frame: Frame) -> Next {
-        Next::Send(frame)
-    }
-
-    fn handle_drained(&mut self) -> Next {
-        match self.read() {
-            Read::Events(frame) => Next::Send(frame),
-            Read::Wait => Next::Wait,
-            Read::Lagged => Next::Lagged,
-            Read::Over(Ending::Finished) => Next::Stop,
-            Read::Over(Ending::Aborted) => Next::Abort,
+impl Source for Subscriber {
+    fn poll_next(&mut self, _: Instant, cx: &mut Context<'_>) -> Next {
+        match self.poll_read(cx) {
+            Poll::Pending | Poll::Ready(Read::Wait) => Next::Wait(None),
+            Poll::Ready(Read::Events(frame)) => Next::Send(frame),
+            Poll::Ready(Read::Lagged) => Next::Lagged,
+            Poll::Ready(Read::Over(Ending::Finished)) => Next::Stop,
+            Poll::Ready(Read::Over(Ending::Aborted)) => Next::Abort,
         }
     }
 
-    fn poll_wake(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        Self::poll_wake(self, cx)
-    }
-
-    fn terminate(&mut self, _reason: EndReason) {
+    fn terminate(&mut self, _: EndReason) {
         self.leave();
     }
 }

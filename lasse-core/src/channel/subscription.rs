@@ -97,50 +97,46 @@ impl State {
 mod http {
     use super::{Subscriber, Subscription};
     use crate::channel::Channel;
-    use crate::handler::Handler;
     use crate::request::{Accept, Init, RequestHead};
 
     impl Subscription {
-        /// The answer to a request, with `handler` around the subscriber.
+        /// The answer to a request: a stream of what `source` makes of the subscriber.
         ///
         /// # Examples
         ///
-        /// A handler that adds frames of its own:
+        /// Private messages beside the events of the channel:
         ///
         /// ```
-        /// use std::task::{Context, Poll};
-        /// use lasse_core::{Accept, Channel, Event, Handler, Init, Next, RequestHead, Subscriber};
+        /// use lasse_core::{
+        ///     Channel, Event, Handler, HandlerSource, Init, LastEventId, Next, Notifier, Subscriber,
+        ///     WithSource, mailbox,
+        /// };
         ///
-        /// struct Desk(Subscriber);
-        ///
-        /// impl Accept for Desk {
-        ///     type Args = Channel;
-        ///
-        ///     fn init(news: Channel, request: &RequestHead<'_>) -> Init<Self> {
-        ///         news.subscribe(request.last_event_id()).into_init(Desk)
-        ///     }
-        /// }
+        /// struct Desk;
         ///
         /// impl Handler for Desk {
         ///     type Notify = String;
         ///     type Info = ();
         ///
-        ///     fn handle_notify(&mut self, whisper: String) -> Next {
-        ///         Next::send(Event::new(whisper))
-        ///     }
-        ///     fn handle_drained(&mut self) -> Next {
-        ///         self.0.handle_drained()
-        ///     }
-        ///     fn poll_wake(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        ///         self.0.poll_wake(cx)
+        ///     fn handle_notify(&mut self, private: String) -> Next {
+        ///         Next::send(Event::new(private))
         ///     }
         /// }
+        ///
+        /// fn open(
+        ///     news: &Channel,
+        ///     last: &LastEventId,
+        /// ) -> (Notifier<Desk>, Init<WithSource<Desk, Subscriber>>) {
+        ///     let (notifier, mailbox) = mailbox(64);
+        ///     let desk = HandlerSource::new(Desk, mailbox);
+        ///     (notifier, news.subscribe(last).into_init(|subscriber| desk.with_source(subscriber)))
+        /// }
         /// ```
-        pub fn into_init<H: Handler>(self, handler: impl FnOnce(Subscriber) -> H) -> Init<H> {
+        pub fn into_init<S>(self, source: impl FnOnce(Subscriber) -> S) -> Init<S> {
             match self {
                 Self::Stream(mut subscriber) => {
                     let first = subscriber.first_frames();
-                    Init::Stream(handler(subscriber), first)
+                    Init::Stream(source(subscriber), first)
                 }
                 Self::Complete => Init::NoContent,
                 Self::Full(delay) => Init::Refuse { retry_after: delay },

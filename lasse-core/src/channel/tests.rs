@@ -10,10 +10,11 @@ use std::vec::Vec;
 use super::*;
 use crate::config::StreamConfig;
 use crate::connection::{Close, Connection, Output};
+use crate::end::EndReason;
 use crate::field::EventName;
 use crate::frame::Frame;
-use crate::handler::{EndReason, Handler, Next};
 use crate::log::{Read, ResetReason, Retention};
+use crate::source::{Next, Source};
 
 fn channel(config: ChannelConfig) -> Channel {
     Channel::with_epoch(&config, Epoch::new("k").unwrap())
@@ -261,7 +262,7 @@ fn a_publisher_that_panics_aborts_its_channel() {
     });
     assert!(catch_unwind(task).is_err());
     assert!(read(&mut reader).ends_with("data: the model failed\nid: k-2\n\n"));
-    assert_eq!(reader.handle_drained(), Next::Abort);
+    assert_eq!(reader.poll_next(at(0), &mut Context::from_waker(Waker::noop())), Next::Abort);
     assert!(matches!(answer.subscribe(&said("k-2")), Subscription::Complete));
 }
 
@@ -295,8 +296,14 @@ fn a_reader_that_is_too_slow_is_let_go_or_skips_and_is_counted() {
         reader.first_frames();
         publish(&news, 1..=3);
         if slow == LagPolicy::Disconnect {
-            assert_eq!(reader.handle_drained(), Next::Lagged);
-            assert_eq!(reader.handle_drained(), Next::Lagged);
+            assert_eq!(
+                reader.poll_next(at(0), &mut Context::from_waker(Waker::noop())),
+                Next::Lagged
+            );
+            assert_eq!(
+                reader.poll_next(at(0), &mut Context::from_waker(Waker::noop())),
+                Next::Lagged
+            );
         } else {
             let data = "{\"reason\":\"lagged\",\"requested\":null,\"resumed_at\":\"k-1\"}";
             assert_eq!(read(&mut reader), format!("event: reset\ndata: {data}\nid: k-1\n\n"));
@@ -527,7 +534,7 @@ fn there_are_no_more_subscribers_than_there_may_be() {
 }
 
 #[test]
-fn a_subscriber_is_a_handler_that_sends_private_frames_too() {
+fn a_subscriber_is_the_source_of_a_stream() {
     let news = channel(keeping(10));
     let (now, config) = (at(0), StreamConfig::new().with_first_byte(false));
     let mut reader = join(&news, &LastEventId::Absent);
@@ -535,31 +542,27 @@ fn a_subscriber_is_a_handler_that_sends_private_frames_too() {
     let mut stream = Connection::open(reader, first, &config, now);
     let (alarm, waker) = Alarm::new();
     let mut cx = Context::from_waker(&waker);
-    let mut sent = String::new();
-    let mut pump = |stream: &mut Connection<Subscriber>| {
+    let mut write_all = |stream: &mut Connection<Subscriber>| {
+        let mut sent = String::new();
         loop {
-            match stream.poll_output(now) {
+            match stream.poll_output(now, &mut cx) {
                 Output::Write(bytes) => {
                     sent.push_str(core::str::from_utf8(&bytes).unwrap());
                     stream.handle_written(bytes.len(), now);
                 }
-                Output::Close(close) => return (std::mem::take(&mut sent), Some(close)),
-                Output::Wait if stream.poll_wake(&mut cx).is_pending() => {
-                    return (std::mem::take(&mut sent), None);
-                }
-                Output::Wait => {}
+                Output::Close(close) => return (sent, Some(close)),
+                Output::Wait => return (sent, None),
             }
         }
     };
-    assert_eq!(pump(&mut stream), ("id: k-0\n\n".to_string(), None));
+    assert_eq!(write_all(&mut stream), ("id: k-0\n\n".to_string(), None));
     publish(&news, 1..=1);
     assert_eq!(alarm.count(), 1);
-    stream.handle_notify(Event::new("for you alone").encode());
-    let expected = "data: for you alone\n\ndata: 1\nid: k-1\n\n".to_string();
-    assert_eq!(pump(&mut stream), (expected, None));
+    assert_eq!(write_all(&mut stream), ("data: 1\nid: k-1\n\n".to_string(), None));
     publish(&news, 2..=2);
     news.finish();
-    assert_eq!(pump(&mut stream), ("data: 2\nid: k-2\n\n".to_string(), Some(Close::Clean)));
+    let expected = ("data: 2\nid: k-2\n\n".to_string(), Some(Close::Clean));
+    assert_eq!(write_all(&mut stream), expected);
     assert_eq!(stream.reason(), Some(EndReason::Stopped));
     assert_eq!(news.stats().subscribers, 0, "it left when the stream ended");
 }
@@ -577,9 +580,12 @@ fn a_request_for_a_channel_is_answered_by_its_events() {
         Connection::<Subscriber>::accept(&request, || answer.clone(), &config, at(0))
     };
     let (head, body) = ask("/?last_event_id=k-1").into_parts();
-    let Body::Events(mut stream) = body else { panic!("{body:?}") };
+    let Body::Stream(mut stream) = body else { panic!("{body:?}") };
     assert_eq!(head.status, 200);
-    assert_eq!(stream.poll_output(at(0)), Output::Write("data: 2\nid: k-2\n\n".into()));
+    assert_eq!(
+        stream.poll_output(at(0), &mut Context::from_waker(Waker::noop())),
+        Output::Write("data: 2\nid: k-2\n\n".into())
+    );
 
     let Body::Full(come_back) = ask("/").into_body() else { panic!("there is no room") };
     assert!(come_back.starts_with(b"retry: "));

@@ -1,87 +1,96 @@
-//! How a request becomes a stream, or another answer.
+//! Answers a request with a stream, or with another response.
 
 use bytes::Bytes;
 use http::{Method, Response};
 
 use super::Connection;
 use crate::config::StreamConfig;
+use crate::contain::contain;
+use crate::end::EndReason;
 use crate::frame::Frame;
-use crate::handler::{EndReason, Handler};
 use crate::request::{Accept, Init, RequestHead};
+use crate::source::Source;
 use crate::time::Instant;
 
-/// The body of an answer.
-#[derive(Debug)]
-pub enum Body<H: Handler> {
-    /// A stream of events, to be driven.
-    Events(Connection<H>),
-    /// All there is to say, if anything.
+/// The body of a response: a stream `T`, or bytes.
+#[derive(Clone, Debug)]
+pub enum Body<T> {
+    /// A stream of events.
+    Stream(T),
+    /// A whole body, which may be empty.
     Full(Bytes),
-    /// None, though a GET would have been answered by a stream.
+    /// No body: the request was a HEAD, and a GET would have been answered with a
+    /// stream.
     HeadOnly,
 }
 
-impl<H: Accept> Connection<H> {
-    /// Answers a request. Methods other than GET and HEAD are refused by a 405
-    /// before `args` are made; a HEAD gets the head that a GET would get, and its
-    /// handler terminates at once (RFC 9110 9.3.2).
+impl<T> Body<T> {
+    /// The same body with `map(stream)` in place of its stream.
+    pub fn map<U>(self, map: impl FnOnce(T) -> U) -> Body<U> {
+        match self {
+            Self::Stream(stream) => Body::Stream(map(stream)),
+            Self::Full(bytes) => Body::Full(bytes),
+            Self::HeadOnly => Body::HeadOnly,
+        }
+    }
+}
+
+impl<T, B: Into<Bytes>> From<B> for Body<T> {
+    fn from(bytes: B) -> Self {
+        Self::Full(bytes.into())
+    }
+}
+
+impl<S: Source + Accept> Connection<S> {
+    /// Answers a request as [`Accept::init`] decides. Methods other than GET and HEAD
+    /// get a 405 before `args` runs. A HEAD gets the head that a GET would get, and its
+    /// source terminates at once (RFC 9110 9.3.2).
     ///
     /// # Examples
     ///
     /// ```
-    /// use lasse_core::{Body, StreamConfig, Connection, Instant};
-    /// # use lasse_core::{Accept, Handler, Init, Next, RequestHead};
-    /// # struct Greeter;
-    /// # impl Accept for Greeter {
-    /// #     type Args = String;
-    /// #     fn init(_: String, _: &RequestHead<'_>) -> Init<Self> { Init::Stream(Self, vec![]) }
-    /// # }
-    /// # impl Handler for Greeter {
-    /// #     type Notify = ();
-    /// #     type Info = ();
-    /// #     fn handle_notify(&mut self, (): ()) -> Next { Next::Wait }
-    /// # }
+    /// use lasse_core::{Body, Channel, Connection, Instant, StreamConfig, Subscriber};
     ///
+    /// let news = Channel::new(&Default::default());
     /// let request = http::Request::get("/events").body(())?;
     /// let (config, now) = (StreamConfig::new(), Instant::from_nanos(0));
-    /// let (head, body) =
-    ///     Connection::<Greeter>::accept(&request, || "hello".into(), &config, now).into_parts();
-    /// assert_eq!(head.headers["content-type"], "text/event-stream");
-    /// assert!(matches!(body, Body::Events(_)));
+    /// let response = Connection::<Subscriber>::accept(&request, || news.clone(), &config, now);
+    /// assert_eq!(response.headers()["content-type"], "text/event-stream");
+    /// assert!(matches!(response.into_body(), Body::Stream(_)));
     /// # Ok::<(), http::Error>(())
     /// ```
     pub fn accept<'a>(
         request: impl Into<RequestHead<'a>>,
-        args: impl FnOnce() -> H::Args,
+        args: impl FnOnce() -> S::Args,
         config: &StreamConfig,
         now: Instant,
-    ) -> Response<Body<H>> {
-        Self::accept_with(request, |request| H::init(args(), request), config, now)
+    ) -> Response<Body<Self>> {
+        Self::accept_with(request, |request| S::init(args(), request), config, now)
     }
 }
 
-impl<H: Handler> Connection<H> {
-    /// Answers a request as `init` decides, which does not run for a refused
-    /// method: [`accept`](Self::accept) for handlers that are made elsewhere.
+impl<S: Source> Connection<S> {
+    /// Answers a request as `init` decides, which does not run if the method is
+    /// refused. For sources that are not made by [`Accept`].
     pub fn accept_with<'a>(
         request: impl Into<RequestHead<'a>>,
-        init: impl FnOnce(&RequestHead<'_>) -> Init<H>,
+        init: impl FnOnce(&RequestHead<'_>) -> Init<S>,
         config: &StreamConfig,
         now: Instant,
-    ) -> Response<Body<H>> {
+    ) -> Response<Body<Self>> {
         let request = request.into();
         let answers = &config.settings().answers;
         if let Some(refusal) = answers.refusal(&request) {
             return refusal.map(Body::Full);
         }
         match init(&request) {
-            Init::Stream(mut handler, _) if request.method() == Method::HEAD => {
-                handler.terminate(EndReason::HeadOnly);
+            Init::Stream(mut source, _) if request.method() == Method::HEAD => {
+                contain(|| source.terminate(EndReason::HeadOnly)).ok();
                 answers.stream().map(|()| Body::HeadOnly)
             }
-            Init::Stream(handler, first) => {
-                let connection = Self::open(handler, first, config, now);
-                answers.stream().map(|()| Body::Events(connection))
+            Init::Stream(source, first) => {
+                let connection = Self::open(source, first, config, now);
+                answers.stream().map(|()| Body::Stream(connection))
             }
             Init::NoContent => answers.no_content().map(Body::Full),
             Init::Respond(response) => answers.own(response).map(Body::Full),

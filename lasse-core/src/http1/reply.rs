@@ -1,5 +1,6 @@
 //! One answer on its way to the client, from its head to its end.
 
+use core::task::Context;
 use core::time::Duration;
 
 use bytes::{Buf, Bytes};
@@ -10,14 +11,15 @@ use super::framer::{Framer, Wire};
 use super::request::{Persistence, ResponseContext};
 use crate::config::StreamConfig;
 use crate::connection::{Body, Close, Connection, Output};
-use crate::handler::{EndReason, Handler};
+use crate::end::EndReason;
+use crate::source::Source;
 use crate::time::Instant;
 
 /// An answer, whether it is a stream or not, with one deadline to its last byte.
 #[derive(Debug)]
-pub(super) struct Reply<H: Handler> {
+pub(super) struct Reply<S: Source> {
     framer: Framer,
-    stream: Option<Connection<H>>,
+    stream: Option<Connection<S>>,
     /// What the stream offers, or what is left of a whole body.
     payload: Bytes,
     /// Whether all that is left to write is the end.
@@ -38,17 +40,17 @@ pub(super) enum Progress {
     Close(Close),
 }
 
-impl<H: Handler> Reply<H> {
+impl<S: Source> Reply<S> {
     /// The answer to a request in this context.
     pub(super) fn new(
-        response: Response<Body<H>>,
+        response: Response<Body<Connection<S>>>,
         context: ResponseContext,
         config: &StreamConfig,
     ) -> Self {
         let (parts, body) = response.into_parts();
         let head = Response::from_parts(parts, ());
         let (framer, stream, payload) = match body {
-            Body::Events(stream) => (Framer::of_stream(context, &head), Some(stream), Bytes::new()),
+            Body::Stream(stream) => (Framer::of_stream(context, &head), Some(stream), Bytes::new()),
             Body::HeadOnly => (Framer::of_stream(context, &head), None, Bytes::new()),
             Body::Full(body) => {
                 let (framer, payload) = Framer::of_body(context, head.map(|()| body));
@@ -77,15 +79,15 @@ impl<H: Handler> Reply<H> {
         self.persistence == Persistence::KeepAlive
     }
 
-    pub(super) fn stream(&mut self) -> Option<&mut Connection<H>> {
+    pub(super) fn stream(&mut self) -> Option<&mut Connection<S>> {
         self.stream.as_mut()
     }
 
-    pub(super) fn poll_output(&mut self, now: Instant) -> Progress {
+    pub(super) fn poll_output(&mut self, now: Instant, cx: &mut Context<'_>) -> Progress {
         if self.is_given_up {
             return Progress::Close(Close::Abort);
         }
-        let is_over = match self.stream.as_mut().map(|stream| stream.poll_output(now)) {
+        let is_over = match self.stream.as_mut().map(|stream| stream.poll_output(now, cx)) {
             Some(Output::Close(Close::Abort)) => return Progress::Close(Close::Abort),
             Some(Output::Write(payload)) => {
                 self.payload = payload;
@@ -136,7 +138,7 @@ impl<H: Handler> Reply<H> {
     }
 
     /// Writes no more, and tells the stream why.
-    pub(super) fn give_up(&mut self, tell: impl FnOnce(&mut Connection<H>)) {
+    pub(super) fn give_up(&mut self, tell: impl FnOnce(&mut Connection<S>)) {
         self.is_given_up = true;
         if let Some(stream) = &mut self.stream {
             tell(stream);

@@ -1,5 +1,6 @@
 //! All that is said on one connection: requests in, answers out.
 
+use core::task::Context;
 use core::time::Duration;
 use std::vec::Vec;
 
@@ -11,7 +12,8 @@ use super::reply::{Progress, Reply};
 use super::request::{Head, Limits, ResponseContext, parse_request};
 use crate::config::StreamConfig;
 use crate::connection::{Body, Close, Connection};
-use crate::handler::{Handler, TransportError};
+use crate::end::TransportError;
+use crate::source::Source;
 use crate::time::Instant;
 
 /// An HTTP/1.1 server's side of one connection, for drivers that have nothing but
@@ -26,27 +28,17 @@ use crate::time::Instant;
 ///
 /// As a [`Connection`]: pass on what happens, by the `handle_*` methods, and do what
 /// [`poll_output`](Self::poll_output) says. Read from the socket while the
-/// conversation [`wants_input`](Self::wants_input). Mail, and
-/// [`poll_wake`](Connection::poll_wake), are the [`stream`](Self::stream)'s.
+/// conversation [`wants_input`](Self::wants_input).
 ///
 /// # Examples
 ///
 /// ```
+/// use core::task::{Context, Waker};
 /// use core::time::Duration;
-/// use lasse_core::http1::{ServerConnection, Limits, ServerOutput};
-/// use lasse_core::{Close, StreamConfig, Connection, Instant};
-/// # use lasse_core::{Accept, Event, Handler, Init, Next, RequestHead};
-/// # struct Greeter;
-/// # impl Accept for Greeter {
-/// #     type Args = ();
-/// #     fn init(_: (), _: &RequestHead<'_>) -> Init<Self> { Init::NoContent }
-/// # }
-/// # impl Handler for Greeter {
-/// #     type Notify = ();
-/// #     type Info = ();
-/// #     fn handle_notify(&mut self, (): ()) -> Next { Next::Wait }
-/// # }
+/// use lasse_core::http1::{Limits, ServerConnection, ServerOutput};
+/// use lasse_core::{Connection, Init, Instant, RequestHead, StreamConfig, Subscriber};
 ///
+/// let mut cx = Context::from_waker(Waker::noop());
 /// let (config, now) = (StreamConfig::new(), Instant::from_nanos(0));
 /// let ten_seconds = Duration::from_secs(10);
 /// let mut conversation = ServerConnection::new(&config, Limits::default(), ten_seconds, now);
@@ -54,10 +46,10 @@ use crate::time::Instant;
 /// conversation.handle_input(b"GET /events HTTP/1.1\r\nhost: localhost\r\n\r\n");
 /// let mut sent = Vec::new();
 /// loop {
-///     match conversation.poll_output(now) {
+///     match conversation.poll_output(now, &mut cx) {
 ///         ServerOutput::Answer(request) => {
-///             let response = Connection::<Greeter>::accept(&request, || (), &config, now);
-///             conversation.answer(response);
+///             let init = |_: &RequestHead<'_>| Init::<Subscriber>::NoContent;
+///             conversation.answer(Connection::accept_with(&request, init, &config, now));
 ///         }
 ///         ServerOutput::Write(wire) => {
 ///             sent.extend(wire.concat());
@@ -70,26 +62,26 @@ use crate::time::Instant;
 /// assert_eq!(sent, b"HTTP/1.1 204 No Content\r\n\r\n");
 /// ```
 #[derive(Debug)]
-pub struct ServerConnection<H: Handler> {
+pub struct ServerConnection<S: Source> {
     config: StreamConfig,
     limits: Limits,
     head_time: Duration,
     /// What was said and is not yet understood.
     input: Vec<u8>,
     is_gone: bool,
-    turn: Turn<H>,
+    turn: Turn<S>,
 }
 
 /// Whose turn it is to say something.
 #[derive(Debug)]
 #[expect(clippy::large_enum_variant, reason = "a stream lasts; the others are soon over")]
-enum Turn<H: Handler> {
+enum Turn<S: Source> {
     /// The client's: a head, until then.
     Client(Instant),
     /// The driver's: an answer to a request in this context.
     Driver(ResponseContext),
     /// Ours.
-    Reply(Reply<H>),
+    Reply(Reply<S>),
     /// No one's.
     Over(Close),
 }
@@ -108,7 +100,7 @@ pub enum ServerOutput<'a> {
     Close(Close),
 }
 
-impl<H: Handler> ServerConnection<H> {
+impl<S: Source> ServerConnection<S> {
     /// A conversation on a new connection. Each head may take `head_time`.
     pub fn new(config: &StreamConfig, limits: Limits, head_time: Duration, now: Instant) -> Self {
         Self {
@@ -141,7 +133,7 @@ impl<H: Handler> ServerConnection<H> {
     }
 
     /// Answers the request that was handed out last.
-    pub fn answer(&mut self, response: Response<Body<H>>) {
+    pub fn answer(&mut self, response: Response<Body<Connection<S>>>) {
         let Turn::Driver(context) = self.turn else { return };
         self.turn = Turn::Reply(Reply::new(response, context, &self.config));
         if self.is_gone {
@@ -149,8 +141,8 @@ impl<H: Handler> ServerConnection<H> {
         }
     }
 
-    /// The stream that is being written, if there is one, for mail.
-    pub fn stream(&mut self) -> Option<&mut Connection<H>> {
+    /// The stream that is being written, if there is one.
+    pub fn stream(&mut self) -> Option<&mut Connection<S>> {
         match &mut self.turn {
             Turn::Reply(reply) => reply.stream(),
             _ => None,
@@ -158,7 +150,7 @@ impl<H: Handler> ServerConnection<H> {
     }
 
     /// What to do next.
-    pub fn poll_output(&mut self, now: Instant) -> ServerOutput<'_> {
+    pub fn poll_output(&mut self, now: Instant, cx: &mut Context<'_>) -> ServerOutput<'_> {
         loop {
             match &mut self.turn {
                 Turn::Client(deadline) => {
@@ -171,7 +163,7 @@ impl<H: Handler> ServerConnection<H> {
                     }
                 }
                 Turn::Driver(_) => return ServerOutput::Wait,
-                Turn::Reply(reply) => match reply.poll_output(now) {
+                Turn::Reply(reply) => match reply.poll_output(now, cx) {
                     Progress::Write => break,
                     Progress::Wait => return ServerOutput::Wait,
                     Progress::Close(close) => self.turn = self.turn_after(close, now),
@@ -233,7 +225,7 @@ impl<H: Handler> ServerConnection<H> {
         }
     }
 
-    fn turn_after(&self, close: Close, now: Instant) -> Turn<H> {
+    fn turn_after(&self, close: Close, now: Instant) -> Turn<S> {
         match &self.turn {
             Turn::Reply(reply) if close == Close::Clean && reply.persists() => {
                 Turn::Client(now + self.head_time)

@@ -15,7 +15,9 @@ use http::{Request, Response};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use lasse_hyper::lasse_core::{Accept, EndReason, Event, Frame, Handler, Init, Next, RequestHead};
-use lasse_hyper::{Endpoint, EventBody, Gate, Notifier, ServeConfig, respond, serve};
+use lasse_hyper::{
+    Endpoint, EventBody, Gate, HandlerSource, Notifier, ServeConfig, respond, serve,
+};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
@@ -135,7 +137,10 @@ pub struct Service {
 }
 
 impl Service {
-    pub fn answer<B>(&self, request: &Request<B>) -> Result<Response<EventBody<Tap>>, Infallible> {
+    pub fn answer<B>(
+        &self,
+        request: &Request<B>,
+    ) -> Result<Response<EventBody<HandlerSource<Tap>>>, Infallible> {
         Ok(respond(request, &self.endpoint, |notifier| {
             self.streams.lock().unwrap().push(notifier);
             self.ends.clone()

@@ -14,15 +14,15 @@ pub struct GateStats {
     pub open: usize,
     /// How many of them know that they have to end, and when.
     pub draining: usize,
-    ended: [u64; EndReason::ALL.len()],
+    ended: [u64; EndReason::all().len()],
     refused: [u64; RejectReason::ALL.len()],
 }
 
 impl GateStats {
     /// How many streams have ended for this reason.
     pub fn ended(&self, reason: EndReason) -> u64 {
-        let ended = EndReason::ALL.into_iter().zip(self.ended);
-        ended.filter(|(of, _)| *of == reason).map(|(_, count)| count).sum()
+        let ended = EndReason::all().iter().zip(self.ended);
+        ended.filter(|(of, _)| **of == reason).map(|(_, count)| count).sum()
     }
 
     /// How many streams were not let in for this cause.
@@ -36,7 +36,7 @@ impl GateStats {
 #[derive(Debug, Default)]
 pub(super) struct Counters {
     draining: AtomicUsize,
-    ended: [AtomicU64; EndReason::ALL.len()],
+    ended: [AtomicU64; EndReason::all().len()],
     refused: [AtomicU64; RejectReason::ALL.len()],
 }
 
@@ -62,7 +62,7 @@ impl Counters {
     }
 
     pub(super) fn count_ended(&self, reason: EndReason) {
-        count(&self.ended, &EndReason::ALL, reason);
+        count(&self.ended, EndReason::all(), reason);
     }
 
     pub(super) fn count_refused(&self, cause: RejectReason) {

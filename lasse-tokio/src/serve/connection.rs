@@ -3,24 +3,22 @@
 use std::future::Future;
 use std::sync::Arc;
 
-use futures_core::Stream;
 use http::{Request, Response};
 use lasse_core::http1::Framer;
-use lasse_core::{Close, Handler};
+use lasse_core::{Close, Source};
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::PeerAddr;
 use super::config::ServeConfig;
 use super::exchange::{Exchange, Host};
-use crate::answer::Answer;
+use crate::answer::SessionBody;
 use crate::drive::drive;
-use crate::mailbox::Mail;
 use crate::transport::Transport;
 
 /// Serves the requests that come over `io`, one after the other, until the
 /// client or the last answer ends the connection. If the result is
 /// [`Close::Abort`], reset the connection; else it is shut down already.
-pub async fn serve_connection<T, F, A, H, M>(
+pub async fn serve_connection<T, F, A, S>(
     io: &mut T,
     peer: PeerAddr,
     config: &ServeConfig,
@@ -29,9 +27,8 @@ pub async fn serve_connection<T, F, A, H, M>(
 where
     T: AsyncRead + AsyncWrite + Unpin,
     F: Fn(Request<()>) -> A,
-    A: Future<Output = Response<Answer<H, M>>>,
-    H: Handler,
-    M: Stream<Item = Mail<H>> + Unpin,
+    A: Future<Output = Response<SessionBody<S>>>,
+    S: Source,
 {
     let answer = |mut request: Request<()>, _: &&mut T| {
         request.extensions_mut().insert(peer);
@@ -45,13 +42,12 @@ where
 /// Of the time that a connection takes, nearly all is a stream's. Whatever comes
 /// before, between and after streams is in a box of its own, so that a task has
 /// room for a stream and for nothing else.
-pub(super) fn converse<T, F, A, H, M>(io: T, host: Arc<Host<T, F>>) -> impl Future<Output = Close>
+pub(super) fn converse<T, F, A, S>(io: T, host: Arc<Host<T, F>>) -> impl Future<Output = Close>
 where
     T: AsyncRead + AsyncWrite + Unpin,
     F: Fn(Request<()>, &T) -> A,
-    A: Future<Output = Response<Answer<H, M>>>,
-    H: Handler,
-    M: Stream<Item = Mail<H>> + Unpin,
+    A: Future<Output = Response<SessionBody<S>>>,
+    S: Source,
 {
     let limit = host.config.limits.head_bytes;
     let transport = Transport::new(io, Framer::default()).with_read_ahead(limit);
@@ -76,11 +72,10 @@ mod tests {
     use std::future::ready;
     use std::mem::size_of;
 
+    use lasse_core::Subscriber;
     use tokio::net::TcpStream;
 
     use super::*;
-    use crate::events::Relay;
-    use crate::mailbox::Silence;
 
     fn size_of_future<F>(_: impl FnOnce(TcpStream) -> F) -> usize {
         size_of::<F>()
@@ -89,7 +84,7 @@ mod tests {
     #[test]
     fn a_task_has_room_for_a_stream_and_for_nothing_else() {
         let answer = |_: Request<()>, _: &TcpStream| {
-            ready(Response::new(Answer::<Relay, Silence<Relay>>::HeadOnly))
+            ready(Response::new(SessionBody::<Subscriber>::HeadOnly))
         };
         let config = ServeConfig::new();
         let host = Arc::new(Host { config, closing: None, answer, abort: |_| () });

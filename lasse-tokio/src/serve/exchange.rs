@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use http::{Request, Response};
 use lasse_core::http1::{BadRequest, Head, Persistence, ResponseContext};
-use lasse_core::{Close, EndReason, Handler};
+use lasse_core::{Close, EndReason, Source, Subscriber};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
@@ -14,10 +14,8 @@ use tokio::time::{sleep, timeout};
 use super::config::ServeConfig;
 use super::head::read_head;
 use super::outgoing::{Outgoing, write};
-use crate::answer::Answer;
+use crate::answer::SessionBody;
 use crate::drive::Ended;
-use crate::events::Relay;
-use crate::mailbox::Silence;
 use crate::session::Session;
 use crate::transport::Transport;
 
@@ -34,18 +32,18 @@ pub(super) struct Host<T, F> {
 }
 
 /// A request that is answered by a stream.
-pub(super) struct Exchange<T, F, H: Handler, M> {
+pub(super) struct Exchange<T, F, S: Source> {
     host: Arc<Host<T, F>>,
     pub(super) transport: Transport<T>,
-    pub(super) session: Box<Session<H, M>>,
+    pub(super) session: Box<Session<S>>,
 }
 
-impl<T, F, A, H, M> Exchange<T, F, H, M>
+impl<T, F, A, S> Exchange<T, F, S>
 where
     T: AsyncRead + AsyncWrite + Unpin,
     F: Fn(Request<()>, &T) -> A,
-    A: Future<Output = Response<Answer<H, M>>>,
-    H: Handler,
+    A: Future<Output = Response<SessionBody<S>>>,
+    S: Source,
 {
     /// Has requests answered until a stream begins, or there are no more.
     pub(super) async fn open(
@@ -132,7 +130,7 @@ async fn refuse<T>(transport: &mut Transport<T>, error: BadRequest, config: &Ser
 where
     T: AsyncRead + AsyncWrite + Unpin,
 {
-    let response = error.response().map(Answer::<Relay, Silence<Relay>>::Full);
+    let response = error.response().map(SessionBody::<Subscriber>::Full);
     let (framer, outgoing) = Outgoing::new(ResponseContext::BAD_REQUEST, response);
     if let Outgoing::Bytes(body) = outgoing {
         transport.begin(framer);

@@ -6,35 +6,35 @@ use std::time::Duration;
 
 use bytes::{Buf, Bytes};
 use http::Response;
-use lasse_core::Handler;
 use lasse_core::http1::{Framer, ResponseContext};
+use lasse_core::{Body, Source};
 use tokio::io::AsyncWrite;
 use tokio::time::timeout;
 
 use super::date::set_date;
-use crate::answer::Answer;
+use crate::answer::SessionBody;
 use crate::session::Session;
 use crate::transport::Transport;
 
 /// What follows the head of an answer.
-pub(super) enum Outgoing<H: Handler, M> {
-    Events(Box<Session<H, M>>),
+pub(super) enum Outgoing<S: Source> {
+    Events(Box<Session<S>>),
     Bytes(Bytes),
 }
 
-impl<H: Handler, M> Outgoing<H, M> {
+impl<S: Source> Outgoing<S> {
     /// What puts an answer on the wire, and what follows its head.
     pub(super) fn new(
         context: ResponseContext,
-        response: Response<Answer<H, M>>,
+        response: Response<SessionBody<S>>,
     ) -> (Framer, Self) {
         let (head, answer) = response.into_parts();
         let mut head = Response::from_parts(head, ());
         set_date(head.headers_mut());
         match answer {
-            Answer::Events(session) => (Framer::of_stream(context, &head), Self::Events(session)),
-            Answer::HeadOnly => (Framer::of_stream(context, &head), Self::Bytes(Bytes::new())),
-            Answer::Full(body) => {
+            Body::Stream(session) => (Framer::of_stream(context, &head), Self::Events(session)),
+            Body::HeadOnly => (Framer::of_stream(context, &head), Self::Bytes(Bytes::new())),
+            Body::Full(body) => {
                 let (framer, body) = Framer::of_body(context, head.map(|()| body));
                 (framer, Self::Bytes(body))
             }

@@ -25,8 +25,8 @@ use hyper::body::Incoming;
 use hyper::service::service_fn;
 use lasse::hyper::{EventBody, serve, subscribe};
 use lasse::{
-    Channel, ChannelConfig, Endpoint, Epoch, Event, EventId, Listener, ServeConfig, Silence,
-    StartAt, StreamConfig, Subscriber,
+    Channel, ChannelConfig, Endpoint, Epoch, Event, EventId, Listener, ServeConfig, StartAt,
+    StreamConfig, Subscriber,
 };
 use serde::{Deserialize, Serialize};
 use store::Store;
@@ -53,7 +53,7 @@ struct Posts {
     newest: u64,
 }
 
-type Body = Either<EventBody<Subscriber, Silence<Subscriber>>, Full<Bytes>>;
+type Body = Either<EventBody<Subscriber>, Full<Bytes>>;
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {

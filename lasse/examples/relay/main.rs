@@ -17,10 +17,10 @@ use std::time::Duration;
 
 use http::header::CONTENT_TYPE;
 use http::{HeaderValue, Response, StatusCode};
-use lasse::tokio::{Answer, serve, subscribe};
+use lasse::tokio::{serve, subscribe};
 use lasse::{
-    Channel, ChannelConfig, Endpoint, Event, LagPolicy, Listener, Publisher, ServeConfig, Silence,
-    StartAt, Subscriber, dispatch, idle,
+    Channel, ChannelConfig, Endpoint, Event, LagPolicy, Listener, Publisher, ServeConfig,
+    SessionBody, StartAt, Subscriber, dispatch, idle,
 };
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -84,7 +84,7 @@ fn reply(
     status: StatusCode,
     kind: &'static str,
     body: &'static str,
-) -> Response<Answer<Subscriber, Silence<Subscriber>>> {
+) -> Response<SessionBody<Subscriber>> {
     let mut response = Response::new(body.into());
     *response.status_mut() = status;
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(kind));

@@ -7,21 +7,19 @@
 mod host;
 
 use core::ffi::c_int;
+use core::task::{Context, Waker};
 
 use lasse_core::{
-    Close, Connection, Decoded, Decoder, Epoch, Event, Handler, Instant, Log, Next, Output, Read,
-    Retention, StartAt, StreamConfig,
+    Close, Connection, Decoded, Decoder, Epoch, Event, Instant, Log, Next, Output, Read, Retention,
+    Source, StartAt, StreamConfig,
 };
 
-/// Says what it is told, once.
-struct Echo;
+/// A source of one event.
+struct Once;
 
-impl Handler for Echo {
-    type Notify = &'static str;
-    type Info = ();
-
-    fn handle_notify(&mut self, text: &'static str) -> Next {
-        Next::last(Event::new(text))
+impl Source for Once {
+    fn poll_next(&mut self, _: Instant, _: &mut Context<'_>) -> Next {
+        Next::last(Event::new("hello"))
     }
 }
 
@@ -33,13 +31,15 @@ extern "C" fn main() -> c_int {
 
 fn streams() -> Result<(), c_int> {
     let now = Instant::from_nanos(0);
-    let mut connection = Connection::open(Echo, [], &StreamConfig::new(), now);
-    connection.handle_notify("hello");
+    let mut connection = Connection::open(Once, [], &StreamConfig::new(), now);
+    let mut cx = Context::from_waker(Waker::noop());
     let said = b":\ndata: hello\n\n";
-    let Output::Write(bytes) = connection.poll_output(now) else { return Err(line!() as c_int) };
+    let Output::Write(bytes) = connection.poll_output(now, &mut cx) else {
+        return Err(line!() as c_int);
+    };
     ensure(bytes == said.as_slice(), line!())?;
     connection.handle_written(said.len(), now);
-    ensure(connection.poll_output(now) == Output::Close(Close::Clean), line!())
+    ensure(connection.poll_output(now, &mut cx) == Output::Close(Close::Clean), line!())
 }
 
 fn logs() -> Result<(), c_int> {

@@ -84,32 +84,21 @@ impl Handler for Puppet {
         Next::send(Event::new(text))
     }
 
-    fn handle_drained(&mut self) -> Next {
-        match &self.part {
-            Part::Stop => Next::last(Event::new("bye")),
-            Part::Flood(frame) => Next::Send(frame.clone()),
-            Part::Ticks { next: None, stops: true, .. } => Next::Stop,
-            // Unlike `panic!`, this does not ask the hook to report it.
-            Part::Panic => resume_unwind(Box::new("as told")),
-            Part::Quiet | Part::Ticks { .. } => Next::Wait,
-        }
-    }
-
-    fn wake_at(&self) -> Option<Instant> {
-        match self.part {
-            Part::Ticks { next, .. } => next,
-            Part::Quiet | Part::Stop | Part::Flood(_) | Part::Panic => None,
-        }
-    }
-
     fn handle_tick(&mut self, now: Instant) -> Next {
         match &mut self.part {
-            Part::Ticks { said, next, .. } => {
+            Part::Quiet => Next::Wait(None),
+            Part::Stop => Next::last(Event::new("bye")),
+            Part::Flood(frame) => Next::Send(frame.clone()),
+            // Unlike `panic!`, this does not run the panic hook.
+            Part::Panic => resume_unwind(Box::new("as told")),
+            Part::Ticks { next: Some(next), .. } if now < *next => Next::Wait(Some(*next)),
+            Part::Ticks { said, next: next @ Some(_), .. } => {
                 *said += 1;
                 *next = (*said < 3).then(|| now + Duration::from_millis(50));
                 Next::send(Event::new(format!("tick {said}")))
             }
-            Part::Quiet | Part::Stop | Part::Flood(_) | Part::Panic => Next::Wait,
+            Part::Ticks { next: None, stops: true, .. } => Next::Stop,
+            Part::Ticks { next: None, stops: false, .. } => Next::Wait(None),
         }
     }
 

@@ -32,10 +32,10 @@ impl Wake for Bell {
 }
 
 impl Link {
-    pub(super) fn new(body: Body<Subscriber>, room: usize) -> Self {
+    pub(super) fn new(body: Body<Connection<Subscriber>>, room: usize) -> Self {
         let bell = Arc::new(Bell(true.into()));
         let (stream, pipe, end) = match body {
-            Body::Events(stream) => (Some(stream), VecDeque::new(), None),
+            Body::Stream(stream) => (Some(stream), VecDeque::new(), None),
             Body::Full(bytes) => (None, bytes.to_vec().into(), Some(Close::Clean)),
             Body::HeadOnly => (None, VecDeque::new(), Some(Close::Clean)),
         };
@@ -60,7 +60,8 @@ impl Link {
         } else if !self.bell.0.swap(false, Ordering::Relaxed) {
             return None;
         }
-        match stream.poll_output(now) {
+        let waker = Waker::from(Arc::clone(&self.bell));
+        match stream.poll_output(now, &mut Context::from_waker(&waker)) {
             Output::Write(bytes) => {
                 let most = bytes.len().min(self.room - self.pipe.len());
                 let some = dice.up_to(most);
@@ -69,13 +70,7 @@ impl Link {
                 self.bell.0.store(true, Ordering::Relaxed);
                 None
             }
-            Output::Wait => {
-                let waker = Waker::from(Arc::clone(&self.bell));
-                if stream.poll_wake(&mut Context::from_waker(&waker)).is_ready() {
-                    waker.wake();
-                }
-                None
-            }
+            Output::Wait => None,
             Output::Close(close) => {
                 let reason = stream.reason();
                 self.stream = None;

@@ -11,7 +11,7 @@ use std::time::Duration;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use lasse_core::{Channel, Init, RequestHead, StreamConfig, Subscriber};
-use lasse_tokio::{Endpoint, Gate, GateConfig, Listener, ServeConfig, Silence};
+use lasse_tokio::{Endpoint, Gate, GateConfig, Listener, ServeConfig};
 use tokio::runtime::Runtime;
 use tokio::time::sleep;
 
@@ -114,9 +114,7 @@ async fn serve_by_tokio(
     lasse_tokio::serve(listener, config, move |request| {
         ready(match &source {
             Source::Channel(channel) => lasse_tokio::subscribe(&request, &endpoint, channel),
-            Source::Init(init) => {
-                lasse_tokio::respond_with(&request, &endpoint, |head| (init(head), Silence::new()))
-            }
+            Source::Init(init) => lasse_tokio::respond_with(&request, &endpoint, |head| init(head)),
         })
     })
     .await;
@@ -131,9 +129,7 @@ async fn serve_by_hyper(
     let service = service_fn(move |request: http::Request<Incoming>| {
         ready(Ok::<_, Infallible>(match &source {
             Source::Channel(channel) => lasse_hyper::subscribe(&request, &endpoint, channel),
-            Source::Init(init) => {
-                lasse_hyper::respond_with(&request, &endpoint, |head| (init(head), Silence::new()))
-            }
+            Source::Init(init) => lasse_hyper::respond_with(&request, &endpoint, |head| init(head)),
         }))
     });
     lasse_hyper::serve(listener, config, service).await;

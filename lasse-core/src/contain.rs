@@ -1,26 +1,27 @@
-//! Panics of callbacks, kept from doing more harm than they must.
+//! Catches panics of callbacks.
 
 #[cfg(not(feature = "std"))]
-pub(super) use bare::contain;
+pub(crate) use bare::contain;
 #[cfg(feature = "std")]
-pub(super) use caught::contain;
+pub(crate) use caught::contain;
 
 #[cfg(feature = "std")]
 mod caught {
     use std::any::Any;
+    use std::boxed::Box;
     use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
-    /// Runs a callback, and catches its panic. The handler may be left half
-    /// changed; all that it is used for after that is to say goodbye.
+    /// Runs a callback and catches its panic. What the callback captured may be
+    /// in any state after a panic.
     pub(crate) fn contain<T>(callback: impl FnOnce() -> T) -> Result<T, Panic> {
         catch_unwind(AssertUnwindSafe(callback)).map_err(Panic)
     }
 
-    /// What was caught. To drop it is to find the panic hook's report enough.
+    /// A caught panic. The panic hook has reported it, so it may be dropped.
     pub(crate) struct Panic(Box<dyn Any + Send>);
 
     impl Panic {
-        /// Lets the panic go on.
+        /// Continues the panic.
         pub(crate) fn resume(self) -> ! {
             resume_unwind(self.0)
         }
@@ -31,7 +32,7 @@ mod caught {
 mod bare {
     use core::convert::Infallible;
 
-    /// Runs a callback. Without std, a panic is the program's end.
+    /// Runs a callback. Without std, a panic ends the program.
     pub(crate) fn contain<T>(callback: impl FnOnce() -> T) -> Result<T, Panic> {
         Ok(callback())
     }
