@@ -18,6 +18,7 @@ mod drive;
 mod endpoint;
 mod event_stream;
 mod gate;
+mod runs;
 mod serve;
 mod session;
 mod sockets;
@@ -36,6 +37,10 @@ pub use gate::{DrainPlan, Gate, GateConfig, GateStats, Permit, RejectReason, Rej
 pub use lasse_core;
 pub use lasse_core::{
     Body, Closed, HandlerSource, Mailbox, Notifier, NotifyError, Source, WithSource, mailbox,
+};
+pub use runs::{
+    InvalidRunId, RUN_ID, Run, RunFailure, RunId, RunOutcome, RunWriteError, RunWriter, Runs,
+    RunsConfig, StartError,
 };
 pub use serve::{InvalidServeConfig, PeerAddr, Serve, ServeConfig, serve, serve_connection};
 pub use session::Session;

@@ -1,0 +1,228 @@
+//! Runs: work whose events outlive the connection that started it.
+
+mod config;
+mod id;
+mod outcome;
+mod run;
+mod task;
+mod writer;
+
+use std::collections::HashMap;
+use std::error::Error;
+use std::fmt;
+use std::future::Future;
+use std::pin::pin;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::Notify;
+use tokio::time::timeout;
+
+pub use config::RunsConfig;
+pub use id::{InvalidRunId, RunId};
+pub use outcome::{RunFailure, RunOutcome};
+pub use run::{RUN_ID, Run};
+use task::RunTask;
+pub use writer::{RunWriteError, RunWriter};
+
+/// Runs by id: each is a task that produces events, and a channel that keeps all of them.
+///
+/// A run is for work that must not stop when a connection is lost, such as the answer of a
+/// language model. The first request [`start`](Self::start)s it; every client that knows its id
+/// reads it from the beginning, or resumes by `Last-Event-ID`. The run ends when its producer is
+/// done or fails, when [`Run::stop`] is called, or when it has had no readers for a time.
+///
+/// | limit | default | at the limit |
+/// |---|---|---|
+/// | time without readers | 60 seconds | the run ends as [`RunOutcome::Abandoned`] |
+/// | time that an ended run stays readable | 5 minutes | its id is unknown again |
+/// | runs | 10,000 | [`start`](Self::start) fails |
+/// | bytes of one run | 4 MiB | the run fails; its beginning is never dropped |
+/// | bytes of all runs | 256 MiB | the run that publishes fails |
+///
+/// A clone is another handle to the same runs. Call [`start`](Self::start) within a tokio runtime:
+/// each run is a task of it.
+///
+/// # Examples
+///
+/// ```
+/// use lasse_tokio::lasse_core::{AppendError, Event};
+/// use lasse_tokio::{RunId, RunOutcome, Runs, RunsConfig};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let runs = Runs::new(RunsConfig::new());
+/// let run = runs.start(RunId::new("chat-1")?, "ada", async |writer| {
+///     writer.publish(Event::new("to be"))?;
+///     writer.publish(Event::new("or not to be"))?;
+///     Ok::<(), lasse_tokio::RunWriteError>(())
+/// })?;
+/// assert!(matches!(run.ended().await, RunOutcome::Done));
+/// assert_eq!(run.channel().stats().events, 2);
+/// assert!(runs.get("chat-1", "eve").is_none(), "the run is Ada's");
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct Runs(Arc<Registry>);
+
+/// What the handles and the tasks of all runs share.
+struct Registry {
+    config: RunsConfig,
+    runs: Mutex<Map>,
+    /// How many bytes the channels of all runs take.
+    bytes: AtomicUsize,
+    /// Notified when a run has ended.
+    ended: Notify,
+}
+
+#[derive(Default)]
+struct Map {
+    by_id: HashMap<RunId, Run>,
+    /// Whether no more runs can start.
+    is_shut: bool,
+}
+
+impl Runs {
+    /// No runs yet.
+    pub fn new(config: RunsConfig) -> Self {
+        let (runs, bytes, ended) = (Mutex::default(), AtomicUsize::new(0), Notify::new());
+        Self(Arc::new(Registry { config, runs, bytes, ended }))
+    }
+
+    /// Starts a run, or returns the one that `owner` started with this id: a request that is sent
+    /// twice starts one run. `producer` runs in a task of its own; to return is to finish the run,
+    /// and an error fails it. When the run is stopped or abandoned, the producer is dropped.
+    ///
+    /// `owner` is the application's name for the user, such as an account id. It is compared, and
+    /// never sent to a client.
+    ///
+    /// # Errors
+    ///
+    /// When there are too many runs, another owner has a run of this id, or
+    /// [`shut_down`](Self::shut_down) was called.
+    pub fn start<P, F, E>(&self, id: RunId, owner: &str, producer: P) -> Result<Run, StartError>
+    where
+        P: FnOnce(RunWriter) -> F,
+        F: Future<Output = Result<(), E>> + Send + 'static,
+        E: fmt::Display + 'static,
+    {
+        let mut runs = self.0.lock();
+        if let Some(run) = runs.by_id.get(&id) {
+            let is_owner = run.owner() == owner;
+            return if is_owner { Ok(run.clone()) } else { Err(StartError::Foreign) };
+        }
+        if runs.is_shut {
+            return Err(StartError::ShutDown);
+        }
+        if runs.by_id.len() >= self.0.config.max_runs {
+            return Err(StartError::Full(self.0.config.max_runs));
+        }
+        let run = Run::new(id.clone(), owner, &self.0.config);
+        runs.by_id.insert(id, run.clone());
+        drop(runs);
+        let writer = RunWriter::new(run.clone(), Arc::clone(&self.0));
+        RunTask::new(run.clone(), Arc::clone(&self.0)).spawn(producer(writer));
+        Ok(run)
+    }
+
+    /// The run of this id, if `owner` started it. A run that has expired, one that never was, and
+    /// another owner's cannot be told apart: answer 404 to each.
+    pub fn get(&self, id: &str, owner: &str) -> Option<Run> {
+        self.0.lock().by_id.get(id).filter(|run| run.owner() == owner).cloned()
+    }
+
+    /// The runs of `owner` that are readable, in no order.
+    pub fn list(&self, owner: &str) -> Vec<Run> {
+        self.0.lock().by_id.values().filter(|run| run.owner() == owner).cloned().collect()
+    }
+
+    /// How many runs are readable, those that have ended included.
+    pub fn len(&self) -> usize {
+        self.0.lock().by_id.len()
+    }
+
+    /// Whether no run is readable.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// How many bytes the channels of all runs take.
+    pub fn bytes(&self) -> usize {
+        self.0.bytes.load(Ordering::Relaxed)
+    }
+
+    /// Starts no more runs, and returns when all have ended. Those that have not ended within
+    /// `grace` fail as [`RunFailure::ShutDown`]. Drain the gate at the same time: readers of a run
+    /// then move to another server while its producer goes on here.
+    #[doc(alias = "drain")]
+    pub async fn shut_down(&self, grace: Duration) {
+        self.0.lock().is_shut = true;
+        if timeout(grace, self.0.all_ended()).await.is_err() {
+            let running: Vec<Run> = self.0.lock().running().cloned().collect();
+            running.iter().for_each(|run| run.end(RunOutcome::Failed(RunFailure::ShutDown)));
+            self.0.all_ended().await;
+        }
+    }
+}
+
+impl Registry {
+    fn lock(&self) -> MutexGuard<'_, Map> {
+        self.runs.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn all_ended(&self) {
+        loop {
+            let mut ended = pin!(self.ended.notified());
+            ended.as_mut().enable();
+            if self.lock().running().next().is_none() {
+                return;
+            }
+            ended.await;
+        }
+    }
+
+    /// Removes a run, and what it took of the bytes of all.
+    fn remove(&self, run: &Run) {
+        let removed = self.lock().by_id.remove(run.id());
+        run.remove_bytes(&self.bytes);
+        drop(removed);
+    }
+}
+
+impl Map {
+    fn running(&self) -> impl Iterator<Item = &Run> {
+        self.by_id.values().filter(|run| run.is_running())
+    }
+}
+
+impl fmt::Debug for Runs {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Runs").field("len", &self.len()).finish_non_exhaustive()
+    }
+}
+
+/// Why a run was not started.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum StartError {
+    /// There are as many runs as allowed: answer 503.
+    Full(usize),
+    /// Another owner has a run of this id: answer 404, as for one that does not exist.
+    Foreign,
+    /// The server is shutting down: answer 503.
+    ShutDown,
+}
+
+impl fmt::Display for StartError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Full(most) => write!(f, "there are {most} runs already, which is the limit"),
+            Self::Foreign => f.write_str("another owner has a run of this id"),
+            Self::ShutDown => f.write_str("no more runs start, since the server is shutting down"),
+        }
+    }
+}
+
+impl Error for StartError {}

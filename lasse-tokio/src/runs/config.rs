@@ -1,0 +1,95 @@
+//! The limits of runs.
+
+use std::time::Duration;
+
+use lasse_core::{ChannelConfig, Retention, StartAt};
+
+/// The limits of [`Runs`](crate::Runs), which its docs list with their defaults.
+///
+/// # Examples
+///
+/// ```
+/// use std::time::Duration;
+/// use lasse_tokio::RunsConfig;
+///
+/// let config = RunsConfig::new()
+///     .with_idle_timeout(Duration::from_secs(20))
+///     .with_max_run_bytes(1 << 20);
+/// ```
+#[derive(Clone, Debug)]
+pub struct RunsConfig {
+    pub(super) channel: ChannelConfig,
+    pub(super) idle_timeout: Duration,
+    pub(super) keep: Duration,
+    pub(super) max_runs: usize,
+    pub(super) max_run_bytes: usize,
+    pub(super) max_total_bytes: usize,
+}
+
+impl RunsConfig {
+    /// The defaults.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Ends a run that has had no readers for this long. The time is counted from the last reader's
+    /// leaving, and before the first reader from the start, but then for at least 10 seconds: with
+    /// zero, a run ends as soon as its last client hangs up.
+    #[must_use]
+    pub fn with_idle_timeout(self, idle_timeout: Duration) -> Self {
+        Self { idle_timeout, ..self }
+    }
+
+    /// Keeps a run readable for this long after its end.
+    #[must_use]
+    pub fn with_keep(self, keep: Duration) -> Self {
+        Self { keep, ..self }
+    }
+
+    /// Holds at most this many runs, those that have ended included.
+    #[must_use]
+    pub fn with_max_runs(self, max_runs: usize) -> Self {
+        Self { max_runs, ..self }
+    }
+
+    /// Fails a run whose events take more than `bytes` of memory. A log allocates up to 64 KiB at
+    /// once, so that much more may be allocated by then.
+    #[must_use]
+    pub fn with_max_run_bytes(self, bytes: usize) -> Self {
+        Self { max_run_bytes: bytes, ..self }
+    }
+
+    /// Fails a run that publishes while the events of all runs take more than `bytes` of memory.
+    #[must_use]
+    pub fn with_max_total_bytes(self, bytes: usize) -> Self {
+        Self { max_total_bytes: bytes, ..self }
+    }
+
+    /// Lets the events of a run gather for this long before readers are woken, for fewer and larger
+    /// writes: 30 milliseconds by default.
+    #[must_use]
+    pub fn with_linger(mut self, linger: Duration) -> Self {
+        self.channel = self.channel.with_linger(linger);
+        self
+    }
+}
+
+impl Default for RunsConfig {
+    fn default() -> Self {
+        // The bounds of a run are counted by its writer, which fails the run; the log must drop
+        // nothing.
+        let everything = Retention::new().with_bytes(usize::MAX);
+        let channel = ChannelConfig::new()
+            .with_retention(everything)
+            .with_start(StartAt::Oldest)
+            .with_linger(Duration::from_millis(30));
+        Self {
+            channel,
+            idle_timeout: Duration::from_secs(60),
+            keep: Duration::from_secs(300),
+            max_runs: 10_000,
+            max_run_bytes: 4 << 20,
+            max_total_bytes: 256 << 20,
+        }
+    }
+}
