@@ -60,7 +60,7 @@ impl Hub {
     pub fn new(linger: Duration) -> Self {
         let config = ChannelConfig::new()
             .with_retention(Retention::new().with_bytes(64 << 20))
-            .with_position(PositionNotice::Untold)
+            .with_position(PositionNotice::Off)
             .with_linger(linger);
         Self {
             channel: Channel::new(&config),

@@ -1,11 +1,14 @@
-//! One log, many readers: events delivered to all, in order, resumable.
+//! Channels: one log with many readers, which all get its events in order and can resume.
 
 mod budget;
 mod channels;
 mod config;
 mod dispatcher;
+mod ended;
 mod idle_watch;
+mod notice;
 mod opening;
+mod pending_subscriber;
 mod publisher;
 mod state;
 mod stats;
@@ -13,20 +16,25 @@ mod subscriber;
 mod subscription;
 mod waiters;
 
+use std::borrow::Borrow;
 use std::fmt;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
+use std::vec::Vec;
 
 use budget::Budget;
 pub use channels::Channels;
-pub use config::{ChannelConfig, LagPolicy, PositionNotice, ResetNotice};
+pub use config::{ChannelConfig, LagPolicy};
 pub use dispatcher::Dispatcher;
+pub use ended::Ended;
 pub use idle_watch::IdleWatch;
+pub use notice::{NoticeName, PositionNotice, ReservedName, ResetNotice};
+pub use pending_subscriber::{PendingSubscriber, StaleSnapshot};
 pub use publisher::Publisher;
 use state::{Counted, Shared};
 pub use stats::ChannelStats;
-pub use subscriber::{ResumeOutcome, StaleSnapshot, Subscriber};
+pub use subscriber::{ResumeOutcome, Subscriber};
 pub use subscription::Subscription;
 
 use crate::event::Event;
@@ -34,12 +42,12 @@ use crate::field::{EventId, LastEventId};
 use crate::log::{AppendError, Ending, Epoch, Log, StartAt};
 use crate::time::Instant;
 
-/// Events for many readers, encoded once, kept once, and resumable.
+/// A stream of events for many readers: encoded once, kept once, and resumable.
 ///
-/// A channel is a [`Log`] that handles and readers share. To publish never waits
-/// for a reader; a reader, however slow, costs the others nothing. A clone is
-/// another handle; with the last one the channel is aborted, unless it is
-/// finished, since no one could say any more that all has been said.
+/// A channel is a [`Log`] that its handles and its readers share. Publishing never waits for a
+/// reader, and a slow reader costs the others nothing. A clone is another handle. When the last
+/// handle is dropped before the channel is finished, the channel is aborted, because nobody can
+/// finish it any more.
 ///
 /// # Examples
 ///
@@ -52,15 +60,18 @@ use crate::time::Instant;
 /// };
 /// let opening = reader.first_frames();
 ///
-/// let id = news.publish(&Event::new("tea is ready"))?;
+/// let id = news.publish(Event::new("tea is ready"))?;
 /// let Read::Events(frame) = reader.read() else { panic!("there is an event") };
 /// assert_eq!(frame.as_bytes(), format!("data: tea is ready\nid: {id}\n\n").as_bytes());
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+#[doc(alias = "broadcast")]
+#[doc(alias = "fan-out")]
+#[doc(alias = "pubsub")]
 pub struct Channel(Arc<Shared>);
 
 impl Channel {
-    /// A channel with an epoch of its own, drawn at random.
+    /// A channel with a random epoch.
     pub fn new(config: &ChannelConfig) -> Self {
         Self::with_epoch(config, random_epoch())
     }
@@ -75,42 +86,74 @@ impl Channel {
         Self(Shared::new(config, log, budget))
     }
 
-    /// Publishes an event, and tells its id. Waits for no one.
+    /// Publishes an event, and returns its id. It never waits for a reader.
     ///
-    /// Without a [`Dispatcher`], this is what wakes the readers.
+    /// Without a [`Dispatcher`], this wakes the readers.
     ///
     /// # Errors
     ///
-    /// When the channel is over, or the event has an id of its own that
-    /// [`Log::append`] refuses.
-    pub fn publish(&self, event: &Event<'_>) -> Result<EventId, AppendError> {
+    /// If the channel has ended, or if [`Log::append`] refuses the event's own id.
+    #[doc(alias = "send")]
+    pub fn publish<'a>(&self, event: impl Borrow<Event<'a>>) -> Result<EventId, AppendError> {
+        let event = event.borrow();
         self.0.change(|log| log.append(event))
     }
 
-    /// Publishes an event under an id given from outside, as
-    /// [`Log::append_as`] has it.
+    /// Publishes several events, all or none: no other event comes between, and readers see all of
+    /// them at once. Returns the id of the last one, or `None` if there were no events.
     ///
     /// # Errors
     ///
-    /// When the channel is over, or the id is refused.
-    pub fn publish_as(&self, id: &EventId, event: &Event<'_>) -> Result<EventId, AppendError> {
+    /// If the channel has ended, or if [`Log::append`] refuses one of the events. Then none is
+    /// published.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use lasse_core::{Channel, ChannelConfig, Event};
+    ///
+    /// let news = Channel::new(&ChannelConfig::new());
+    /// let last = news.publish_all(["one", "two"].map(Event::new))?;
+    /// assert_eq!(last, news.last_id());
+    /// # Ok::<(), lasse_core::AppendError>(())
+    /// ```
+    pub fn publish_all<'a, E: Borrow<Event<'a>>>(
+        &self,
+        events: impl IntoIterator<Item = E>,
+    ) -> Result<Option<EventId>, AppendError> {
+        // Collected first, because it is the caller's code that runs.
+        let events: Vec<E> = events.into_iter().collect();
+        let events: Vec<&Event<'a>> = events.iter().map(Borrow::borrow).collect();
+        self.0.change(|log| log.append_all(&events))
+    }
+
+    /// Publishes an event under an id that comes from outside, as [`Log::append_as`] does.
+    ///
+    /// # Errors
+    ///
+    /// If the channel has ended, or if the id is refused.
+    pub fn publish_as<'a>(
+        &self,
+        id: &EventId,
+        event: impl Borrow<Event<'a>>,
+    ) -> Result<EventId, AppendError> {
+        let event = event.borrow();
         self.0.change(|log| log.append_as(id, event))
     }
 
-    /// Ends the channel: all has been said. Streams end cleanly once they have
-    /// all of it, and clients that come back are told not to. The first ending
-    /// counts.
+    /// Ends the channel as complete. Streams end cleanly once they have sent everything, and
+    /// clients that reconnect after that are told to stop. The first ending counts.
     pub fn finish(&self) {
         self.0.change(Log::finish);
     }
 
-    /// Publishes an event, and ends the channel with it: no other can come
-    /// between.
+    /// Publishes an event and finishes the channel. No other event can come between.
     ///
     /// # Errors
     ///
-    /// When the channel is over, or the event's id is refused.
-    pub fn finish_with(&self, event: &Event<'_>) -> Result<EventId, AppendError> {
+    /// If the channel has ended, or if the event's id is refused.
+    pub fn finish_with<'a>(&self, event: impl Borrow<Event<'a>>) -> Result<EventId, AppendError> {
+        let event = event.borrow();
         self.0.change(|log| {
             let id = log.append(event)?;
             log.finish();
@@ -118,19 +161,20 @@ impl Channel {
         })
     }
 
-    /// Ends the channel: more should have come, and cannot. Streams end uncleanly
-    /// once they have what there is, and clients that come back after that are
-    /// told not to. The first ending counts.
+    /// Ends the channel as incomplete: there should have been more events. Streams end uncleanly
+    /// once they have sent what there is, and clients that reconnect after that are told to stop.
+    /// The first ending counts.
     pub fn abort(&self) {
         self.0.change(Log::abort);
     }
 
-    /// Publishes an event that says so, and aborts the channel with it.
+    /// Publishes an event that explains the failure, and aborts the channel.
     ///
     /// # Errors
     ///
-    /// When the channel is over, or the event's id is refused.
-    pub fn abort_with(&self, event: &Event<'_>) -> Result<EventId, AppendError> {
+    /// If the channel has ended, or if the event's id is refused.
+    pub fn abort_with<'a>(&self, event: impl Borrow<Event<'a>>) -> Result<EventId, AppendError> {
+        let event = event.borrow();
         self.0.change(|log| {
             let id = log.append(event)?;
             log.abort();
@@ -138,46 +182,59 @@ impl Channel {
         })
     }
 
-    /// A guard that publishes, and aborts the channel if it is dropped before the
-    /// channel is finished: because its task panicked, or was cancelled.
+    /// A guard that publishes, and that aborts the channel if it is dropped before the channel is
+    /// finished: because its task panicked, or was cancelled.
     pub fn publisher(&self) -> Publisher {
         Publisher::new(self.clone())
     }
 
-    /// Decides what becomes of a client that left off at `last`, before its
-    /// request is answered; who is new starts as configured.
+    /// Decides on a client whose last event id is `last`, before its request is answered. A new
+    /// client starts where the configuration says.
     pub fn subscribe(&self, last: &LastEventId) -> Subscription {
         self.subscribe_from(last, self.0.settings().start)
     }
 
-    /// The same, but who is new starts at `start`, and so does who is reset.
+    /// The same, but a client that is new or reset starts at `start`.
     pub fn subscribe_from(&self, last: &LastEventId, start: StartAt) -> Subscription {
         Subscription::decide(&self.0, last, start)
     }
 
-    /// Watches for there having been no readers for `grace`. A reader that is
-    /// gone may come back: whether to stop what feeds the channel is the
-    /// application's choice.
+    /// The same, but a client that is new or reset starts with a snapshot, which the application
+    /// supplies by [`PendingSubscriber::with_snapshot`].
+    ///
+    /// For a client that follows a state: it gets the state, and then what changes it.
+    pub fn subscribe_with_snapshot(&self, last: &LastEventId) -> Subscription<PendingSubscriber> {
+        Subscription::decide_with_snapshot(&self.0, last)
+    }
+
+    /// Watches for the channel to have no readers for as long as `grace`. A client that left can
+    /// reconnect: whether to stop what feeds the channel is the application's decision.
     pub fn idle(&self, grace: Duration) -> IdleWatch {
         IdleWatch::new(Arc::clone(&self.0), grace)
     }
 
-    /// The seat of who wakes the readers instead of `publish`, if it is free.
+    /// A future that is ready when the channel has ended, with the way in which it ended.
+    pub fn ended(&self) -> Ended {
+        Ended::new(Arc::clone(&self.0))
+    }
+
+    /// The channel's dispatcher, which wakes the readers instead of `publish`. `None`, if somebody
+    /// else has it.
     pub fn dispatcher(&self) -> Option<Dispatcher> {
         Dispatcher::new(Arc::clone(&self.0))
     }
 
-    /// Tells the time, by which events grow too old. A [`Dispatcher`] does so by itself.
+    /// Sets the time, by which events grow too old. A [`Dispatcher`] does this by itself.
     pub fn advance(&self, now: Instant) {
         self.0.advance(now).into_iter().for_each(Counted::settle);
     }
 
-    /// When [`advance`](Self::advance) will have something to do, as things are.
+    /// When [`advance`](Self::advance) has to be called next, unless something changes before.
     pub fn deadline(&self) -> Option<Instant> {
         self.0.lock().log.deadline()
     }
 
-    /// Lets go of all events that are kept.
+    /// Drops all events.
     pub fn clear(&self) {
         self.0.change(Log::clear);
     }
@@ -187,12 +244,22 @@ impl Channel {
         self.0.lock().log.ending()
     }
 
+    /// The id after which a client has everything that was published so far. `None`, if there is
+    /// no such id yet.
+    ///
+    /// To take a snapshot, read this first and then the state.
+    pub fn last_id(&self) -> Option<EventId> {
+        let state = self.0.lock();
+        Some(state.log.id_before(state.log.cursor(StartAt::Now)))
+    }
+
     /// The name of this incarnation of the channel.
     pub fn epoch(&self) -> Epoch {
         *self.0.lock().log.epoch()
     }
 
-    /// What the channel has seen, and what it holds.
+    /// Counters, and what the channel holds now.
+    #[doc(alias = "metrics")]
     pub fn stats(&self) -> ChannelStats {
         let state = self.0.lock();
         ChannelStats {
@@ -226,8 +293,8 @@ impl fmt::Debug for Channel {
     }
 }
 
-/// An epoch of eight letters and digits, which has not been before as far as
-/// chance goes: one in 200 trillion.
+/// A random epoch of eight letters and digits. Two are equal with a probability of one in 200
+/// trillion.
 fn random_epoch() -> Epoch {
     Epoch::from(RandomState::new().hash_one(()) % 62_u64.pow(8))
 }

@@ -88,8 +88,9 @@ mod time;
 
 #[cfg(feature = "std")]
 pub use channel::{
-    Channel, ChannelConfig, ChannelStats, Channels, Dispatcher, IdleWatch, LagPolicy,
-    PositionNotice, Publisher, ResetNotice, ResumeOutcome, StaleSnapshot, Subscriber, Subscription,
+    Channel, ChannelConfig, ChannelStats, Channels, Dispatcher, Ended, IdleWatch, LagPolicy,
+    NoticeName, PendingSubscriber, PositionNotice, Publisher, ReservedName, ResetNotice,
+    ResumeOutcome, StaleSnapshot, Subscriber, Subscription,
 };
 #[cfg(feature = "http")]
 pub use client::{Backoff, Client, ClientClosed, ClientOutput};

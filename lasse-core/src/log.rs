@@ -107,11 +107,30 @@ impl Log {
     /// When the log is over, or the event has an id of its own that no client
     /// could send back, or that has the shape of the log's own ids.
     pub fn append(&mut self, event: &Event<'_>) -> Result<EventId, AppendError> {
+        self.check(event)?;
         match event.id() {
             None => self.append_numbered(event, self.next_number()?),
-            Some(id) if numbered::read(id.as_str()).is_some() => Err(AppendError::numbered()),
             Some(id) => self.append_own(event, id),
         }
+    }
+
+    /// Appends several events, all or none, and returns the id of the last one, or `None` if there
+    /// are no events.
+    ///
+    /// # Errors
+    ///
+    /// If [`append`](Self::append) refuses one of the events. Then none is appended.
+    pub fn append_all(&mut self, events: &[&Event<'_>]) -> Result<Option<EventId>, AppendError> {
+        let mut number = self.number;
+        for event in events {
+            number = number.checked_add(1).ok_or_else(AppendError::used_up)?;
+            self.check(event)?;
+        }
+        let mut last = None;
+        for event in events {
+            last = Some(self.append(event)?);
+        }
+        Ok(last)
     }
 
     /// Appends an event under an id given from outside, in place of its own: by
@@ -204,6 +223,16 @@ impl Log {
         let ages = self.ages.as_deref().map_or(0, Ages::memory);
         let latest = self.latest.as_deref().map_or(0, Latest::memory);
         outside + self.sealed_bytes + self.newest.memory() + ages + latest
+    }
+
+    /// Whether [`append`](Self::append) takes an event.
+    fn check(&self, event: &Event<'_>) -> Result<(), AppendError> {
+        self.next_number()?;
+        match event.id() {
+            None => Ok(()),
+            Some(id) if numbered::read(id.as_str()).is_some() => Err(AppendError::numbered()),
+            Some(id) => append_error::check_sendable(id.as_str()),
+        }
     }
 
     fn append_numbered(&mut self, event: &Event<'_>, number: u64) -> Result<EventId, AppendError> {

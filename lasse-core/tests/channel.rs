@@ -7,7 +7,7 @@ use std::thread::{self, Thread};
 
 use lasse_core::{
     Channel, ChannelConfig, Ending, Epoch, Event, EventId, Frame, LagPolicy, LastEventId, Read,
-    ResetReason, ResumeOutcome, Retention, StartAt, Subscriber, Subscription,
+    ResetReason, ResumeOutcome, Retention, Subscriber, Subscription,
 };
 
 /// Wakes a thread that waits in [`wait_and_read`].
@@ -51,7 +51,8 @@ impl Client {
                 assert_eq!(number, self.number + 1, "after {} resets", self.resets);
                 self.heard += 1;
             } else {
-                assert_eq!(self.last, LastEventId::Absent, "only who is new is told no more");
+                assert!(event.starts_with("event: position\n"), "{event}");
+                assert_eq!(self.last, LastEventId::Absent, "only a new client needs its position");
             }
             self.number = number;
             self.last = LastEventId::Id(EventId::new(id.to_string()).unwrap());
@@ -145,7 +146,7 @@ fn come_and_go(channel: &Channel, seed: u64, resumes: &AtomicU64) -> Client {
         let mut subscriber = match channel.subscribe(&client.last) {
             Subscription::Stream(subscriber) => subscriber,
             Subscription::Complete => return client,
-            Subscription::Full(_) => panic!("there is room"),
+            other => panic!("there is room: {other:?}"),
         };
         resumes.fetch_add(1, Ordering::Relaxed);
         random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
@@ -162,18 +163,22 @@ fn come_and_go(channel: &Channel, seed: u64, resumes: &AtomicU64) -> Client {
 #[test]
 fn a_snapshot_and_what_follows_make_the_last_state() {
     const LAST: u64 = 20_000;
-    let channel = Channel::new(&config(100).with_start(StartAt::Snapshot));
-    let first = channel.publish(&Event::new("0")).unwrap();
+    let channel = Channel::new(&config(100));
+    let first = channel.publish(Event::new("0")).unwrap();
     let state = Mutex::new((0, first));
     let follow = || {
-        let mut subscriber = join(&channel, &LastEventId::Absent);
+        let subscription = channel.subscribe_with_snapshot(&LastEventId::Absent);
+        let Subscription::NeedsSnapshot(mut pending) = subscription else { panic!() };
         loop {
             let (value, id) = state.lock().unwrap().clone();
             thread::yield_now();
             let snapshot = [Event::new(value.to_string()).encode()];
-            match subscriber.begin_with(snapshot, &id) {
-                Ok(()) => return (value, subscriber),
-                Err(stale) => assert!(stale.to_string().contains("expired")),
+            match pending.with_snapshot(snapshot, &id) {
+                Ok(subscriber) => return (value, subscriber),
+                Err(stale) => {
+                    assert_eq!(stale.reason(), ResetReason::Expired);
+                    pending = stale.into_pending();
+                }
             }
         }
     };

@@ -24,6 +24,11 @@ impl Heard {
     pub fn message(name: &str, data: &str, last_event_id: &str) -> Self {
         Self::Message(name.into(), data.into(), last_event_id.into())
     }
+
+    /// A channel's notice that a stream starts after `id`.
+    pub fn position(id: &str) -> Self {
+        Self::message("position", &format!("{{\"at\":\"{id}\"}}"), id)
+    }
 }
 
 impl From<Result<Decoded<'_>, EventTooLarge>> for Heard {

@@ -82,7 +82,7 @@ impl World {
             .with_retention(Retention::new().with_events(dice.pick(&[3, 20, u64::MAX])))
             .with_start(dice.pick(&[StartAt::Now, StartAt::Oldest, StartAt::Last(3)]))
             .with_lag_policy(dice.pick(&[LagPolicy::Disconnect, LagPolicy::Skip]))
-            .with_position(dice.pick(&[PositionNotice::Id, PositionNotice::Open]))
+            .with_position(PositionNotice::default())
             .with_backfill(dice.once_in(2))
             .with_read_budget(dice.pick(&[1, 500, 16 * 1024]));
         let streams = StreamConfig::new()

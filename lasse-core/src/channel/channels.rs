@@ -1,4 +1,4 @@
-//! A channel for each key: one a user, one a chat, a hundred thousand of them.
+//! Channels by key: one for each user or each chat, a hundred thousand of them.
 
 use std::borrow::Borrow;
 use std::boxed::Box;
@@ -15,14 +15,13 @@ use super::{Channel, ChannelConfig, random_epoch};
 use crate::log::Epoch;
 use crate::time::Instant;
 
-/// Channels by key, made when they are first asked for.
+/// Channels by key, each made when it is first opened.
 ///
-/// Have [`advance`](Self::advance) called every few seconds. A channel that
-/// no one uses is then let go after a while: no reader, and no handle but the one
-/// kept here, or no reader, and over; and nothing was published to it. So are the
-/// least used, whenever all of them take too many bytes; those in use lose what
-/// they keep of the past. A channel that was let go and is opened again has a new
-/// epoch, so clients that come back are told of the gap.
+/// Call [`advance`](Self::advance) every few seconds. It drops each channel that nobody has used
+/// for the idle timeout: it has no reader, nothing was published to it, and either there is no
+/// other handle to it or it has ended. When all channels together take too many bytes, the least
+/// recently used are dropped, if nobody uses them, or else cleared. A channel that was dropped and
+/// is opened again has a new epoch, so clients that reconnect are reset.
 ///
 /// # Examples
 ///
@@ -30,7 +29,7 @@ use crate::time::Instant;
 /// use lasse_core::{ChannelConfig, Channels, Event};
 ///
 /// let chats = Channels::<String>::new(&ChannelConfig::new());
-/// chats.open("tea").publish(&Event::new("milk first"))?;
+/// chats.open("tea").publish(Event::new("milk first"))?;
 /// assert!(chats.get("tea").is_some());
 /// assert!(chats.get("coffee").is_none());
 /// # Ok::<(), lasse_core::AppendError>(())
@@ -41,7 +40,7 @@ struct Pool<K> {
     config: ChannelConfig,
     /// Makes the epoch of each new channel.
     new_epoch: Box<dyn Fn() -> Epoch + Send + Sync>,
-    /// How many bytes all logs take.
+    /// How many bytes the logs of all channels take.
     bytes: AtomicUsize,
     map: Mutex<Map<K>>,
     itself: Weak<Self>,
@@ -49,7 +48,7 @@ struct Pool<K> {
 
 struct Map<K> {
     entries: HashMap<K, Entry>,
-    /// In which order they are looked at, each with its entry's stamp.
+    /// The order in which channels are looked at, each with the stamp of its entry.
     order: VecDeque<(K, u64)>,
     /// The stamp of the newest entry.
     stamp: u64,
@@ -58,15 +57,14 @@ struct Map<K> {
 struct Entry {
     channel: Channel,
     stamp: u64,
-    /// Since when it is not used, as far as that was looked at, and what had
-    /// happened on it by then.
+    /// Since when it is known to be unused, and its activity by then.
     unused_since: Option<(Instant, u64)>,
-    /// What had happened on it when it was last looked at for its bytes.
+    /// Its activity when it was last looked at for its bytes.
     activity: u64,
 }
 
 impl<K: Clone + Eq + Hash + Send + Sync + 'static> Channels<K> {
-    /// No channels yet; all will be like this.
+    /// An empty set, whose channels will have this configuration.
     pub fn new(config: &ChannelConfig) -> Self {
         Self::with_epochs(config, random_epoch)
     }
@@ -89,7 +87,7 @@ impl<K: Clone + Eq + Hash + Send + Sync + 'static> Channels<K> {
         }))
     }
 
-    /// The channel of `key`, over or not, which is made if there is none.
+    /// The channel of `key`, which is made if there is none. It can have ended.
     pub fn open(&self, key: impl Into<K>) -> Channel {
         let key = key.into();
         if let Some(channel) = self.get(&key) {
@@ -117,9 +115,9 @@ impl<K: Clone + Eq + Hash + Send + Sync + 'static> Channels<K> {
         self.0.lock().entries.get(key).map(|entry| entry.channel.clone())
     }
 
-    /// Lets go of the channel of `key`. It goes on for who has a handle to it, and
-    /// the next to [`open`](Self::open) that key has another: this is how to begin
-    /// anew after a channel that is over.
+    /// Removes the channel of `key`. Its handles and its readers can still use it, but the next
+    /// [`open`](Self::open) of that key makes a new one. This is how to start again after a channel
+    /// that has ended.
     pub fn remove<Q>(&self, key: &Q) -> Option<Channel>
     where
         K: Borrow<Q>,
@@ -132,14 +130,14 @@ impl<K: Clone + Eq + Hash + Send + Sync + 'static> Channels<K> {
         Some(entry.channel)
     }
 
-    /// Tells the time: events grow too old, and channels have been unused for too
+    /// Sets the time: drops events that are too old, and channels that have been unused for too
     /// long.
     pub fn advance(&self, now: Instant) {
         self.advance_some(now, usize::MAX);
     }
 
-    /// Tells it to so many channels, the next time to others: for who has a hundred
-    /// thousand, and something else to do meanwhile.
+    /// The same for up to `channels` channels, and the next time for others: for callers that have
+    /// a hundred thousand, and other work to do in between.
     pub fn advance_some(&self, now: Instant, channels: usize) {
         let mut left = channels.min(self.0.lock().order.len());
         while left > 0 {
@@ -160,6 +158,11 @@ impl<K: Clone + Eq + Hash + Send + Sync + 'static> Channels<K> {
         self.len() == 0
     }
 
+    /// The keys of all channels, in any order.
+    pub fn keys(&self) -> Vec<K> {
+        self.0.lock().entries.keys().cloned().collect()
+    }
+
     /// How many bytes the logs of all channels take.
     pub fn bytes(&self) -> usize {
         self.0.bytes.load(Ordering::Relaxed)
@@ -171,10 +174,10 @@ impl<K: Clone + Eq + Hash> Pool<K> {
         self.map.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Looks at some channels, and takes out those that are unused for too long.
-    /// They are for the caller to drop, once unlocked.
+    /// Looks at some channels, and takes out those that have been unused for too long. The caller
+    /// drops them without the lock.
     fn take_unused(&self, some: usize, now: Instant) -> Vec<Entry> {
-        let keep = self.config.settings().keep;
+        let timeout = self.config.settings().idle_timeout;
         let mut unused = Vec::new();
         let mut map = self.lock();
         for _ in 0..some {
@@ -185,7 +188,7 @@ impl<K: Clone + Eq + Hash> Pool<K> {
             let (is_used, (activity, _)) = (entry.channel.0.is_used(), entry.channel.0.activity());
             let before = entry.unused_since.filter(|(_, before)| *before == activity);
             entry.unused_since = (!is_used).then(|| before.unwrap_or((now, activity)));
-            if entry.unused_since.is_some_and(|(since, _)| since + keep <= now) {
+            if entry.unused_since.is_some_and(|(since, _)| since + timeout <= now) {
                 unused.extend(self.take(&mut map, &key));
             } else {
                 map.put_back(key);
@@ -194,8 +197,8 @@ impl<K: Clone + Eq + Hash> Pool<K> {
         unused
     }
 
-    /// Finds channels whose bytes can be had: of those on which nothing happened
-    /// since the last look, the unused go, and the used lose their past.
+    /// Frees memory: of the channels without activity since the last look, those that nobody uses
+    /// are dropped, and the others are cleared.
     fn free_excess(&self) {
         let (mut unused, mut used) = (Vec::new(), Vec::new());
         let bytes = self.bytes.load(Ordering::Relaxed);
@@ -232,7 +235,7 @@ impl<K: Clone + Eq + Hash> Pool<K> {
         Some(entry)
     }
 
-    /// Counts the channel's bytes no more.
+    /// Takes a channel's bytes out of the sum.
     fn release(&self, entry: &Entry) {
         self.bytes.fetch_sub(entry.channel.0.leave_budget(), Ordering::Relaxed);
     }
@@ -258,8 +261,7 @@ impl<K: Clone + Eq + Hash> Map<K> {
         self.entries.insert(key, entry);
     }
 
-    /// The key that is next to be looked at. It must be put back, unless its
-    /// channel goes.
+    /// The key of the next channel to look at. It must be put back, unless the channel is dropped.
     fn next(&mut self) -> Option<K> {
         loop {
             let (key, stamp) = self.order.pop_front()?;
@@ -299,7 +301,7 @@ impl<K> fmt::Debug for Channels<K> {
     }
 }
 
-/// How many channels are looked at between one locking and the next.
+/// How many channels are looked at before the lock is released.
 const LOOKS: usize = 64;
 
 #[cfg(test)]

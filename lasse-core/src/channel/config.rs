@@ -1,26 +1,26 @@
-//! How a channel treats its readers.
+//! The settings of a channel.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::field::EventName;
+use super::notice::{PositionNotice, ResetNotice};
 use crate::log::{Retention, StartAt};
 
-/// How a channel treats its readers. A clone shares.
+/// The settings of a [`Channel`](crate::Channel). A clone shares them.
 ///
 /// | setting | default |
 /// |---|---|
 /// | retention | 1 MiB |
-/// | start of who is new or reset | now |
-/// | who comes back too late | starts as who is new |
-/// | who reads too slowly | is disconnected, and resumes |
-/// | position | told who is new, by an id alone |
-/// | reset | told by an event named `reset` |
-/// | subscribers | any number; else back in 3 to 6 seconds |
-/// | slice | 16 KiB |
+/// | start of new clients and of clients that are reset | now |
+/// | start of a client whose id has expired | like a new client |
+/// | a reader that lags | is disconnected, reconnects and is reset |
+/// | position notice | an event named `position` |
+/// | reset notice | an event named `reset` |
+/// | subscribers | unlimited; beyond a limit: retry after 3 to 6 seconds |
+/// | read budget | 16 KiB |
 /// | linger | none |
-/// | channels of [`Channels`](crate::Channels): kept unused | 5 minutes |
-/// | their bytes, together | 256 MiB |
+/// | idle timeout, in [`Channels`](crate::Channels) | 5 minutes |
+/// | bytes of all channels, in [`Channels`](crate::Channels) | 256 MiB |
 ///
 /// # Examples
 ///
@@ -41,55 +41,29 @@ pub(super) struct Settings {
     pub(super) retention: Retention,
     pub(super) start: StartAt,
     pub(super) backfill: bool,
-    pub(super) slow: LagPolicy,
+    pub(super) lag_policy: LagPolicy,
     pub(super) position: PositionNotice,
     pub(super) reset: ResetNotice,
     pub(super) max_subscribers: usize,
-    pub(super) come_back: Duration,
-    pub(super) slice: usize,
+    pub(super) retry_when_full: Duration,
+    pub(super) read_budget: usize,
     pub(super) linger: Duration,
-    pub(super) keep: Duration,
+    pub(super) idle_timeout: Duration,
     pub(super) total_bytes: usize,
 }
 
-/// What becomes of a reader from whom events fell off the log.
+/// What happens to a reader that lags: the log has dropped events that it has not read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum LagPolicy {
-    /// Its stream ends, cleanly; it comes back, and is told by a reset.
+    /// Its stream ends cleanly. The client reconnects, and is reset.
     #[default]
     Disconnect,
-    /// It is told by a reset at once, and goes on with what is left.
+    /// It is sent a reset, and goes on with the oldest event that is held.
+    ///
+    /// A stream that started with a snapshot is disconnected all the same: the client needs a new
+    /// snapshot.
     Skip,
-}
-
-/// How a client is told where its stream starts, so that it can resume even if it
-/// is cut off before the first event.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum PositionNotice {
-    /// By an id without an event, which Firefox ignores.
-    #[default]
-    Id,
-    /// By an event named `open`, with that id and empty data.
-    Open,
-    /// Not at all, for clients that fail on either.
-    Untold,
-}
-
-/// How a client is told that it cannot go on where it left off.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum ResetNotice {
-    /// By an event of this name, whose data is a JSON object with the strings
-    /// `reason`, `requested` and `resumed_at`.
-    Event(EventName),
-    /// By a comment that begins with `reset: `, for clients that fail on events
-    /// they do not know.
-    Comment,
-    /// Not in the stream: by the application, to which the
-    /// [`Subscriber`](crate::Subscriber) tells its outcome.
-    Untold,
 }
 
 impl ChannelConfig {
@@ -98,78 +72,83 @@ impl ChannelConfig {
         Self::default()
     }
 
-    /// How much of the past is kept.
+    /// Sets how much of the past the channel keeps.
+    #[doc(alias = "history")]
     #[must_use]
     pub fn with_retention(self, retention: Retention) -> Self {
         self.change(|settings| settings.retention = retention)
     }
 
-    /// Where readers start that are new, or cannot go on where they left off.
+    /// Sets where new clients start, and clients that cannot resume where they left off.
     #[must_use]
     pub fn with_start(self, start: StartAt) -> Self {
         self.change(|settings| settings.start = start)
     }
 
-    /// Whether a reader that comes back too late is given what is left of what it
-    /// missed, after the reset, wherever others start.
+    /// Sets whether a client whose id has expired is sent what is left of the events that it
+    /// lacks, after the reset, wherever other clients start.
     #[must_use]
     pub fn with_backfill(self, backfill: bool) -> Self {
         self.change(|settings| settings.backfill = backfill)
     }
 
-    /// What becomes of a reader from whom events fell off the log.
+    /// Sets what happens to a reader that lags.
+    #[doc(alias = "backpressure")]
     #[must_use]
-    pub fn with_lag_policy(self, slow: LagPolicy) -> Self {
-        self.change(|settings| settings.slow = slow)
+    pub fn with_lag_policy(self, policy: LagPolicy) -> Self {
+        self.change(|settings| settings.lag_policy = policy)
     }
 
-    /// How a client is told where its stream starts.
+    /// Sets how a client learns where its stream starts.
     #[must_use]
-    pub fn with_position(self, position: PositionNotice) -> Self {
-        self.change(|settings| settings.position = position)
+    pub fn with_position(self, notice: PositionNotice) -> Self {
+        self.change(|settings| settings.position = notice)
     }
 
-    /// How a client is told that it cannot go on where it left off.
+    /// Sets how a client learns that it cannot resume where it left off.
     #[must_use]
     pub fn with_reset(self, notice: ResetNotice) -> Self {
         self.change(|settings| settings.reset = notice)
     }
 
-    /// How many subscribers there may be. The others are told to come back.
+    /// Sets how many subscribers the channel admits. Other clients are told to retry.
     #[must_use]
-    pub fn with_max_subscribers(self, most: usize) -> Self {
-        self.change(|settings| settings.max_subscribers = most)
+    pub fn with_max_subscribers(self, limit: usize) -> Self {
+        self.change(|settings| settings.max_subscribers = limit)
     }
 
-    /// When those come back for whom there was no room: after this long, or up to
-    /// twice as long, so that they do not come all at once.
+    /// Sets when a client retries that was not admitted: after `delay` to twice `delay`, spread
+    /// evenly, so that such clients do not reconnect all at once.
     #[must_use]
     pub fn with_retry_when_full(self, delay: Duration) -> Self {
-        self.change(|settings| settings.come_back = delay)
+        self.change(|settings| settings.retry_when_full = delay)
     }
 
-    /// How many bytes a subscriber reads at once, if there are more.
+    /// Sets how many bytes a subscriber reads at once, if there are more. An event that is larger
+    /// is read alone.
     #[must_use]
     pub fn with_read_budget(self, bytes: usize) -> Self {
-        self.change(|settings| settings.slice = bytes)
+        self.change(|settings| settings.read_budget = bytes)
     }
 
-    /// How long events may gather before readers are woken, for fewer and larger
-    /// writes. Needs a [`Dispatcher`](crate::Dispatcher): without one, `publish` wakes at
+    /// Sets how long events gather before readers are woken, for fewer and larger writes.
+    ///
+    /// This takes a [`Dispatcher`](crate::Dispatcher): without one, `publish` wakes readers at
     /// once.
+    #[doc(alias = "debounce")]
     #[must_use]
     pub fn with_linger(self, linger: Duration) -> Self {
         self.change(|settings| settings.linger = linger)
     }
 
-    /// How long [`Channels`](crate::Channels) keep a channel that no one uses.
+    /// Sets how long [`Channels`](crate::Channels) keep a channel that nobody uses.
     #[must_use]
-    pub fn with_idle_timeout(self, keep: Duration) -> Self {
-        self.change(|settings| settings.keep = keep)
+    pub fn with_idle_timeout(self, timeout: Duration) -> Self {
+        self.change(|settings| settings.idle_timeout = timeout)
     }
 
-    /// How many bytes the logs of all channels of [`Channels`](crate::Channels)
-    /// may take together.
+    /// Sets how many bytes the logs of all channels of [`Channels`](crate::Channels) can take
+    /// together.
     #[must_use]
     pub fn with_total_bytes(self, bytes: usize) -> Self {
         self.change(|settings| settings.total_bytes = bytes)
@@ -191,20 +170,18 @@ impl Default for Settings {
             retention: Retention::new(),
             start: StartAt::Now,
             backfill: false,
-            slow: LagPolicy::Disconnect,
-            position: PositionNotice::Id,
-            reset: ResetNotice::Event(RESET),
+            lag_policy: LagPolicy::Disconnect,
+            position: PositionNotice::default(),
+            reset: ResetNotice::default(),
             max_subscribers: usize::MAX,
-            come_back: Duration::from_secs(3),
-            slice: 16 * 1024,
+            retry_when_full: Duration::from_secs(3),
+            read_budget: 16 * 1024,
             linger: Duration::ZERO,
-            keep: Duration::from_secs(300),
+            idle_timeout: Duration::from_secs(300),
             total_bytes: 256 << 20,
         }
     }
 }
-
-const RESET: EventName = EventName::from_static("reset");
 
 #[cfg(test)]
 mod tests;

@@ -1,5 +1,5 @@
-//! Waking the readers apart from publishing, so that `publish` costs the same for
-//! ten readers and ten thousand.
+//! Waking the readers apart from publishing, so that `publish` costs the same for ten readers and
+//! for ten thousand.
 
 use std::sync::{Arc, Weak};
 use std::task::{Context, Poll};
@@ -8,32 +8,54 @@ use std::time::Duration;
 use super::state::{Counted, DispatcherSeat, Shared};
 use crate::time::Instant;
 
-/// Who wakes the readers of a channel instead of `publish`: a task of its own.
+/// Wakes the readers of a channel instead of `publish`, in a task or thread of its own.
 ///
-/// It waits until there is someone to wake, lets events gather for the
-/// [`linger`](Self::linger) of the channel, and wakes the readers a batch at a
-/// time. It tells the channel the time, too. It does not keep the channel alive.
-/// Dropped, it leaves the waking to `publish` again.
+/// It waits until there are readers to wake, lets events gather for the [`linger`](Self::linger)
+/// of the channel, and wakes the readers in batches. It also sets the time of the channel. It does
+/// not keep the channel alive. If it is dropped, `publish` wakes the readers again.
 ///
 /// # Examples
 ///
+/// A thread that wakes the readers:
+///
 /// ```
-/// # use lasse_core::{Channel, ChannelConfig, Instant};
-/// # async fn sleep(_: std::time::Duration) {}
-/// # async fn yield_now() {}
-/// # fn now() -> Instant { Instant::from_nanos(0) }
-/// # fn spawn(_: impl Future<Output = ()>) {}
-/// let news = Channel::new(&ChannelConfig::new());
-/// if let Some(mut dispatcher) = news.dispatcher() {
-///     spawn(async move {
-///         while std::future::poll_fn(|cx| dispatcher.poll_due(now(), cx)).await {
-///             sleep(dispatcher.linger()).await;
-///             while dispatcher.wake_some() {
-///                 yield_now().await;
-///             }
-///         }
-///     });
+/// use std::sync::Arc;
+/// use std::task::{Context, Poll, Wake, Waker};
+/// use std::thread::{self, Thread};
+/// use lasse_core::{Channel, ChannelConfig, Dispatcher, Instant};
+///
+/// struct Unpark(Thread);
+///
+/// impl Wake for Unpark {
+///     fn wake(self: Arc<Self>) {
+///         self.0.unpark();
+///     }
 /// }
+///
+/// fn run(mut dispatcher: Dispatcher) {
+///     let waker = Waker::from(Arc::new(Unpark(thread::current())));
+///     let mut cx = Context::from_waker(&waker);
+///     let now = || Instant::from(std::time::Instant::now());
+///     loop {
+///         match dispatcher.poll_due(now(), &mut cx) {
+///             Poll::Ready(false) => return,
+///             Poll::Ready(true) => {
+///                 thread::sleep(dispatcher.linger());
+///                 while dispatcher.wake_some() {}
+///             }
+///             Poll::Pending => match dispatcher.deadline() {
+///                 Some(deadline) => thread::park_timeout(deadline.saturating_duration_since(now())),
+///                 None => thread::park(),
+///             },
+///         }
+///     }
+/// }
+///
+/// let news = Channel::new(&ChannelConfig::new());
+/// let dispatcher = news.dispatcher().expect("the channel is new");
+/// let thread = thread::spawn(|| run(dispatcher));
+/// drop(news);
+/// thread.join().unwrap();
 /// ```
 #[derive(Debug)]
 pub struct Dispatcher {
@@ -42,7 +64,7 @@ pub struct Dispatcher {
 }
 
 impl Dispatcher {
-    /// Takes the seat, if it is free.
+    /// The dispatcher of a channel, unless there is one already.
     pub(super) fn new(shared: Arc<Shared>) -> Option<Self> {
         let mut state = shared.lock();
         if let DispatcherSeat::Taken(_) = state.dispatcher {
@@ -53,9 +75,9 @@ impl Dispatcher {
         Some(Self { linger: shared.settings().linger, shared: Arc::downgrade(&shared) })
     }
 
-    /// Ready with true when there are readers to wake, with false when the channel
-    /// and all its readers are gone. Until then, remembers to wake `cx`; poll
-    /// again when the [`deadline`](Self::deadline) has come, too.
+    /// Ready with `true` when there are readers to wake, and with `false` when the channel and all
+    /// its readers are gone. Until then, registers the waker of `cx`. Poll it again at the
+    /// [`deadline`](Self::deadline), too.
     pub fn poll_due(&mut self, now: Instant, cx: &mut Context<'_>) -> Poll<bool> {
         let waker = cx.waker().clone();
         let Some(shared) = self.shared.upgrade() else { return Poll::Ready(false) };
@@ -70,11 +92,11 @@ impl Dispatcher {
         Poll::Pending
     }
 
-    /// Wakes up to 64 readers; tells whether there are more to wake.
+    /// Wakes up to 64 readers, and returns whether there are more to wake.
     ///
     /// # Panics
     ///
-    /// When a waker panics, after the others of the 64 are woken.
+    /// If a waker panics, after the others of the 64 are woken.
     pub fn wake_some(&mut self) -> bool {
         let Some(shared) = self.shared.upgrade() else { return false };
         let mut state = shared.lock();
@@ -85,12 +107,12 @@ impl Dispatcher {
         has_more
     }
 
-    /// When events will be too old, as things are.
+    /// When events will be too old, unless something changes before.
     pub fn deadline(&self) -> Option<Instant> {
         self.shared.upgrade()?.lock().log.deadline()
     }
 
-    /// How long to let events gather before waking.
+    /// How long events gather before readers are woken.
     pub fn linger(&self) -> Duration {
         self.linger
     }

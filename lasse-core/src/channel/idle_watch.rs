@@ -1,4 +1,4 @@
-//! Whether anyone is listening.
+//! Watching for a channel to have no readers.
 
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -8,27 +8,27 @@ use super::state::Shared;
 use super::waiters::Ticket;
 use crate::time::Instant;
 
-/// Watches for a channel having had no readers for some time.
+/// Watches for a channel to have no readers for some time.
 ///
-/// It has no clock: poll it again when the [`deadline`](Self::deadline) has come.
+/// It has no clock: poll it again at the [`deadline`](Self::deadline).
 #[derive(Debug)]
 pub struct IdleWatch {
     shared: Arc<Shared>,
     ticket: Ticket,
     grace: Duration,
-    /// Since when there has been no reader, and how many had come by then.
+    /// Since when there has been no reader, and how many had subscribed by then.
     since: Option<(Instant, u64)>,
 }
 
 impl IdleWatch {
     pub(super) fn new(shared: Arc<Shared>, grace: Duration) -> Self {
-        let ticket = shared.lock().watchers.get_or_insert_default().join();
+        let ticket = shared.lock().watchers.get_or_insert_default().idle.join();
         Self { shared, ticket, grace, since: None }
     }
 
-    /// Ready when there has been no reader for the time of grace, counted from
-    /// when this was first polled, or from when the last reader left. Until then,
-    /// remembers to wake `cx` when the last reader leaves.
+    /// Ready when there has been no reader for the grace period, which starts when this is first
+    /// polled, or when it is polled after the last reader left. Until then, registers the waker of
+    /// `cx`, which is woken when the last reader leaves.
     pub fn poll_idle(&mut self, now: Instant, cx: &mut Context<'_>) -> Poll<()> {
         let waker = cx.waker().clone();
         let mut state = self.shared.lock();
@@ -40,13 +40,13 @@ impl IdleWatch {
             return Poll::Ready(());
         }
         let watchers = state.watchers.as_mut();
-        let unneeded = watchers.and_then(|watchers| watchers.wait(self.ticket, waker));
+        let unneeded = watchers.and_then(|watchers| watchers.idle.wait(self.ticket, waker));
         drop(state);
         drop(unneeded);
         Poll::Pending
     }
 
-    /// When to poll again, if no reader comes before.
+    /// When to poll again, unless a client subscribes before.
     pub fn deadline(&self) -> Option<Instant> {
         self.since.map(|(since, _)| since + self.grace)
     }
@@ -55,7 +55,7 @@ impl IdleWatch {
 impl Drop for IdleWatch {
     fn drop(&mut self) {
         let mut state = self.shared.lock();
-        let waker = state.watchers.as_mut().and_then(|watchers| watchers.leave(self.ticket));
+        let waker = state.watchers.as_mut().and_then(|watchers| watchers.idle.leave(self.ticket));
         drop(state);
         drop(waker);
     }

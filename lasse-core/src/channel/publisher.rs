@@ -1,4 +1,6 @@
-//! Who publishes, and must not vanish unnoticed.
+//! A guard for the task that publishes: if the task fails, its channel is aborted.
+
+use std::borrow::Borrow;
 
 use super::Channel;
 use crate::event::Event;
@@ -7,8 +9,8 @@ use crate::log::AppendError;
 
 /// Publishes to a [`Channel`], and aborts it if dropped before it is finished.
 ///
-/// Have the task that feeds a channel hold one: if it panics or is cancelled,
-/// readers do not wait for what will never come.
+/// Let the task that feeds a channel hold one: if the task panics or is cancelled, readers do not
+/// wait for events that never come.
 ///
 /// # Examples
 ///
@@ -17,7 +19,7 @@ use crate::log::AppendError;
 ///
 /// let answer = Channel::new(&ChannelConfig::new());
 /// let publisher = answer.publisher().with_farewell(Event::new("the model failed"));
-/// publisher.publish(&Event::new("to be"))?;
+/// publisher.publish(Event::new("to be"))?;
 /// drop(publisher);
 /// assert_eq!(answer.ending(), Some(Ending::Aborted));
 /// # Ok::<(), lasse_core::AppendError>(())
@@ -33,8 +35,8 @@ impl Publisher {
         Self { channel, farewell: None }
     }
 
-    /// Sets what is published last if this is dropped unfinished, so that clients
-    /// are told.
+    /// Sets the event that is published last if this is dropped unfinished, so that clients learn
+    /// of the failure.
     #[must_use]
     pub fn with_farewell(mut self, event: Event<'_>) -> Self {
         self.farewell = Some(event.into_owned());
@@ -45,23 +47,22 @@ impl Publisher {
     ///
     /// # Errors
     ///
-    /// When the channel is over, or the event's id is refused.
-    pub fn publish(&self, event: &Event<'_>) -> Result<EventId, AppendError> {
+    /// If the channel has ended, or if the event's id is refused.
+    pub fn publish<'a>(&self, event: impl Borrow<Event<'a>>) -> Result<EventId, AppendError> {
         self.channel.publish(event)
     }
 
-    /// Ends the channel: all has been said.
+    /// Finishes the channel, as [`Channel::finish`] does.
     pub fn finish(self) {
         self.channel.finish();
     }
 
-    /// Publishes an event, and ends the channel with it.
+    /// Publishes an event and finishes the channel.
     ///
     /// # Errors
     ///
-    /// When the channel is over, or the event's id is refused: then it is
-    /// aborted.
-    pub fn finish_with(self, event: &Event<'_>) -> Result<EventId, AppendError> {
+    /// If the channel has ended, or if the event's id is refused: then the channel is aborted.
+    pub fn finish_with<'a>(self, event: impl Borrow<Event<'a>>) -> Result<EventId, AppendError> {
         self.channel.finish_with(event)
     }
 
@@ -74,8 +75,8 @@ impl Publisher {
 impl Drop for Publisher {
     fn drop(&mut self) {
         let farewell = self.farewell.take();
-        let told = farewell.is_some_and(|event| self.channel.abort_with(&event).is_ok());
-        if !told {
+        let has_published = farewell.is_some_and(|event| self.channel.abort_with(event).is_ok());
+        if !has_published {
             self.channel.abort();
         }
     }

@@ -32,14 +32,23 @@ pub(super) struct State {
     pub(super) readers: Waiters,
     /// How many readers have ever come.
     pub(super) arrivals: u64,
-    /// Those who wait for the last reader to leave, if anyone ever has.
-    pub(super) watchers: Option<Box<Waiters>>,
+    /// Tasks that watch the channel, if there ever were any.
+    pub(super) watchers: Option<Box<Watchers>>,
     pub(super) dispatcher: DispatcherSeat,
     /// What has been counted, once there is anything.
     pub(super) stats: Option<Box<ChannelStats>>,
     /// What the log's memory counts towards, and how much of it is counted.
     pub(super) budget: Option<Weak<dyn Budget>>,
     pub(super) counted: usize,
+}
+
+/// Tasks that watch a channel.
+#[derive(Debug, Default)]
+pub(super) struct Watchers {
+    /// They wait for the last reader to leave.
+    pub(super) idle: Waiters,
+    /// They wait for the channel to end.
+    pub(super) ended: Waiters,
 }
 
 /// Whether someone else wakes the readers.
@@ -96,8 +105,12 @@ impl Shared {
         if before == (state.log.appended(), state.log.ending()) {
             drop(state);
         } else {
+            let has_ended = before.1 != state.log.ending();
             self.show_end(&state.log);
             self.announce(state);
+            if has_ended {
+                self.announce_end();
+            }
         }
         counted.into_iter().for_each(Counted::settle);
         result
@@ -162,6 +175,13 @@ impl Shared {
             }
             DispatcherSeat::Empty => self.wake(guard, |state| Some(&mut state.readers)),
         }
+    }
+
+    /// Wakes the tasks that wait for the channel to end.
+    fn announce_end(&self) {
+        let mut state = self.lock();
+        state.watchers.iter_mut().for_each(|watchers| watchers.ended.call());
+        self.wake(state, |state| Some(&mut state.watchers.as_mut()?.ended));
     }
 
     /// Wakes the waiters that are due now, in batches.

@@ -1,39 +1,39 @@
-//! What a channel has seen.
+//! Counters of a channel.
 
 use crate::log::ResetReason;
 
-/// What a channel has seen since it was made, and what it holds now.
+/// Counters of a channel since it was made, and what it holds now.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ChannelStats {
-    /// How many subscribers there are.
+    /// Subscribers, now.
     pub subscribers: usize,
-    /// How many events were published.
+    /// Events that were published.
     pub published: u64,
-    /// How many events are kept.
+    /// Events that the log holds, now.
     pub events: u64,
-    /// How many bytes the log takes.
+    /// Bytes that the log takes, now.
     pub bytes: usize,
-    /// How many came who were new.
+    /// New clients that subscribed.
     pub fresh: u64,
-    /// How many came back and went on where they had left off.
+    /// Clients that resumed where they had left off.
     pub resumed: u64,
-    /// How many were told that the log is over and that they have all of it.
+    /// Clients that were told that the channel has ended and that they have all of it.
     pub complete: u64,
-    /// How many came when there was no room for more.
+    /// Clients that were told to retry, because there were too many subscribers.
     pub full: u64,
     pub(super) resets: [u64; ResetReason::ALL.len()],
 }
 
 impl ChannelStats {
-    /// How many were told of a gap, or had to be let go because of one: with
-    /// [`ResetReason::Lagged`], how often someone read too slowly.
-    pub fn resets(&self, gap: ResetReason) -> u64 {
-        self.resets.get(gap as usize).copied().unwrap_or_default()
+    /// Clients that were reset for this reason. With [`ResetReason::Lagged`], readers that lagged,
+    /// whether they were reset or disconnected.
+    pub fn resets(&self, reason: ResetReason) -> u64 {
+        self.resets.get(reason as usize).copied().unwrap_or_default()
     }
 
-    pub(super) fn count_reset(&mut self, gap: ResetReason) {
-        if let Some(count) = self.resets.get_mut(gap as usize) {
+    pub(super) fn count_reset(&mut self, reason: ResetReason) {
+        if let Some(count) = self.resets.get_mut(reason as usize) {
             *count += 1;
         }
     }

@@ -1,24 +1,35 @@
-//! What becomes of a client that connects, before its request is answered.
+//! The decision on a client that connects, made before the response head is sent.
 
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::opening::{Opening, moves_who_is_reset};
+use super::config::Settings;
+use super::notice::moves_reset_clients;
+use super::opening::Opening;
+use super::pending_subscriber::PendingSubscriber;
 use super::state::{Shared, State};
 use super::subscriber::{ResumeOutcome, Subscriber};
 use super::waiters::Ticket;
 use crate::field::LastEventId;
 use crate::log::{Cursor, ResetReason, Resume, StartAt};
 
-/// What becomes of a client that connects.
+/// The decision on a client that connects.
+///
+/// `P` stands for a stream that waits for its snapshot: [`PendingSubscriber`] if the client
+/// subscribed by [`subscribe_with_snapshot`](crate::Channel::subscribe_with_snapshot), and
+/// otherwise a type without values.
 #[derive(Debug)]
 #[must_use]
-pub enum Subscription {
-    /// It is sent events.
+#[non_exhaustive]
+pub enum Subscription<P = Infallible> {
+    /// The client gets a stream of events.
     Stream(Subscriber),
-    /// The channel is over, and the client has all of it: answer 204.
+    /// The client gets a stream that starts with a snapshot, which the application supplies.
+    NeedsSnapshot(P),
+    /// The channel has ended and the client has all of it: answer 204.
     Complete,
-    /// There is no room: have it come back after this long.
+    /// The channel admits no more subscribers: have the client retry after this delay.
     Full(Duration),
 }
 
@@ -30,51 +41,119 @@ impl Subscription {
             Resume::Fresh(cursor) => (ResumeOutcome::Fresh, cursor),
             Resume::Resumed(cursor) => (ResumeOutcome::Resumed, cursor),
             Resume::Complete => return state.complete(),
-            Resume::Reset(gap @ ResetReason::Expired, _) if settings.backfill => {
-                (ResumeOutcome::Reset(gap), state.log.cursor(StartAt::Oldest))
+            Resume::Reset(reason @ ResetReason::Expired, _) if settings.backfill => {
+                (ResumeOutcome::Reset(reason), state.log.cursor(StartAt::Oldest))
             }
-            Resume::Reset(gap, cursor) => (ResumeOutcome::Reset(gap), cursor),
+            Resume::Reset(reason, cursor) => (ResumeOutcome::Reset(reason), cursor),
         };
-        // Over, with nothing to say that would keep it from asking again.
-        let is_mute = matches!(outcome, ResumeOutcome::Reset(_)) && !moves_who_is_reset(settings);
-        if is_mute && state.log.ending().is_some() && cursor == state.log.cursor(StartAt::Now) {
+        // The channel has ended and nothing that is sent would move the client: it would
+        // reconnect for ever.
+        let is_stuck = matches!(outcome, ResumeOutcome::Reset(_)) && !moves_reset_clients(settings);
+        if is_stuck && state.log.ending().is_some() && cursor == state.log.cursor(StartAt::Now) {
             return state.complete();
         }
-        if state.readers.taken() >= settings.max_subscribers {
-            return Self::Full(state.come_back(settings.come_back));
-        }
-        let ticket = state.admit(outcome);
+        let ticket = match state.admit(settings, outcome) {
+            Ok(ticket) => ticket,
+            Err(delay) => return Self::Full(delay),
+        };
         let opening = state.opening(last, outcome, cursor);
         drop(state);
         Self::Stream(Subscriber::new(Arc::clone(shared), ticket, cursor, outcome, opening))
     }
 }
 
+impl Subscription<PendingSubscriber> {
+    pub(super) fn decide_with_snapshot(shared: &Arc<Shared>, last: &LastEventId) -> Self {
+        let mut state = shared.lock();
+        let end = state.log.cursor(StartAt::Now);
+        let (outcome, cursor) = match state.log.resume(last, StartAt::Now) {
+            Resume::Complete if last.id().is_some() => return state.complete(),
+            // A new client is sent a snapshot, even if the channel has ended.
+            Resume::Complete | Resume::Fresh(_) => (ResumeOutcome::Fresh, end),
+            Resume::Resumed(cursor) => (ResumeOutcome::Resumed, cursor),
+            Resume::Reset(reason, _) => (ResumeOutcome::Reset(reason), end),
+        };
+        let ticket = match state.admit(shared.settings(), outcome) {
+            Ok(ticket) => ticket,
+            Err(delay) => return Self::Full(delay),
+        };
+        drop(state);
+        let subscriber = Subscriber::new(Arc::clone(shared), ticket, cursor, outcome, None);
+        let subscriber = subscriber.with_snapshots();
+        match outcome {
+            ResumeOutcome::Resumed => Self::Stream(subscriber),
+            _ => Self::NeedsSnapshot(PendingSubscriber::new(subscriber, last.clone())),
+        }
+    }
+
+    /// Supplies the snapshot, if one is needed.
+    ///
+    /// To await something meanwhile, match on the subscription instead.
+    ///
+    /// # Errors
+    ///
+    /// Those of `supply`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use lasse_core::{
+    ///     Channel, ChannelConfig, Event, LastEventId, StaleSnapshot, Subscription,
+    /// };
+    ///
+    /// fn follow(scores: &Channel, last: &LastEventId) -> Result<Subscription, StaleSnapshot> {
+    ///     let subscription = scores.subscribe_with_snapshot(last);
+    ///     subscription.or_snapshot(|pending| {
+    ///         let (score, id) = ("2:1", scores.last_id().unwrap());
+    ///         pending.with_snapshot([Event::new(score).encode()], &id)
+    ///     })
+    /// }
+    /// # let scores = Channel::new(&ChannelConfig::new());
+    /// # assert!(matches!(follow(&scores, &LastEventId::Absent)?, Subscription::Stream(_)));
+    /// # Ok::<(), StaleSnapshot>(())
+    /// ```
+    pub fn or_snapshot<E>(
+        self,
+        supply: impl FnOnce(PendingSubscriber) -> Result<Subscriber, E>,
+    ) -> Result<Subscription, E> {
+        Ok(match self {
+            Self::Stream(subscriber) => Subscription::Stream(subscriber),
+            Self::NeedsSnapshot(pending) => Subscription::Stream(supply(pending)?),
+            Self::Complete => Subscription::Complete,
+            Self::Full(delay) => Subscription::Full(delay),
+        })
+    }
+}
+
 impl State {
-    fn complete(&mut self) -> Subscription {
+    fn complete<P>(&mut self) -> Subscription<P> {
         self.stats.get_or_insert_default().complete += 1;
         Subscription::Complete
     }
 
-    /// A delay between `delay` and twice that, spread evenly over those who are
-    /// turned away: by the golden ratio, which leaves no cluster and no gap.
-    fn come_back(&mut self, delay: Duration) -> Duration {
+    /// Registers a subscriber, or returns after which delay the client should retry.
+    fn admit(&mut self, settings: &Settings, outcome: ResumeOutcome) -> Result<Ticket, Duration> {
+        if self.readers.taken() >= settings.max_subscribers {
+            return Err(self.retry_delay(settings.retry_when_full));
+        }
+        let stats = self.stats.get_or_insert_default();
+        match outcome {
+            ResumeOutcome::Fresh => stats.fresh += 1,
+            ResumeOutcome::Resumed => stats.resumed += 1,
+            ResumeOutcome::Reset(reason) => stats.count_reset(reason),
+        }
+        self.arrivals += 1;
+        Ok(self.readers.join())
+    }
+
+    /// A delay between `delay` and twice that. Successive delays are spread by the golden ratio,
+    /// which leaves neither clusters nor gaps.
+    fn retry_delay(&mut self, delay: Duration) -> Duration {
         let stats = self.stats.get_or_insert_default();
         stats.full += 1;
         let turn = stats.full.wrapping_mul(GOLDEN_RATIO) & u64::from(u32::MAX);
         let nanos = delay.as_nanos() * u128::from(turn) / u128::from(u32::MAX);
         delay.saturating_add(Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX)))
-    }
-
-    fn admit(&mut self, outcome: ResumeOutcome) -> Ticket {
-        let stats = self.stats.get_or_insert_default();
-        match outcome {
-            ResumeOutcome::Fresh => stats.fresh += 1,
-            ResumeOutcome::Resumed => stats.resumed += 1,
-            ResumeOutcome::Reset(gap) => stats.count_reset(gap),
-        }
-        self.arrivals += 1;
-        self.readers.join()
     }
 
     fn opening(
@@ -83,13 +162,13 @@ impl State {
         outcome: ResumeOutcome,
         cursor: Cursor,
     ) -> Option<Opening> {
-        let gap = match outcome {
+        let reset = match outcome {
             ResumeOutcome::Resumed => return None,
             ResumeOutcome::Fresh => None,
-            ResumeOutcome::Reset(gap) => Some(gap),
+            ResumeOutcome::Reset(reason) => Some(reason),
         };
-        let at = self.log.id_before(cursor);
-        Some(Opening { gap, requested: last.clone(), at, snapshot: None })
+        let at = Some(self.log.id_before(cursor));
+        Some(Opening { reset, requested: last.clone(), at, snapshot: None })
     }
 }
 
@@ -138,13 +217,14 @@ mod http {
                     let first = subscriber.first_frames();
                     Init::Stream(source(subscriber), first)
                 }
+                Self::NeedsSnapshot(never) => match never {},
                 Self::Complete => Init::NoContent,
                 Self::Full(delay) => Init::Refuse { retry_after: delay },
             }
         }
     }
 
-    /// A request for a channel is answered by its events.
+    /// Answers a request for a channel with its events.
     impl Accept for Subscriber {
         type Args = Channel;
 

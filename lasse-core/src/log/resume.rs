@@ -17,9 +17,6 @@ pub enum StartAt {
     Oldest,
     /// With the last so many events, or as many as are kept.
     Last(u64),
-    /// With a state of the application's own, and then what comes after it. There
-    /// is that to send even where the log is over.
-    Snapshot,
 }
 
 /// What becomes of a client that connects.
@@ -117,7 +114,6 @@ impl Log {
             },
         };
         match resume {
-            Resume::Fresh(_) if start == StartAt::Snapshot => resume,
             Resume::Fresh(cursor) | Resume::Resumed(cursor) if self.is_over_at(cursor) => {
                 Resume::Complete
             }
@@ -147,7 +143,7 @@ impl Log {
     pub fn cursor(&self, start: StartAt) -> Cursor {
         let end = self.newest.index.end();
         Cursor(match start {
-            StartAt::Now | StartAt::Snapshot => end,
+            StartAt::Now => end,
             StartAt::Oldest => self.first,
             StartAt::Last(n) => end.saturating_sub(n).max(self.first),
         })

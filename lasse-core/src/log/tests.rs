@@ -127,8 +127,6 @@ fn a_log_that_is_over_is_complete_for_who_has_all_of_it() {
         (LastEventId::Absent, StartAt::Now, "complete", ""),
         (LastEventId::Empty, StartAt::Last(0), "complete", ""),
         (LastEventId::Absent, StartAt::Oldest, "fresh", "345"),
-        (LastEventId::Absent, StartAt::Snapshot, "fresh", ""),
-        (said("k-5"), StartAt::Snapshot, "complete", ""),
         (said("k-4"), StartAt::Now, "resumed", "5"),
         (said("k-1"), StartAt::Now, "expired", ""),
         (said("j-5"), StartAt::Now, "foreign", ""),

@@ -40,13 +40,13 @@ impl Witness {
     /// The client hears something.
     pub(super) fn hear(&mut self, decoded: Decoded<'_>) -> Result<(), String> {
         let message = match decoded {
-            Decoded::LastEventId(id) => return self.be_told_position(id),
+            Decoded::LastEventId(id) => return Err(format!("the id {id:?} comes without data")),
             Decoded::Message(message) => message,
             Decoded::Comment(_) | Decoded::Retry(_) => return Ok(()),
         };
         let (data, id) = (message.data(), message.last_event_id());
         match message.name() {
-            "open" => self.be_told_position(id),
+            "position" => self.be_told_position(id),
             "reset" => self.be_told_gap(data, id),
             _ => self.hear_event(data, id),
         }

@@ -35,14 +35,14 @@ impl Client {
                 self.counts.clear();
                 self.move_to(id);
             }
+            Heard::Message(name, _, id) if name == "position" => {
+                assert_eq!(self.last, None, "only a new client needs its position");
+                self.move_to(id);
+            }
             Heard::Message(_, data, id) => {
                 assert_eq!(number(&id), self.number + 1, "after resets: {:?}", self.resets);
                 self.count(&data);
                 self.heard += 1;
-                self.move_to(id);
-            }
-            Heard::LastEventId(id) => {
-                assert_eq!(self.last, None, "only who is new is told no more than an id");
                 self.move_to(id);
             }
             other => panic!("{other:?}"),

@@ -82,14 +82,14 @@ fn cut(reader: Reader) -> Vec<Heard> {
 
 fn id(heard: &Heard) -> Option<&str> {
     match heard {
-        Heard::Message(_, _, id) | Heard::LastEventId(id) => Some(id),
+        Heard::Message(_, _, id) => Some(id),
         _ => None,
     }
 }
 
 fn told() -> [Heard; 3] {
     [
-        Heard::LastEventId("k-0".into()),
+        Heard::position("k-0"),
         Heard::message("message", "to be", "k-1"),
         Heard::message("message", "the model failed", "k-2"),
     ]

@@ -48,7 +48,7 @@ fn a_client_that_moves_between_processes_misses_and_repeats_nothing() {
     let fed = AtomicU64::new(0);
     let roam = |seed: usize| {
         let mut client = Client::default();
-        client.hear(Heard::LastEventId("store-0".into()));
+        client.hear(Heard::position("store-0"));
         for turn in seed.. {
             // Both processes must know the id that it comes with.
             while fed.load(Relaxed) < client.number {

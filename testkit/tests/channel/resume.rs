@@ -151,7 +151,7 @@ fn channel(config: &ChannelConfig) -> Channel {
 }
 
 fn position(id: &str) -> Vec<Heard> {
-    vec![Heard::LastEventId(id.into())]
+    vec![Heard::position(id)]
 }
 
 /// The events from `first` to the fifth.

@@ -1,11 +1,12 @@
 //! A state, and what changes it: each client ends with the last.
 
+use std::convert::Infallible;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread;
 
 use lasse_core::{
-    Channel, ChannelConfig, Event, EventId, EventName, Init, RequestHead, ResumeOutcome, Retention,
-    StaleSnapshot, StartAt, Subscriber, Subscription,
+    Channel, ChannelConfig, Event, EventId, EventName, Init, PendingSubscriber, RequestHead,
+    Retention, Subscriber,
 };
 use lasse_testkit::Heard;
 
@@ -22,7 +23,7 @@ struct Counter {
 impl Counter {
     fn new() -> Self {
         let retention = Retention::new().with_events(100);
-        let config = ChannelConfig::new().with_retention(retention).with_start(StartAt::Snapshot);
+        let config = ChannelConfig::new().with_retention(retention);
         let channel = Channel::new(&config);
         let first = channel.publish(&Event::new("0")).unwrap();
         Self { channel, state: Arc::new(Mutex::new((0, first))) }
@@ -43,23 +44,23 @@ impl Counter {
         self.channel.finish();
     }
 
-    /// Has who is new or reset begin with the state as it is.
+    /// Starts a client that is new or reset with the state.
     fn answer(&self, request: &RequestHead<'_>) -> Init<Subscriber> {
-        let last = request.last_event_id();
-        let mut subscription = self.channel.subscribe(last);
-        if let Subscription::Stream(subscriber) = &mut subscription {
-            if subscriber.outcome() != ResumeOutcome::Resumed {
-                while self.begin(subscriber).is_err() {}
-            }
-        }
-        subscription.into_init(|subscriber| subscriber)
+        let subscription = self.channel.subscribe_with_snapshot(request.last_event_id());
+        let subscription = subscription.or_snapshot(|pending| Ok(self.start(pending)));
+        subscription.unwrap_or_else(|never: Infallible| match never {}).into_init(|reader| reader)
     }
 
-    fn begin(&self, subscriber: &mut Subscriber) -> Result<(), StaleSnapshot> {
-        let (value, id) = self.state().clone();
-        thread::yield_now();
-        let snapshot = Event::new(value.to_string()).with_name(STATE).encode();
-        subscriber.begin_with([snapshot], &id)
+    fn start(&self, mut pending: PendingSubscriber) -> Subscriber {
+        loop {
+            let (value, id) = self.state().clone();
+            thread::yield_now();
+            let snapshot = Event::new(value.to_string()).with_name(STATE).encode();
+            match pending.with_snapshot([snapshot], &id) {
+                Ok(subscriber) => return subscriber,
+                Err(stale) => pending = stale.into_pending(),
+            }
+        }
     }
 }
 
@@ -99,12 +100,12 @@ fn follow(server: &Server, length: usize) -> u64 {
                         value = data.parse().unwrap();
                     }
                     "reset" => assert!(data.contains("expired"), "{data}"),
+                    "position" => last = Some(id),
                     _ => {
                         assert_eq!(data, (value + 1).to_string());
                         (value, last) = (value + 1, Some(id));
                     }
                 },
-                Ok(Heard::LastEventId(id)) => last = Some(id),
                 Ok(other) => panic!("{other:?}"),
                 Err(end) => {
                     assert_eq!(

@@ -11,10 +11,11 @@ use crate::field::LastEventId;
 use crate::log::ResetReason;
 
 #[test]
-fn a_channel_of_a_key_is_one_channel() {
+fn a_key_has_one_channel() {
     let chats = Channels::<String>::new(&keeping(10));
     let tea = chats.open("tea");
     publish(&tea, 1..=1);
+    assert_eq!(chats.keys(), ["tea"]);
     assert_eq!(chats.open("tea").epoch(), tea.epoch());
     assert_ne!(chats.open("coffee").epoch(), tea.epoch());
     assert_eq!((chats.len(), chats.get("milk").is_none()), (2, true));
@@ -33,10 +34,10 @@ fn the_epoch_of_a_new_channel_comes_from_the_given_function() {
 }
 
 #[test]
-fn a_channel_that_no_one_uses_goes_and_comes_back_another() {
+fn a_channel_that_nobody_uses_is_dropped_and_the_next_one_is_another() {
     let chats = Channels::<String>::new(&keeping(10).with_idle_timeout(Duration::from_secs(60)));
     let tea = chats.open("tea");
-    let last = LastEventId::Id(tea.publish(&Event::new("1")).unwrap());
+    let last = LastEventId::Id(tea.publish(Event::new("1")).unwrap());
     let reader = join(&tea, &LastEventId::Absent);
     drop(tea);
     chats.advance(at(0));
@@ -45,7 +46,7 @@ fn a_channel_that_no_one_uses_goes_and_comes_back_another() {
     drop(reader);
     chats.advance(at(101));
     chats.advance(at(160));
-    assert!(chats.get("tea").is_some(), "its time is not up");
+    assert!(chats.get("tea").is_some(), "the idle timeout is not over");
     chats.advance(at(161));
     assert_eq!((chats.len(), chats.bytes()), (0, 0));
     let outcome = join(&chats.open("tea"), &last).outcome();
@@ -53,11 +54,11 @@ fn a_channel_that_no_one_uses_goes_and_comes_back_another() {
 }
 
 #[test]
-fn to_publish_or_to_read_for_a_moment_is_to_use_a_channel() {
+fn publishing_and_subscribing_for_a_moment_count_as_use() {
     let chats = Channels::<String>::new(&keeping(10).with_idle_timeout(Duration::from_secs(60)));
     let epoch = chats.open("tea").epoch();
     chats.advance(at(0));
-    chats.open("tea").publish(&Event::new("1")).unwrap();
+    chats.open("tea").publish(Event::new("1")).unwrap();
     chats.advance(at(59));
     drop(join(&chats.open("tea"), &LastEventId::Absent));
     chats.advance(at(118));
@@ -68,10 +69,10 @@ fn to_publish_or_to_read_for_a_moment_is_to_use_a_channel() {
 }
 
 #[test]
-fn a_finished_channel_is_kept_for_a_while_whoever_has_a_handle() {
+fn a_finished_channel_is_kept_for_the_idle_timeout_even_if_it_has_handles() {
     let chats = Channels::<u32>::new(&keeping(10).with_idle_timeout(Duration::from_secs(60)));
     let (done, open) = (chats.open(1_u32), chats.open(2_u32));
-    let last = LastEventId::Id(done.finish_with(&Event::new("bye")).unwrap());
+    let last = LastEventId::Id(done.finish_with(Event::new("bye")).unwrap());
     chats.advance(at(0));
     chats.advance(at(59));
     assert!(matches!(chats.open(1_u32).subscribe(&last), Subscription::Complete));
@@ -81,7 +82,7 @@ fn a_finished_channel_is_kept_for_a_while_whoever_has_a_handle() {
 }
 
 #[test]
-fn all_channels_together_keep_to_their_bytes() {
+fn all_channels_together_keep_to_the_limit_of_bytes() {
     let total = 2 << 20;
     let chats = Channels::<u32>::new(&ChannelConfig::new().with_total_bytes(total));
     let used = chats.open(0_u32);
@@ -89,26 +90,26 @@ fn all_channels_together_keep_to_their_bytes() {
     reader.first_frames();
     let data = "x".repeat(1000);
     for key in 1..=5000_u32 {
-        chats.open(key).publish(&Event::new(data.as_str())).unwrap();
+        chats.open(key).publish(Event::new(data.as_str())).unwrap();
         if key % 100 == 0 {
-            used.publish(&Event::new("tick")).unwrap();
+            used.publish(Event::new("tick")).unwrap();
             assert!(read(&mut reader).starts_with("data: tick"));
         }
         assert!(chats.bytes() <= total + 64 * 1024, "{} bytes", chats.bytes());
     }
     assert!((1000..5000).contains(&chats.len()), "{} are left", chats.len());
-    assert!(chats.get(&5000).is_some() && chats.get(&1).is_none(), "the oldest went");
+    assert!(chats.get(&5000).is_some() && chats.get(&1).is_none(), "the oldest was dropped");
     assert!(used.ending().is_none());
 }
 
 #[test]
-fn channels_in_use_lose_their_past_before_they_take_too_much() {
+fn channels_in_use_are_cleared_before_they_take_too_many_bytes() {
     let total = 1 << 20;
     let chats = Channels::<u32>::new(&ChannelConfig::new().with_total_bytes(total));
     let used: Vec<_> = (0..100_u32).map(|key| chats.open(key)).collect();
     for _ in 0..100 {
         for channel in &used {
-            channel.publish(&Event::new("x".repeat(1000))).unwrap();
+            channel.publish(Event::new("x".repeat(1000))).unwrap();
             assert!(chats.bytes() <= total + 128 * 1024, "{} bytes", chats.bytes());
         }
     }
@@ -140,7 +141,7 @@ fn a_channel_that_is_removed_while_it_grows_leaves_the_byte_count_right() {
     reader.first_frames();
     let waker = Waker::from(Arc::clone(&remover));
     assert!(reader.poll_wake(&mut Context::from_waker(&waker)).is_pending());
-    channel.publish(&Event::new("x".repeat(10_000))).unwrap();
+    channel.publish(Event::new("x".repeat(10_000))).unwrap();
     assert_eq!((remover.bytes.load(Ordering::Relaxed), channels.bytes()), (0, 0));
 }
 
@@ -149,7 +150,7 @@ fn the_first_look_at_a_channel_clears_nothing_that_was_just_published() {
     let channels = Channels::<u32>::new(&ChannelConfig::new().with_total_bytes(4096));
     let used = [0_u32, 1].map(|key| channels.open(key));
     for channel in &used {
-        channel.publish(&Event::new("x".repeat(2000))).unwrap();
+        channel.publish(Event::new("x".repeat(2000))).unwrap();
     }
     assert!(channels.bytes() > 4096, "{}", channels.bytes());
     assert_eq!(used.map(|channel| channel.stats().events), [1, 1]);

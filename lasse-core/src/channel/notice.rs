@@ -1,0 +1,181 @@
+//! Notices: what a channel sends to tell a client where its stream starts and what it lacks.
+
+use std::error::Error;
+use std::fmt;
+use std::string::String;
+
+use super::config::Settings;
+use crate::event::Event;
+use crate::field::{EventId, EventName};
+use crate::frame::Frame;
+use crate::log::ResetReason;
+
+/// How a client learns where its stream starts, so that it can resume even if the connection is
+/// cut before the first event.
+///
+/// An id without data would not do: Firefox ignores it, WebKit loses it if the connection is cut
+/// before the next event, and some other clients report an empty message.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum PositionNotice {
+    /// An event of this name with the id of the position, which its data, a JSON object, repeats
+    /// as the string `at`. The default is an event named `position`.
+    Event(NoticeName),
+    /// Nothing, for clients that fail on events they do not know. Such a client loses what is
+    /// published between a first connection that is cut before its first event, and the next.
+    Off,
+}
+
+/// How a client learns that it cannot resume where it left off.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ResetNotice {
+    /// An event of this name, whose data is a JSON object with the strings `reason`, `requested`
+    /// and `resumed_at`. The default is an event named `reset`.
+    Event(NoticeName),
+    /// A comment that begins with `reset: `, for clients that fail on events they do not know.
+    Comment,
+    /// Nothing in the stream: the application reads the outcome from the
+    /// [`Subscriber`](crate::Subscriber).
+    Off,
+}
+
+/// The name of a notice: any event name but `open` and `error`.
+///
+/// A browser's `EventSource` calls the page's `onopen` or `onerror` for an event of such a name,
+/// as if the connection had opened or failed.
+///
+/// # Examples
+///
+/// ```
+/// use lasse_core::{ChannelConfig, EventName, NoticeName, ResetNotice};
+///
+/// const GAP: NoticeName = NoticeName::from_static("gap");
+/// let config = ChannelConfig::new().with_reset(ResetNotice::Event(GAP));
+/// assert!(NoticeName::new(EventName::from_static("error")).is_err());
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct NoticeName(EventName);
+
+impl NoticeName {
+    /// The name of a notice.
+    ///
+    /// # Errors
+    ///
+    /// If the name is `open` or `error`.
+    pub fn new(name: EventName) -> Result<Self, ReservedName> {
+        if is_reserved(name.as_str()) { Err(ReservedName) } else { Ok(Self(name)) }
+    }
+
+    /// The name `text`, checked at compile time if it is a constant.
+    ///
+    /// # Panics
+    ///
+    /// If `text` is `open`, `error` or no event name.
+    pub const fn from_static(text: &'static str) -> Self {
+        assert!(
+            !is_reserved(text),
+            "EventSource dispatches events named `open` and `error` itself"
+        );
+        Self(EventName::from_static(text))
+    }
+
+    /// The name as text.
+    pub fn as_str(&self) -> &str {
+        self.0.as_str()
+    }
+}
+
+/// A name that cannot be the name of a notice: `open` or `error`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ReservedName;
+
+impl fmt::Display for ReservedName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("EventSource dispatches events named `open` and `error` itself")
+    }
+}
+
+impl Error for ReservedName {}
+
+impl Default for PositionNotice {
+    fn default() -> Self {
+        Self::Event(NoticeName::from_static("position"))
+    }
+}
+
+impl Default for ResetNotice {
+    fn default() -> Self {
+        Self::Event(NoticeName::from_static("reset"))
+    }
+}
+
+/// The notice that a stream starts at `at`.
+pub(super) fn position(settings: &Settings, at: &EventId) -> Option<Frame> {
+    let PositionNotice::Event(name) = &settings.position else { return None };
+    let mut data = String::from("{\"at\":");
+    push_json(&mut data, at.as_str());
+    data.push('}');
+    Some(Event::new(data).with_name(name.0.clone()).with_id(at.clone()).encode())
+}
+
+/// The notice that a client lacks events and goes on at `at`. With `id`, it moves the client there.
+pub(super) fn reset(
+    settings: &Settings,
+    reason: ResetReason,
+    requested: Option<&EventId>,
+    at: Option<&EventId>,
+    id: Option<&EventId>,
+) -> Option<Frame> {
+    let mut data = String::from("{\"reason\":\"");
+    data.push_str(reason.as_str());
+    data.push_str("\",\"requested\":");
+    push_json_or_null(&mut data, requested);
+    data.push_str(",\"resumed_at\":");
+    push_json_or_null(&mut data, at);
+    data.push('}');
+    match &settings.reset {
+        ResetNotice::Event(name) => {
+            let event = Event::new(data).with_name(name.0.clone());
+            Some(match id {
+                Some(id) => event.with_id(id.clone()).encode(),
+                None => event.encode(),
+            })
+        }
+        ResetNotice::Comment => Some(Frame::comment(&(String::from("reset: ") + &data))),
+        ResetNotice::Off => None,
+    }
+}
+
+/// Whether a client that is reset gets an id, so that it is not reset again when it reconnects.
+pub(super) fn moves_reset_clients(settings: &Settings) -> bool {
+    matches!(settings.reset, ResetNotice::Event(_)) || settings.position != PositionNotice::Off
+}
+
+fn push_json_or_null(out: &mut String, id: Option<&EventId>) {
+    match id {
+        Some(id) => push_json(out, id.as_str()),
+        None => out.push_str("null"),
+    }
+}
+
+/// Appends `text` as a JSON string (RFC 8259 7).
+fn push_json(out: &mut String, text: &str) {
+    out.push('"');
+    for c in text.chars() {
+        match c {
+            '"' | '\\' => out.extend(['\\', c]),
+            '\0'..='\x1f' => {
+                let digit = |value| char::from_digit(value, 16).unwrap_or_default();
+                out.push_str("\\u00");
+                out.extend([digit(u32::from(c) >> 4), digit(u32::from(c) & 15)]);
+            }
+            _ => out.push(c),
+        }
+    }
+    out.push('"');
+}
+
+const fn is_reserved(name: &str) -> bool {
+    matches!(name.as_bytes(), b"open" | b"error")
+}
