@@ -131,7 +131,7 @@ fn clients_that_come_and_go_hear_everything_once_or_are_told() {
 fn publish(channel: &Channel, is_done: &AtomicBool) -> u64 {
     let mut published = 0;
     while !is_done.load(Ordering::Relaxed) {
-        channel.publish(&Event::new("x".repeat(published as usize % 100))).unwrap();
+        channel.publish(Event::new("x".repeat(published as usize % 100))).unwrap();
         published += 1;
     }
     published
@@ -186,7 +186,7 @@ fn a_snapshot_and_what_follows_make_the_last_state() {
         let publisher = scope.spawn(|| {
             for value in 1..=LAST {
                 let mut state = state.lock().unwrap();
-                let id = channel.publish(&Event::new(value.to_string())).unwrap();
+                let id = channel.publish(Event::new(value.to_string())).unwrap();
                 *state = (value, id);
             }
             channel.finish();
@@ -225,7 +225,7 @@ fn who_never_reads_costs_the_others_nothing() {
     let mut client = Client::default();
     let mut bytes = 0;
     for n in 0..100_000 {
-        channel.publish(&Event::new("x".repeat(100))).unwrap();
+        channel.publish(Event::new("x".repeat(100))).unwrap();
         if n % 50 == 0 {
             client.listen(&mut reader, 1);
         }
@@ -267,7 +267,7 @@ fn a_client_that_moves_between_servers_fed_alike_misses_and_repeats_nothing() {
     for number in 7..=100 {
         for server in &servers {
             let id = EventId::new(format!("store-{number}")).unwrap();
-            server.publish_as(&id, &Event::new("x")).unwrap();
+            server.publish_as(&id, Event::new("x")).unwrap();
         }
         let mut subscriber = join(&servers[number % 2], &client.last);
         assert_eq!(subscriber.outcome(), ResumeOutcome::Resumed);

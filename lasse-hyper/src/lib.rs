@@ -27,7 +27,7 @@
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let (news, endpoint) = (Channel::new(&ChannelConfig::new()), Endpoint::default());
-//! news.publish(&Event::new("The kettle is on."))?;
+//! news.publish(Event::new("The kettle is on."))?;
 //!
 //! let service = service_fn(move |request: Request<Incoming>| {
 //!     ready(Ok::<_, Infallible>(lasse_hyper::subscribe(&request, &endpoint, &news)))

@@ -106,7 +106,7 @@ pub fn stream<'a, S: Stream<Item: Into<Next>>>(
 /// let request = http::Request::get("/news").body(())?;
 /// let response = lasse_hyper::subscribe(&request, &Endpoint::default(), &news);
 /// assert_eq!(response.headers()["content-type"], "text/event-stream");
-/// news.publish(&Event::new("tea is ready"))?;
+/// news.publish(Event::new("tea is ready"))?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub fn subscribe<'a>(

@@ -153,7 +153,7 @@ async fn a_channel_that_is_over_is_told_to_who_has_all_of_it() {
     let channel = Channel::new(&ChannelConfig::new());
     let mut body = subscribe(&Request::new(()), &Endpoint::default(), &channel).into_body();
     data(&mut body).await.unwrap().unwrap();
-    let last = channel.finish_with(&Event::new("the end")).unwrap();
+    let last = channel.finish_with(Event::new("the end")).unwrap();
     let rest = body.collect().await.unwrap().to_bytes();
     assert_eq!(rest, format!("data: the end\nid: {last}\n\n"));
 

@@ -153,7 +153,7 @@ pub fn stream<'a, S: Stream<Item: Into<Next>>>(
 /// let news = Channel::new(&ChannelConfig::new());
 /// let request = http::Request::get("/news").body(())?;
 /// let response = lasse_tokio::subscribe(&request, &Endpoint::default(), &news);
-/// news.publish(&Event::new("tea is ready"))?;
+/// news.publish(Event::new("tea is ready"))?;
 /// # let _ = response;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```

@@ -15,7 +15,7 @@ async fn a_pump_lets_go_of_events_that_grow_too_old() {
     let channel = of_an_hour();
     tokio::spawn(dispatch(&channel));
     sleep(minutes(50)).await;
-    channel.publish(&Event::new("after a long silence")).unwrap();
+    channel.publish(Event::new("after a long silence")).unwrap();
     sleep(minutes(59)).await;
     assert_eq!(channel.stats().events, 1);
     sleep(minutes(6)).await;
@@ -38,7 +38,7 @@ async fn channels_that_are_tended_go_when_no_one_uses_them() {
 #[tokio::test(start_paused = true)]
 async fn without_a_pump_who_comes_brings_the_time() {
     let channel = of_an_hour();
-    let [first, _second] = ["1", "2"].map(|text| channel.publish(&Event::new(text)).unwrap());
+    let [first, _second] = ["1", "2"].map(|text| channel.publish(Event::new(text)).unwrap());
     come_back(&channel, &first);
     assert_eq!(channel.stats().resumed, 1);
     sleep(minutes(59)).await;
@@ -61,7 +61,7 @@ async fn events_gather_for_as_long_as_a_channel_lingers() {
     let publisher = channel.clone();
     tokio::spawn(async move {
         for text in ["one", "two", "three"] {
-            publisher.publish(&Event::new(text)).unwrap();
+            publisher.publish(Event::new(text)).unwrap();
             sleep(Duration::from_millis(5)).await;
         }
     });

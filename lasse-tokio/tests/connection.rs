@@ -13,7 +13,7 @@ const PEER: &str = "192.0.2.1:4000";
 async fn requests_are_served_one_after_the_other_and_told_who_asks() {
     let (mut client, mut server) = duplex(4096);
     let channel = Channel::new(&ChannelConfig::new().with_position(PositionNotice::Off));
-    channel.finish_with(&Event::new("all there is")).unwrap();
+    channel.finish_with(Event::new("all there is")).unwrap();
     let endpoint = Endpoint::new(StreamConfig::new().with_first_byte(false));
     let factory = |request: Request<()>| {
         let PeerAddr(peer) = *request.extensions().get().unwrap();

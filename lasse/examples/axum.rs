@@ -64,7 +64,7 @@ async fn listen(
     request: Request,
 ) -> impl IntoResponse {
     let channel = rooms.channels.open(room);
-    let _ = channel.publish(&Event::new(format!("{} has come in", guest.name)));
+    let _ = channel.publish(Event::new(format!("{} has come in", guest.name)));
     subscribe(&request, &rooms.endpoint, &channel)
 }
 

@@ -39,7 +39,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
 fn answer(pings: &Channel, endpoint: &Endpoint, request: &Request<Incoming>) -> Response<Body> {
     match request.uri().path() {
         "/pong" => subscribe(request, endpoint, pings).map(Either::Left),
-        "/ping" => match pings.publish(&Event::new("pong").with_name(PING)) {
+        "/ping" => match pings.publish(Event::new("pong").with_name(PING)) {
             Ok(_) => say(StatusCode::OK, "ack\n"),
             Err(over) => say(StatusCode::GONE, &format!("{over}\n")),
         },

@@ -100,7 +100,7 @@ async fn generate(prompt: &str, publisher: Publisher) -> Result<(), AppendError>
     let text = format!("You said {prompt:?}. I have nothing to add, but I shall say it slowly.");
     for token in text.split_inclusive(' ') {
         sleep(Duration::from_millis(150)).await;
-        publisher.publish(&Event::new(token))?;
+        publisher.publish(Event::new(token))?;
     }
-    publisher.finish_with(&Event::new("").with_name(DONE)).map(drop)
+    publisher.finish_with(Event::new("").with_name(DONE)).map(drop)
 }

@@ -36,7 +36,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             continue;
         }
         let (id, data) = line.split_once(' ').ok_or("a line is an id, a blank, and data")?;
-        println!("{}", channel.publish_as(&EventId::new(id.to_owned())?, &Event::new(data))?);
+        println!("{}", channel.publish_as(&EventId::new(id.to_owned())?, Event::new(data))?);
     }
     Ok(())
 }

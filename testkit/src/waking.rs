@@ -24,7 +24,7 @@ pub fn is_woken_by_a_channel(
     let mut lines = lines_of(serve(news.clone())?, "/")?;
     // Its position is the first that a stream tells.
     assert!(lines.any(|line| line.is_ok_and(|line| line.starts_with("id: "))));
-    news.publish(&Event::new("hello"))?;
+    news.publish(Event::new("hello"))?;
     assert!(lines.any(|line| line.is_ok_and(|line| line == "data: hello")));
     Ok(())
 }

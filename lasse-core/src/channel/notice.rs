@@ -13,7 +13,7 @@ use crate::log::ResetReason;
 /// How a client learns where its stream starts, so that it can resume even if the connection is
 /// cut before the first event.
 ///
-/// An id without data would not do: Firefox ignores it, WebKit loses it if the connection is cut
+/// An id without data would not do: Firefox ignores it, `WebKit` loses it if the connection is cut
 /// before the next event, and some other clients report an empty message.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]

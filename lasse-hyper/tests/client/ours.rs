@@ -109,7 +109,7 @@ async fn all_that_a_channel_publishes_is_heard() {
     const TEA: EventName = EventName::from_static("tea");
     for way in WAYS {
         let channel = channel();
-        let id = channel.publish(&Event::new("is\nready").with_name(TEA)).unwrap();
+        let id = channel.publish(Event::new("is\nready").with_name(TEA)).unwrap();
         let server = Ours::start(way, &channel);
         let mut source = way.listen(client(&server.uri()));
         let mut told = Vec::new();
@@ -138,7 +138,7 @@ async fn nothing_is_lost_or_repeated_when_a_server_is_killed() {
         let channel = channel();
         let mut server = Ours::start(way, &channel);
         let mut source = way.listen(client(&server.uri()));
-        let publish = |data| drop(channel.publish(&Event::new(data)).unwrap());
+        let publish = |data| drop(channel.publish(Event::new(data)).unwrap());
         publish("1");
         publish("2");
         assert_eq!(events(&mut source).await, ["1", "2"], "{way:?}");
@@ -160,7 +160,7 @@ async fn a_channel_that_is_finished_ends_the_stream() {
         let channel = channel();
         let server = Ours::start(way, &channel);
         let mut source = way.listen(client(&server.uri()));
-        channel.publish(&Event::new("1")).unwrap();
+        channel.publish(Event::new("1")).unwrap();
         assert_eq!(event(&mut source).await, "1", "{way:?}");
         channel.finish();
         assert!(matches!(loss(&mut source).await, DisconnectReason::Ended), "{way:?}");
@@ -173,8 +173,8 @@ async fn a_large_event_is_heard_by_who_allows_it() {
     let large = "x".repeat(5_000_000);
     for way in WAYS {
         let channel = channel();
-        channel.publish(&Event::new(large.as_str())).unwrap();
-        channel.publish(&Event::new("small")).unwrap();
+        channel.publish(Event::new(large.as_str())).unwrap();
+        channel.publish(Event::new("small")).unwrap();
         let server = Ours::start(way, &channel);
 
         let generous = client(&server.uri()).with_decoder(Decoder::new().with_limit(8_000_000));

@@ -136,7 +136,7 @@ impl News {
                 if channel.epoch() != epoch {
                     return Err(format!("{id} follows ids of {}", channel.epoch()).into());
                 }
-                channel.publish_as(&id, &Event::new(json))?;
+                channel.publish_as(&id, Event::new(json))?;
                 newest = number;
                 Ok(())
             })
@@ -154,7 +154,7 @@ impl News {
         let number = *newest + 1;
         let id = EventId::new(format!("{}-{number}", self.channel.epoch()))?;
         let line = format!("{id} {json}");
-        let publish = || Ok(self.channel.publish_as(&id, &Event::new(json))?);
+        let publish = || Ok(self.channel.publish_as(&id, Event::new(json))?);
         let id = match store {
             Some(store) => store.append(&line, publish)?,
             None => publish()?,

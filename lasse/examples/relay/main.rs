@@ -65,7 +65,7 @@ fn publish_lines(publisher: Publisher) -> io::Result<()> {
     while input.by_ref().take(LONGEST_LINE).read_until(b'\n', &mut line)? > 0 {
         let text = String::from_utf8_lossy(&line);
         let text = text.strip_suffix('\n').unwrap_or(&text);
-        publisher.publish(&Event::new(text)).map_err(io::Error::other)?;
+        publisher.publish(Event::new(text)).map_err(io::Error::other)?;
         line.clear();
     }
     publisher.finish();

@@ -150,7 +150,7 @@ fn events(news: &Program, fields: &str, count: usize) -> Vec<String> {
         assert!(!line.starts_with("event: reset"), "{line}");
         let item = line.strip_prefix("data: ")?.to_owned();
         let item: serde_json::Value = serde_json::from_str(&item).unwrap();
-        Some(item["title"].as_str().unwrap().to_owned())
+        Some(item["title"].as_str()?.to_owned())
     });
     data.take(count).collect()
 }

@@ -16,7 +16,7 @@ fn when_a_publisher_panics_each_reader_is_cut_off_and_told_when_it_comes_back() 
         let readers = [(); 10].map(|()| Reader::resume(&server, None));
         let publisher = answer.publisher().with_farewell(Event::new("the model failed"));
         let task = thread::spawn(move || {
-            publisher.publish(&Event::new("to be")).unwrap();
+            publisher.publish(Event::new("to be")).unwrap();
             panic!("of the test");
         });
         assert!(task.join().is_err());
@@ -52,7 +52,7 @@ fn who_comes_back_to_the_channel_that_took_its_place_is_told_so() {
         let readers = [(); 10].map(|()| Reader::resume(&server, None));
         let publisher = answers.open("tea").publisher();
         let task = thread::spawn(move || {
-            publisher.publish(&Event::new("to be")).unwrap();
+            publisher.publish(Event::new("to be")).unwrap();
             panic!("of the test");
         });
         assert!(task.join().is_err());
@@ -60,7 +60,7 @@ fn who_comes_back_to_the_channel_that_took_its_place_is_told_so() {
 
         answers.remove("tea");
         let again = answers.open("tea");
-        let whole = again.finish_with(&Event::new("milk first")).unwrap();
+        let whole = again.finish_with(Event::new("milk first")).unwrap();
         for last in lasts {
             let (heard, end) = Reader::resume(&server, Some(&last)).hear_out();
             let at = format!("{}-0", again.epoch());

@@ -30,7 +30,7 @@ impl Pair {
     fn publish(&self, number: u64) {
         let id = EventId::new(id(number)).unwrap();
         for channel in &self.channels {
-            channel.publish_as(&id, &Event::new(text(0, number))).unwrap();
+            channel.publish_as(&id, Event::new(text(0, number))).unwrap();
         }
     }
 }

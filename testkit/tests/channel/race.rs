@@ -102,7 +102,7 @@ impl Race {
                 thread::yield_now();
                 continue;
             }
-            self.channel.publish(&Event::new(text(who, count))).unwrap();
+            self.channel.publish(Event::new(text(who, count))).unwrap();
             count += 1;
         }
     }

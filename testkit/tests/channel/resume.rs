@@ -65,7 +65,7 @@ fn a_client_goes_on_where_it_left_off_or_is_told_why_not() {
             let server = Server::of(stack, &channel);
             let mut reader = Reader::ask(&server, row.target, row.ids, 1024);
             assert_eq!(reader.status, 200, "{stack:?}: {}", row.name);
-            channel.publish(&Event::new("now")).unwrap();
+            channel.publish(Event::new("now")).unwrap();
             assert_eq!(reader.hear_until("now"), (row.hears)(), "{stack:?}: {}", row.name);
         }
     }
@@ -80,7 +80,7 @@ fn who_is_reset_starts_where_who_is_new_does() {
                 channel(&ChannelConfig::new().with_retention(retention).with_start(start));
             let server = Server::of(stack, &channel);
             let mut readers = [None, Some("j-4")].map(|last| Reader::resume(&server, last));
-            channel.publish(&Event::new("now")).unwrap();
+            channel.publish(Event::new("now")).unwrap();
             let [fresh, foreign] = readers.each_mut().map(|reader| reader.hear_until("now"));
             assert_eq!(fresh[1..], events(from), "{stack:?}: {start:?}");
             assert_eq!(foreign[1..], events(from), "{stack:?}: {start:?}");
@@ -116,14 +116,14 @@ fn ids_from_before_a_restart_are_foreign() {
     for stack in STACKS {
         let say = |n: u64| {
             let channel = Channel::new(&ChannelConfig::new());
-            let publish = |_| channel.publish(&Event::new("news")).unwrap();
+            let publish = |_| channel.publish(Event::new("news")).unwrap();
             let newest = (1..n).map(publish).fold(publish(0), |_, id| id);
             (channel, newest)
         };
         let (before, newest) = say(5);
         let server = Server::of(stack, &before);
         let mut reader = Reader::resume(&server, Some(newest.as_str()));
-        let asked = before.publish(&Event::new("the last")).unwrap();
+        let asked = before.publish(Event::new("the last")).unwrap();
         assert_eq!(reader.hear_until("the last"), []);
         let address = server.address;
         drop(server);
@@ -132,7 +132,7 @@ fn ids_from_before_a_restart_are_foreign() {
         let (after, resumed) = say(50);
         let server = Server::at(stack, address, &after);
         let mut reader = Reader::resume(&server, Some(asked.as_str()));
-        after.publish(&Event::new("now")).unwrap();
+        after.publish(Event::new("now")).unwrap();
         let data = format!(
             "{{\"reason\":\"foreign\",\"requested\":\"{asked}\",\"resumed_at\":\"{resumed}\"}}"
         );
@@ -145,7 +145,7 @@ fn ids_from_before_a_restart_are_foreign() {
 fn channel(config: &ChannelConfig) -> Channel {
     let channel = Channel::with_epoch(config, Epoch::new("k").unwrap());
     for n in 1..=5 {
-        channel.publish(&Event::new(n.to_string())).unwrap();
+        channel.publish(Event::new(n.to_string())).unwrap();
     }
     channel
 }

@@ -76,7 +76,7 @@ fn who_reads_later_hears_events_that_were_sent_one_by_one() {
         let reader = Reader::resume(&server, None);
         let mut client = Client::default();
         for count in 0..500 {
-            channel.publish(&Event::new(format!("0 {count}"))).unwrap();
+            channel.publish(Event::new(format!("0 {count}"))).unwrap();
             thread::sleep(Duration::from_micros(300));
         }
         channel.finish();
@@ -95,7 +95,7 @@ fn channel(slow: LagPolicy) -> Channel {
 fn publish(channel: &Channel, counts: Range<u64>) {
     let filler = "x".repeat(8 * 1024);
     for count in counts {
-        channel.publish(&Event::new(format!("0 {count} {filler}"))).unwrap();
+        channel.publish(Event::new(format!("0 {count} {filler}"))).unwrap();
     }
 }
 

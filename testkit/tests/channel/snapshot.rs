@@ -25,7 +25,7 @@ impl Counter {
         let retention = Retention::new().with_events(100);
         let config = ChannelConfig::new().with_retention(retention);
         let channel = Channel::new(&config);
-        let first = channel.publish(&Event::new("0")).unwrap();
+        let first = channel.publish(Event::new("0")).unwrap();
         Self { channel, state: Arc::new(Mutex::new((0, first))) }
     }
 
@@ -36,7 +36,7 @@ impl Counter {
     fn count_to(&self, last: u64) {
         for value in 1..=last {
             let mut state = self.state();
-            let id = self.channel.publish(&Event::new(value.to_string())).unwrap();
+            let id = self.channel.publish(Event::new(value.to_string())).unwrap();
             *state = (value, id);
             drop(state);
             thread::yield_now();

@@ -26,7 +26,7 @@ fn use_channel(config: &ChannelConfig) {
                 other => assert!(matches!(other, Subscription::Full(_)), "{other:?}"),
             }
         }
-        channel.publish(&Event::new(data)).unwrap();
+        channel.publish(Event::new(data)).unwrap();
         let _ = dispatcher.poll_due(now, &mut cx);
         while dispatcher.wake_some() {}
         for reader in &mut readers {
@@ -71,7 +71,7 @@ fn every_limit_of_channels_is_taken_from_nothing_to_the_most() {
         let channels = Channels::<u32>::new(&config);
         let used = channels.open(0_u32);
         for key in 0..100_u32 {
-            channels.open(key).publish(&Event::new("x")).unwrap();
+            channels.open(key).publish(Event::new("x")).unwrap();
         }
         SIZES.into_iter().for_each(|some| channels.advance_some(Instant::from_nanos(0), some));
         channels.advance(Instant::from_nanos(u64::MAX));
