@@ -340,7 +340,7 @@ fn private_messages_go_out_beside_the_events_of_a_channel() {
     assert_eq!(write_all(&mut stream), "id: k-0\n\n");
     notifier.notify(7).unwrap();
     assert_eq!((counter.count(), write_all(&mut stream)), (1, "data: 7\n\n".into()));
-    news.publish(&Event::new("one")).unwrap();
+    news.publish(Event::new("one")).unwrap();
     assert_eq!((counter.count(), write_all(&mut stream)), (2, "data: one\nid: k-1\n\n".into()));
     drop(stream);
     assert!(notifier.is_closed());
