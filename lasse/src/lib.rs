@@ -14,7 +14,8 @@ pub use lasse_hyper::{ClientEvent, DisconnectReason, EventSource, EventSourceErr
 #[cfg(feature = "tokio")]
 #[doc(inline)]
 pub use lasse_tokio::{
-    DrainPlan, Drive, Ended, Endpoint, EventStream, Gate, GateConfig, GateStats,
-    InvalidServeConfig, Listener, PeerAddr, Permit, Refusal, RejectReason, Rejected, ServeConfig,
-    Session, SessionBody, Transport, WriteDeadline, dispatch, drive, idle, now, sweep,
+    DrainPlan, Drive, Ended, Endpoint, EventStream, Gate, GateConfig, GateStats, InvalidRunId,
+    InvalidServeConfig, Listener, PeerAddr, Permit, RUN_ID, Refusal, RejectReason, Rejected, Run,
+    RunFailure, RunId, RunOutcome, RunWriteError, RunWriter, Runs, RunsConfig, ServeConfig,
+    Session, SessionBody, StartError, Transport, WriteDeadline, dispatch, drive, idle, now, sweep,
 };

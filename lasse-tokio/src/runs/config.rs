@@ -1,8 +1,12 @@
 //! The limits of runs.
 
+use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
-use lasse_core::{ChannelConfig, Retention, StartAt};
+use lasse_core::{ChannelConfig, Event, Retention, StartAt};
+
+use super::RunOutcome;
 
 /// The limits of [`Runs`](crate::Runs), which its docs list with their defaults.
 ///
@@ -16,7 +20,7 @@ use lasse_core::{ChannelConfig, Retention, StartAt};
 ///     .with_idle_timeout(Duration::from_secs(20))
 ///     .with_max_run_bytes(1 << 20);
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct RunsConfig {
     pub(super) channel: ChannelConfig,
     pub(super) idle_timeout: Duration,
@@ -24,7 +28,11 @@ pub struct RunsConfig {
     pub(super) max_runs: usize,
     pub(super) max_run_bytes: usize,
     pub(super) max_total_bytes: usize,
+    pub(super) last_event: Arc<LastEvent>,
 }
+
+/// Makes the last event of a run.
+type LastEvent = dyn Fn(&RunOutcome) -> Option<Event<'static>> + Send + Sync;
 
 impl RunsConfig {
     /// The defaults.
@@ -65,6 +73,17 @@ impl RunsConfig {
         Self { max_total_bytes: bytes, ..self }
     }
 
+    /// Sets what readers are sent at the end of a run, after the producer's events. By default, an
+    /// event named `failed`, `stopped` or `abandoned`, and nothing if the producer is done. Clients
+    /// that take all data for their own, such as OpenAI's, need a form of theirs.
+    #[must_use]
+    pub fn with_last_event<F>(self, last_event: F) -> Self
+    where
+        F: Fn(&RunOutcome) -> Option<Event<'static>> + Send + Sync + 'static,
+    {
+        Self { last_event: Arc::new(last_event), ..self }
+    }
+
     /// Lets the events of a run gather for this long before readers are woken, for fewer and larger
     /// writes: 30 milliseconds by default.
     #[must_use]
@@ -90,6 +109,19 @@ impl Default for RunsConfig {
             max_runs: 10_000,
             max_run_bytes: 4 << 20,
             max_total_bytes: 256 << 20,
+            last_event: Arc::new(RunOutcome::last_event),
         }
+    }
+}
+
+impl fmt::Debug for RunsConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RunsConfig")
+            .field("idle_timeout", &self.idle_timeout)
+            .field("keep", &self.keep)
+            .field("max_runs", &self.max_runs)
+            .field("max_run_bytes", &self.max_run_bytes)
+            .field("max_total_bytes", &self.max_total_bytes)
+            .finish_non_exhaustive()
     }
 }

@@ -35,7 +35,7 @@ pub enum RunFailure {
 }
 
 impl RunOutcome {
-    /// What the readers are sent last, unless the producer has sent it.
+    /// What readers are sent last, if the configuration does not say otherwise.
     pub(super) fn last_event(&self) -> Option<Event<'static>> {
         match self {
             Self::Done => None,

@@ -21,6 +21,7 @@ struct Shared {
     id: RunId,
     owner: Box<str>,
     channel: Channel,
+    config: RunsConfig,
     state: Mutex<State>,
     /// Notified when the outcome is decided.
     ended: Notify,
@@ -39,7 +40,8 @@ impl Run {
     pub(super) fn new(id: RunId, owner: &str, config: &RunsConfig) -> Self {
         let channel = Channel::new(&config.channel);
         let (state, ended) = (Mutex::default(), Notify::new());
-        Self(Arc::new(Shared { id, owner: owner.into(), channel, state, ended }))
+        let (owner, config) = (owner.into(), config.clone());
+        Self(Arc::new(Shared { id, owner, channel, config, state, ended }))
     }
 
     /// The id.
@@ -126,7 +128,7 @@ impl Run {
     /// Decides the outcome; the first one counts. The run's last event and the end of its channel
     /// come with it, so that no event of the producer's can follow.
     pub(super) fn end(&self, outcome: RunOutcome) {
-        let last = outcome.last_event();
+        let last = (self.0.config.last_event)(&outcome);
         let mut state = self.lock();
         if state.outcome.is_some() {
             return;

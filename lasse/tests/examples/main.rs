@@ -1,5 +1,6 @@
 //! The examples, run as programs.
 
+mod chat;
 mod news;
 mod news_store;
 mod program;

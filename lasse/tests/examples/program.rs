@@ -88,10 +88,20 @@ impl Program {
 
     /// Opens an event stream, and returns its lines.
     pub(crate) fn stream(&self, path: &str, fields: &str) -> impl Iterator<Item = String> + use<> {
+        self.open(&format!("GET {path}"), fields, "")
+    }
+
+    /// Sends a request with these fields and this body, and returns the lines of the response.
+    pub(crate) fn open(
+        &self,
+        line: &str,
+        fields: &str,
+        body: &str,
+    ) -> impl Iterator<Item = String> + use<> {
         let mut socket = self.connect();
-        let host = self.address;
-        let head = format!("GET {path} HTTP/1.1\r\nhost: {host}\r\n{fields}\r\n");
-        socket.write_all(head.as_bytes()).unwrap();
+        let (host, length) = (self.address, body.len());
+        let head = format!("{line} HTTP/1.1\r\nhost: {host}\r\ncontent-length: {length}\r\n");
+        socket.write_all(format!("{head}{fields}\r\n{body}").as_bytes()).unwrap();
         BufReader::new(socket).lines().map(|line| line.unwrap())
     }
 
