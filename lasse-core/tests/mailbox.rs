@@ -337,7 +337,8 @@ fn private_messages_go_out_beside_the_events_of_a_channel() {
         }
         text
     };
-    assert_eq!(write_all(&mut stream), "id: k-0\n\n");
+    let position = "event: position\ndata: {\"at\":\"k-0\"}\nid: k-0\n\n";
+    assert_eq!(write_all(&mut stream), position);
     notifier.notify(7).unwrap();
     assert_eq!((counter.count(), write_all(&mut stream)), (1, "data: 7\n\n".into()));
     news.publish(Event::new("one")).unwrap();
