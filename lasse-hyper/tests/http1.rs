@@ -128,24 +128,3 @@ async fn a_slow_head_is_not_waited_for() {
         assert!(start.elapsed() >= Duration::from_millis(200), "{head:?}");
     }
 }
-
-#[tokio::test]
-async fn a_stream_to_http10_ends_with_the_connection() {
-    let server = Server::start(ServeConfig::new()).await;
-    let mut socket = send(&server, "GET / HTTP/1.0\r\n\r\n").await;
-    let text = read_until(&mut socket, "data: hello\n\n").await;
-    assert!(!text.contains("transfer-encoding"), "{text}");
-    server.newest().inform("stop").unwrap();
-    assert_eq!(read_to_end(&mut socket).await, "");
-}
-
-#[tokio::test]
-async fn an_abort_to_http10_is_a_reset() {
-    let mut server = Server::start(ServeConfig::new()).await;
-    let mut socket = send(&server, "GET / HTTP/1.0\r\n\r\n").await;
-    read_until(&mut socket, "data: hello\n\n").await;
-    server.newest().inform("abort").unwrap();
-    let end = timeout(PATIENCE, socket.read(&mut [0; 1])).await.expect("it stays open");
-    assert_eq!(end.unwrap_err().kind(), std::io::ErrorKind::ConnectionReset);
-    assert_eq!(server.end().await, EndReason::Aborted);
-}

@@ -120,11 +120,13 @@ pin_project! {
 }
 
 impl<A: GracefulConnection, B: GracefulConnection> Spoken<A, B> {
-    /// Ready at its end, whatever that is.
-    pub(super) fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+    /// Ready at its end: whether all responses are written and flushed.
+    pub(super) fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<bool> {
         match self.project() {
-            SpokenMut::Http1 { connection } => connection.poll(cx).map(drop),
-            SpokenMut::Http2 { connection } => connection.as_mut().poll(cx).map(drop),
+            SpokenMut::Http1 { connection } => connection.poll(cx).map(|ended| ended.is_ok()),
+            SpokenMut::Http2 { connection } => {
+                connection.as_mut().poll(cx).map(|ended| ended.is_ok())
+            }
         }
     }
 

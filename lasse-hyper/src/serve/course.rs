@@ -70,7 +70,10 @@ where
         let mut course = self.project();
         course.caller.handle_woken();
         loop {
-            if course.stage.as_mut().poll(cx).is_ready() {
+            if let Poll::Ready(is_flushed) = course.stage.as_mut().poll(cx) {
+                if is_flushed {
+                    course.caller.handle_flushed();
+                }
                 course.caller.fate.decide(EndReason::PeerClosed);
                 return Poll::Ready(());
             }
@@ -99,13 +102,13 @@ where
     A: GracefulConnection,
     B: GracefulConnection,
 {
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<bool> {
         loop {
             match self.as_mut().project() {
                 StageMut::Open { connection } => return connection.poll(cx),
                 StageMut::Opening { opening } => match ready!(opening.as_mut().poll(cx)) {
                     Ok(connection) => self.set(Self::Open { connection }),
-                    Err(_) => return Poll::Ready(()),
+                    Err(_) => return Poll::Ready(false),
                 },
             }
         }

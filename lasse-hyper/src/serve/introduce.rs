@@ -30,19 +30,19 @@ pub(super) struct Caller {
     has_spoken: AtomicBool,
     /// Whether it has one request at a time, and that is not answered.
     is_busy: AtomicBool,
-    /// Whether the end of a body is the end of the connection (RFC 9112 6.3), so
-    /// that a broken one must end in another way.
-    ends_bodies_by_closing: AtomicBool,
+    /// Whether a response is under way that ends with the connection (RFC 9112
+    /// 6.3): if it is cut off, the connection must be reset.
+    is_close_delimited: AtomicBool,
     /// Whether its task has been woken since the body last had nothing to say.
     is_awake: AtomicBool,
 }
 
 impl Caller {
     pub(super) fn new(peer: PeerAddr, gate: Gate) -> Self {
-        let [has_spoken, is_busy, ends_bodies_by_closing, is_awake] =
+        let [has_spoken, is_busy, is_close_delimited, is_awake] =
             [const { AtomicBool::new(false) }; 4];
         let fate = EndReasonCell::new();
-        Self { peer, gate, fate, has_spoken, is_busy, ends_bodies_by_closing, is_awake }
+        Self { peer, gate, fate, has_spoken, is_busy, is_close_delimited, is_awake }
     }
 
     /// The task of the connection runs.
@@ -58,9 +58,14 @@ impl Caller {
         self.is_busy.load(Ordering::Relaxed)
     }
 
-    /// Whether what is cut off would look whole.
+    /// All responses are written and flushed to their ends.
+    pub(super) fn handle_flushed(&self) {
+        self.is_close_delimited.store(false, Ordering::Relaxed);
+    }
+
+    /// Whether the client would take a response for whole that is cut off.
     pub(super) fn must_reset(&self) -> bool {
-        self.ends_bodies_by_closing.load(Ordering::Relaxed) && self.fate.decided().is_some()
+        self.is_close_delimited.load(Ordering::Relaxed)
     }
 }
 
@@ -86,7 +91,6 @@ where
         let caller = &self.caller;
         let is_http10 = request.version() == Version::HTTP_10;
         caller.has_spoken.store(true, Ordering::Relaxed);
-        caller.ends_bodies_by_closing.store(is_http10, Ordering::Relaxed);
         let (fate, lane) = match &self.streams {
             Some(streams) => {
                 let fate = caller.fate.of_stream();
@@ -103,7 +107,7 @@ where
         extensions.insert(caller.gate.clone());
         extensions.insert(fate);
         let answer = Box::pin(self.service.call(request));
-        Introduced { answer, is_head, lane: Some(lane) }
+        Introduced { answer, is_head, is_http10, lane: Some(lane) }
     }
 }
 
@@ -127,6 +131,7 @@ impl Drop for Lane {
 pub(super) struct Introduced<F> {
     answer: Pin<Box<F>>,
     is_head: bool,
+    is_http10: bool,
     lane: Option<Lane>,
 }
 
@@ -146,6 +151,8 @@ where
         let lane = self.lane.take();
         if let Some(Lane::Own(caller)) = &lane {
             tell_end(&mut head, &caller.gate);
+            let is_close_delimited = self.is_http10 && !self.is_head && has_no_length(&head, &body);
+            caller.is_close_delimited.store(is_close_delimited, Ordering::Relaxed);
         }
         let body = Some(body).filter(|_| !self.is_head);
         Poll::Ready(Ok(Response::from_parts(head, PacedBody { body, lane })))
@@ -209,6 +216,13 @@ fn tell_end(head: &mut Parts, gate: &Gate) {
     if gate.is_draining() && head.status != StatusCode::SWITCHING_PROTOCOLS {
         head.headers.insert(CONNECTION, HeaderValue::from_static("close"));
     }
+}
+
+/// Whether only the end of the connection can end the body, to HTTP/1.0.
+fn has_no_length(head: &Parts, body: &impl Body) -> bool {
+    !body.is_end_stream()
+        && body.size_hint().exact().is_none()
+        && !head.headers.contains_key(CONTENT_LENGTH)
 }
 
 /// Tells how long the body would have been. Of one that is empty nothing is said:
