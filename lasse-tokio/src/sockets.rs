@@ -5,7 +5,7 @@ mod axum;
 mod deadline;
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{Shutdown, SocketAddr};
 use std::time::Duration;
 
 use socket2::SockRef;
@@ -124,9 +124,20 @@ impl WriteDeadline<TcpStream> {
         self.reset_on_drop();
     }
 
-    /// Sees to it that the connection ends like that when this is dropped.
+    /// Resets the connection when this is dropped, also if the process is killed.
     pub fn reset_on_drop(&self) {
-        reset_on_drop(self.get_ref());
+        self.set_reset_on_drop(true);
+    }
+
+    /// Sets whether the connection is [reset](Self::reset) when this is dropped.
+    pub fn set_reset_on_drop(&self, is_reset: bool) {
+        let _ = SockRef::from(self.get_ref()).set_linger(is_reset.then_some(Duration::ZERO));
+    }
+
+    /// Closes both directions now, though another task may use the connection: it reads
+    /// the end, and cannot write.
+    pub fn shut_down(&self) {
+        let _ = SockRef::from(self.get_ref()).shutdown(Shutdown::Both);
     }
 }
 
