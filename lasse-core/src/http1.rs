@@ -14,5 +14,5 @@ mod server_connection;
 
 pub use bad_request::BadRequest;
 pub use framer::{Framer, Wire};
-pub use request::{Head, Limits, Persistence, ResponseContext, parse_request};
+pub use request::{Head, Limits, Persistence, ResponseContext, check_host, parse_request};
 pub use server_connection::{ServerConnection, ServerOutput};

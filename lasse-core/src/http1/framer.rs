@@ -67,6 +67,13 @@ impl Framer {
         (Self::new(context, &Response::from_parts(parts, ()), framing, false), body)
     }
 
+    /// Frames a stream in chunks after a head that is encoded already, by another HTTP
+    /// library.
+    pub fn of_encoded_head(head: Bytes) -> Self {
+        let head = (!head.is_empty()).then(|| Box::new(head));
+        Self { head, is_chunked: true, ..Self::default() }
+    }
+
     fn new(
         context: ResponseContext,
         head: &Response<()>,

@@ -12,7 +12,7 @@ use memchr::memchr_iter;
 
 use super::bad_request::BadRequest;
 use body::has_body;
-use host::check_host;
+pub use host::check_host;
 use target::parse_target;
 
 /// The head of a request, and what its response depends on.
@@ -171,7 +171,7 @@ fn head(parsed: &httparse::Request<'_, '_>, len: usize) -> Result<Head, BadReque
         let appended = request.headers_mut().try_append(name, value);
         appended.map_err(|_| BadRequest::TooManyHeaders)?;
     }
-    check_host(request.headers(), is_1_0)?;
+    check_host(&request)?;
     if let Some(host) = host {
         request.headers_mut().insert(http::header::HOST, host);
     }

@@ -3,21 +3,47 @@
 use std::net::Ipv6Addr;
 use std::str;
 
-use http::HeaderMap;
 use http::header::HOST;
+use http::{HeaderValue, Request, Version};
 
 use crate::http1::bad_request::BadRequest;
 
-/// There must be one `Host`; HTTP/1.0 can have none. It is empty if the target has no
-/// authority.
-pub(super) fn check_host(headers: &HeaderMap, is_1_0: bool) -> Result<(), BadRequest> {
-    let mut fields = headers.get_all(HOST).into_iter();
-    let is_valid = match (fields.next(), fields.next()) {
-        (None, _) => is_1_0,
-        (Some(host), None) => host.is_empty() || is_authority(host.as_bytes()),
-        (Some(_), Some(_)) => false,
+/// Checks the `Host` of a request (RFC 9112 3.2, RFC 9113 8.3.1), for servers on another
+/// HTTP library.
+///
+/// There must be one, with a host and possibly a port. It is empty if the target has no
+/// authority. HTTP/1.0 can have none. HTTP/2 can have none, or that of the target.
+///
+/// # Errors
+///
+/// [`BadRequest::Host`].
+///
+/// # Examples
+///
+/// ```
+/// use lasse_core::http1::check_host;
+///
+/// let request = http::Request::get("/news").header("host", "lasse.example:8080");
+/// assert!(check_host(&request.body(())?).is_ok());
+/// assert!(check_host(&http::Request::get("/news").body(())?).is_err());
+/// # Ok::<(), http::Error>(())
+/// ```
+pub fn check_host<B>(request: &Request<B>) -> Result<(), BadRequest> {
+    let mut fields = request.headers().get_all(HOST).into_iter();
+    let (host, other) = (fields.next().map(HeaderValue::as_bytes), fields.next());
+    let is_valid = match host {
+        None => request.version() != Version::HTTP_11,
+        Some(host) => other.is_none() && (host.is_empty() || is_authority(host)),
     };
-    if is_valid { Ok(()) } else { Err(BadRequest::Host) }
+    let is_http2 = request.version() > Version::HTTP_11;
+    let target =
+        request.uri().authority().filter(|_| is_http2).map(|host| host.as_str().as_bytes());
+    let is_same = match (target, host) {
+        (Some(target), None) => is_authority(target),
+        (Some(target), Some(host)) => target.eq_ignore_ascii_case(host),
+        (None, _) => true,
+    };
+    if is_valid && is_same { Ok(()) } else { Err(BadRequest::Host) }
 }
 
 /// Whether this is a host, which is not empty, and a port if there is a colon. A user
