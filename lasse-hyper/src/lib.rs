@@ -10,6 +10,7 @@
 //! - [`EventService`]: the same, as a service of hyper's or of tower's.
 //!
 //! [`serve`](serve()) is a server for them, and for any other hyper service.
+//! [`collect_body`] reads the body of a request within limits.
 //! [`EventSource`] is the other end: a client that comes back.
 //!
 //! # Examples
@@ -69,6 +70,7 @@ mod body;
 #[cfg(feature = "client")]
 mod client;
 mod end_reason_cell;
+mod request_body;
 mod respond;
 mod serve;
 mod service;
@@ -83,6 +85,7 @@ pub use lasse_tokio::{
     InvalidServeConfig, Listener, Mailbox, Notifier, NotifyError, PeerAddr, Refusal, RejectReason,
     Rejected, ServeConfig, Session, SessionBody, Source, WithSource, WriteDeadline, mailbox,
 };
+pub use request_body::{BodyError, collect_body};
 pub use respond::{respond, respond_with, stream, subscribe};
 pub use serve::{Serve, serve};
 pub use service::EventService;

@@ -7,13 +7,14 @@
 //! ```
 
 use std::error::Error;
+use std::time::Duration;
 
 use axum::Router;
 use axum::extract::{Path, Query, Request, State};
 use axum::http::StatusCode;
 use axum::response::IntoResponse;
 use axum::routing::get;
-use lasse::hyper::subscribe;
+use lasse::hyper::{collect_body, subscribe};
 use lasse::{
     ChannelConfig, Channels, DrainPlan, Endpoint, Event, Gate, Listener, Retention, sweep,
 };
@@ -72,9 +73,15 @@ async fn speak(
     State(rooms): State<Rooms>,
     Path(room): Path<String>,
     Query(guest): Query<Guest>,
-    words: String,
-) -> Result<(), StatusCode> {
-    let channel = rooms.channels.get(&room).ok_or(StatusCode::NOT_FOUND)?;
-    let event = Event::new(format!("{}: {words}", guest.name));
-    channel.publish(&event).map(drop).map_err(|_| StatusCode::GONE)
+    request: Request,
+) -> Result<(), (StatusCode, String)> {
+    // Axum's own extractors have no deadline, and take 4 KiB for each byte that
+    // arrives alone.
+    let body = collect_body(request.into_body(), 4096, Duration::from_secs(10)).await;
+    let words = body.map_err(|error| (error.status(), error.to_string()))?;
+    let no_room = || (StatusCode::NOT_FOUND, format!("there is no room {room}"));
+    let channel = rooms.channels.get(&room).ok_or_else(no_room)?;
+    let event = Event::new(format!("{}: {}", guest.name, String::from_utf8_lossy(&words)));
+    let published = channel.publish(&event);
+    published.map(drop).map_err(|error| (StatusCode::GONE, error.to_string()))
 }

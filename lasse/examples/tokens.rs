@@ -12,15 +12,17 @@
 //! after the end, and a 204 tells the browser to stay away. When no one has listened
 //! for ten seconds, the model is stopped.
 
+use std::convert::Infallible;
 use std::error::Error;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use bytes::Bytes;
 use http::{Request, Response};
-use http_body_util::BodyExt;
+use http_body_util::{Either, Full};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
-use lasse::hyper::{EventBody, respond_with, serve};
+use lasse::hyper::{BodyError, EventBody, collect_body, respond_with, serve};
 use lasse::{
     AppendError, Channel, ChannelConfig, Channels, Endpoint, Event, EventName, Listener, Publisher,
     ServeConfig, StartAt, StreamConfig, Subscriber, idle, sweep,
@@ -28,6 +30,9 @@ use lasse::{
 use tokio::time::sleep;
 
 const DONE: EventName = EventName::from_static("done");
+
+/// In bytes.
+const LONGEST_PROMPT: usize = 64 * 1024;
 
 /// The answers that have been begun, by prompt.
 struct Answers {
@@ -55,19 +60,31 @@ async fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
+type Body = Either<EventBody<Subscriber>, Full<Bytes>>;
+
 async fn answer(
     answers: Arc<Answers>,
     request: Request<Incoming>,
-) -> Result<Response<EventBody<Subscriber>>, hyper::Error> {
+) -> Result<Response<Body>, Infallible> {
     let (head, body) = request.into_parts();
-    let posted = body.collect().await?.to_bytes();
-    let asked = head.uri.query().and_then(|query| query.strip_prefix("prompt="));
-    let prompt = asked.map_or_else(|| String::from_utf8_lossy(&posted).into(), str::to_owned);
+    let posted = match collect_body(body, LONGEST_PROMPT, Duration::from_secs(10)).await {
+        Ok(posted) => posted,
+        Err(error) => return Ok(refuse(&error).map(Either::Right)),
+    };
+    let query = head.uri.query().and_then(|query| query.strip_prefix("prompt="));
+    let prompt = query.map_or_else(|| String::from_utf8_lossy(&posted).into(), str::to_owned);
 
-    Ok(respond_with(&head, &answers.endpoint, |request| {
+    let response = respond_with(&head, &answers.endpoint, |request| {
         let subscription = answers.to(prompt).subscribe(request.last_event_id());
         subscription.into_init(|subscriber| subscriber)
-    }))
+    });
+    Ok(response.map(Either::Left))
+}
+
+fn refuse(error: &BodyError) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::new(format!("{error}\n").into()));
+    *response.status_mut() = error.status();
+    response
 }
 
 impl Answers {

@@ -3,6 +3,6 @@
 
 #[doc(inline)]
 pub use lasse_hyper::{
-    Aborted, EndReasonCell, EventBody, EventService, Serve, respond, respond_with, serve, stream,
-    subscribe,
+    Aborted, BodyError, EndReasonCell, EventBody, EventService, Serve, collect_body, respond,
+    respond_with, serve, stream, subscribe,
 };
