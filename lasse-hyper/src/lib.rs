@@ -56,7 +56,7 @@
 //!
 //! | feature | brings |
 //! |---|---|
-//! | `axum` | [`Listener`] for `axum::serve` |
+//! | `axum` | `serve_router`, and [`Listener`] for `axum::serve` |
 //! | `client` (default) | [`EventSource`], the other end |
 //! | `json` | `Event::json`, for anything that serializes |
 //! | `metrics` | the counters of a [`Gate`] as metrics |
@@ -87,5 +87,7 @@ pub use lasse_tokio::{
 };
 pub use request_body::{BodyError, collect_body};
 pub use respond::{respond, respond_with, stream, subscribe};
+#[cfg(feature = "axum")]
+pub use serve::{RouterService, serve_router};
 pub use serve::{Serve, serve};
 pub use service::EventService;

@@ -1,14 +1,24 @@
-//! A server for HTTP/1.1 and HTTP/2, with the deadlines and the shutdown that
-//! hyper leaves to its users.
+//! A server for HTTP/1.1 and HTTP/2, with the deadlines and the shutdown that hyper
+//! does not have.
 
-mod connection;
-mod course;
-mod house;
-mod introduce;
-mod open;
-mod preface;
+mod acceptor;
+mod body;
+mod connection_task;
+mod context;
+mod event_stream;
+mod exchange;
+mod http1;
+mod http2;
+mod linger;
+mod protocol;
+mod request_end;
+#[cfg(feature = "axum")]
+mod router;
+mod service;
 mod socket;
-mod streams;
+mod stream_executor;
+mod transport;
+mod upgrade;
 
 use std::fmt;
 use std::future::{Future, IntoFuture, Pending, pending};
@@ -20,30 +30,40 @@ use http::{Request, Response};
 use http_body::Body;
 use hyper::body::Incoming;
 use hyper::service::Service;
-use lasse_tokio::lasse_core::EndReason;
-use lasse_tokio::{Gate, Listener, PeerAddr, ServeConfig};
-use tokio::time::sleep;
+use lasse_tokio::server::{ConnectionTracker, TrackedConnection};
+use lasse_tokio::{Gate, Listener, PeerAddr, ServeConfig, WriteDeadline};
+use tokio::net::TcpStream;
 
-use connection::{BoxError, Guest, Manners};
-use house::{House, Phase};
-use open::Door;
+#[cfg(feature = "axum")]
+pub use router::{RouterService, serve_router};
 
-/// Serves `service` over HTTP/1.1 and HTTP/2 to everyone who connects to
-/// `listener`.
+use acceptor::accept;
+use connection_task::ConnectionTask;
+use context::{ConnectionContext, Settings};
+use service::{BoxError, UserService};
+
+/// Serves a hyper service over HTTP/1.1 and HTTP/2.
 ///
-/// To hyper this adds what streams that last for hours need:
+/// It adds to hyper what streams that last for hours need:
 ///
-/// - One deadline over the TLS handshake, the bytes that tell the protocol, and
-///   the head of the first request; limits of heads; HTTP/2 pings.
-/// - The write timeout of `config`, on sockets, and on each stream of an HTTP/2
-///   connection, whose socket may be well. Handlers hear
-///   [`EndReason::Stalled`](lasse_tokio::lasse_core::EndReason::Stalled).
-/// - A [graceful shutdown](Serve::with_graceful_shutdown) that does not wait for
-///   streams that never end.
+/// - An event stream over HTTP/1.1 takes about a tenth of the memory that it takes in
+///   hyper: hyper writes its head, and the server the rest.
+/// - One deadline for the TLS handshake, the first bytes and the head of the first
+///   request; limits for heads; a `Host` that is valid; HTTP/2 pings, and a timeout for
+///   HTTP/2 connections without streams.
+/// - The write timeout of `config`, for sockets, and for each stream of an HTTP/2
+///   connection, whose socket can be writable although the stream is blocked. The
+///   handler gets [`EndReason::Stalled`](lasse_tokio::lasse_core::EndReason::Stalled).
+/// - A [graceful shutdown](Serve::with_graceful_shutdown) that does not wait for streams
+///   that never end.
 ///
-/// In the extensions of each request are the client's address, as [`PeerAddr`],
-/// and the server's [`Gate`], which [`Endpoint`](lasse_tokio::Endpoint)s without a gate of
-/// their own go by.
+/// The extensions of each request contain the address of the client, as [`PeerAddr`],
+/// and the [`Gate`] of the server, which is used by each
+/// [`Endpoint`](lasse_tokio::Endpoint) that has no gate of its own.
+///
+/// Upgrades work, so WebSocket routes can stand beside event streams. An upgraded
+/// connection can use the [`Gate`] to close in time at a shutdown. It is closed when the
+/// drain plan is over.
 ///
 /// # Examples
 ///
@@ -65,43 +85,70 @@ use open::Door;
 /// ```
 pub fn serve<S>(listener: impl Into<Listener>, config: ServeConfig, service: S) -> Serve<S> {
     let listener = listener.into().with_write_timeout(Some(config.write_timeout()));
-    let (door, gate) = (Door::default(), Gate::default());
-    Serve { listener, config, service, door, gate, signal: pending() }
+    Serve {
+        listener,
+        config,
+        service,
+        #[cfg(feature = "tls")]
+        tls: None,
+        gate: Gate::default(),
+        http2_idle_timeout: HTTP2_IDLE_TIMEOUT,
+        signal: pending(),
+    }
 }
 
-/// A server, to be awaited. It is ready when it has shut down; to drop it before
-/// is to drop its connections.
+/// A server: a future that must be awaited. It completes when the server has shut down.
+/// If it is dropped before, its connections are dropped.
 #[must_use = "a server does nothing unless it is awaited"]
 pub struct Serve<S, G = Pending<()>> {
     listener: Listener,
     config: ServeConfig,
     service: S,
-    door: Door,
+    #[cfg(feature = "tls")]
+    tls: Option<tokio_rustls::TlsAcceptor>,
     gate: Gate,
+    http2_idle_timeout: Duration,
     signal: G,
 }
 
 impl<S, G> Serve<S, G> {
-    /// Counts streams at this gate, and shuts down with it: when it drains, for
-    /// whatever reason, so does the server.
+    /// Counts streams at this gate. When it drains, for any reason, the server shuts
+    /// down.
     pub fn with_gate(self, gate: &Gate) -> Self {
         Self { gate: gate.clone(), ..self }
     }
 
-    /// Speaks TLS, and HTTP/2 with those who ask for it. If `config` names no
-    /// protocols, it is given these two.
-    #[cfg(feature = "tls")]
-    pub fn with_tls(self, config: tokio_rustls::rustls::ServerConfig) -> Self {
-        Self { door: Door::tls(config), ..self }
+    /// Closes an HTTP/2 connection that has had no stream for `timeout`: 2 minutes,
+    /// unless you set it. An HTTP/1.1 connection without a request is closed after the
+    /// head timeout.
+    #[doc(alias = "keepalive")]
+    pub fn with_http2_idle_timeout(self, timeout: Duration) -> Self {
+        Self { http2_idle_timeout: timeout, ..self }
     }
 
-    /// Shuts down when `signal` is ready: drains the gate, by the
-    /// [default plan](lasse_tokio::DrainPlan) unless it is draining already. Each stream tells its
-    /// client when to come back and ends cleanly, at a random time within the
-    /// plan's window, and its connection closes. Other requests may finish.
+    /// Serves over TLS, with HTTP/2 for clients that offer it. If `config` names no
+    /// protocols, they are HTTP/2 and HTTP/1.1.
+    #[cfg(feature = "tls")]
+    pub fn with_tls(self, config: tokio_rustls::rustls::ServerConfig) -> Self {
+        Self { tls: Some(acceptor::tls_acceptor(config)), ..self }
+    }
+
+    /// Shuts down when `signal` is ready: drains the gate by the
+    /// [default plan](lasse_tokio::DrainPlan), unless it is draining already. Each stream
+    /// sends its client a time to reconnect and ends cleanly, at a random time within the
+    /// window of the plan, and its connection closes. Other requests can complete.
+    #[doc(alias = "SIGTERM")]
     pub fn with_graceful_shutdown<F: Future<Output = ()>>(self, signal: F) -> Serve<S, F> {
-        let Self { listener, config, service, door, gate, .. } = self;
-        Serve { listener, config, service, door, gate, signal }
+        Serve {
+            listener: self.listener,
+            config: self.config,
+            service: self.service,
+            #[cfg(feature = "tls")]
+            tls: self.tls,
+            gate: self.gate,
+            http2_idle_timeout: self.http2_idle_timeout,
+            signal,
+        }
     }
 }
 
@@ -114,26 +161,36 @@ where
     G: Future<Output = ()>,
 {
     async fn run(self) {
-        let Self { mut listener, config, service, door, gate, signal } = self;
-        let (house, manners) = (House::new(), Arc::new(Manners::new(config)));
-        let mut shut = pin!(gate.shut_on(signal));
+        let settings = Arc::new(Settings {
+            config: self.config,
+            gate: self.gate.clone(),
+            http1: http1::builder(&self.config),
+            http2_idle_timeout: self.http2_idle_timeout,
+        });
+        let (mut listener, tracker) = (self.listener, ConnectionTracker::new());
+        let mut shut = pin!(self.gate.shut_on(self.signal));
         loop {
             tokio::select! {
                 (io, peer) = listener.accept() => {
-                    let (service, manners, gate) = (service.clone(), manners.clone(), gate.clone());
-                    let (peer, stay) = (PeerAddr(peer), house.enter());
-                    door.let_in(io, Guest { service, manners, peer, gate, stay });
+                    let context = ConnectionContext::new(settings.clone(), PeerAddr(peer));
+                    let connection = NewConnection {
+                        io,
+                        context,
+                        tracked: tracker.track(),
+                        service: self.service.clone(),
+                    };
+                    #[cfg(feature = "tls")]
+                    if let Some(tls) = &self.tls {
+                        connection.spawn_tls(tls.clone());
+                        continue;
+                    }
+                    connection.spawn();
                 }
                 () = shut.as_mut() => break,
             }
         }
         drop(listener);
-        tokio::select! {
-            () = close(&house) => return,
-            () = gate.over() => {}
-        }
-        house.announce(Phase::Over(EndReason::Shutdown));
-        house.deserted().await;
+        tracker.shut_down(&self.gate).await;
     }
 }
 
@@ -159,16 +216,26 @@ impl<S, G> fmt::Debug for Serve<S, G> {
     }
 }
 
-/// Returns when all connections have ended by themselves.
-async fn close(house: &House) {
-    house.announce(Phase::Closing);
-    tokio::select! {
-        () = house.deserted() => return,
-        () = sleep(TIME_TO_ARRIVE) => {}
-    }
-    house.announce(Phase::Closed);
-    house.deserted().await;
+/// A connection that a client has just opened.
+struct NewConnection<S> {
+    io: WriteDeadline<TcpStream>,
+    context: ConnectionContext,
+    tracked: TrackedConnection,
+    service: S,
 }
 
-/// How long a request may be on its way to a server that is closing.
-const TIME_TO_ARRIVE: Duration = Duration::from_millis(500);
+impl<S: UserService> NewConnection<S> {
+    fn spawn(self) {
+        let Self { io, context, tracked, service } = self;
+        drop(tokio::spawn(ConnectionTask::new(context, tracked, service, accept(io))));
+    }
+
+    #[cfg(feature = "tls")]
+    fn spawn_tls(self, tls: tokio_rustls::TlsAcceptor) {
+        let Self { io, context, tracked, service } = self;
+        let accepting = acceptor::accept_tls(tls, io);
+        drop(tokio::spawn(ConnectionTask::new(context, tracked, service, accepting)));
+    }
+}
+
+const HTTP2_IDLE_TIMEOUT: Duration = Duration::from_secs(120);

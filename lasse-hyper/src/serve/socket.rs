@@ -1,78 +1,153 @@
-//! A connection's socket as hyper sees it: the bytes that told its protocol come
-//! first, and what goes wrong is told to the connection's fate.
+//! The socket of a connection, as hyper sees it.
 
-use std::io::{self, ErrorKind, IoSlice};
+use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
-use bytes::Bytes;
-use lasse_tokio::WriteDeadline;
-use lasse_tokio::lasse_core::EndReason;
+use bytes::{Buf, Bytes};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
 
-use super::introduce::Caller;
+use super::context::ConnectionContext;
+use super::exchange::{Exchange, WriteMode};
+use super::transport::{Transport, end_reason, poll_write_slices};
+use super::upgrade::{SharedTransport, share};
 
-/// A socket, or what is between it and HTTP.
-pub(super) trait Transport: AsyncRead + AsyncWrite + Unpin + Send + 'static {
-    /// Sees to it that the client takes the end of the connection for an error.
-    fn reset_on_drop(&self);
-}
-
-impl Transport for WriteDeadline<TcpStream> {
-    fn reset_on_drop(&self) {
-        Self::reset_on_drop(self);
-    }
-}
-
-#[cfg(feature = "tls")]
-impl<Io: Transport> Transport for tokio_rustls::server::TlsStream<Io> {
-    fn reset_on_drop(&self) {
-        self.get_ref().0.reset_on_drop();
-    }
-}
-
-/// A socket of which some bytes were read, and are read again.
+/// The socket of a connection, as hyper sees it.
+///
+/// It returns bytes that were read ahead, keeps bytes that hyper should not write
+/// itself, and records why the connection ends.
 #[derive(Debug)]
-pub(super) struct Socket<Io: Transport> {
-    pub(super) io: Io,
-    pub(super) read_ahead: Bytes,
-    pub(super) caller: Arc<Caller>,
+pub(super) struct Socket<Io, B> {
+    link: Link<Io>,
+    read_ahead: Bytes,
+    context: Arc<ConnectionContext>,
+    exchange: Arc<Exchange<B>>,
+    /// The bytes that were written in [`WriteMode::Capture`].
+    captured: Vec<u8>,
+    has_read_end: bool,
+    is_shut_down: bool,
 }
 
-impl<Io: Transport> Drop for Socket<Io> {
-    fn drop(&mut self) {
-        if self.caller.must_reset() {
-            self.io.reset_on_drop();
+#[derive(Debug)]
+enum Link<Io> {
+    Own(Io),
+    Shared(SharedTransport<Io>),
+    /// Only while it is replaced.
+    Empty,
+}
+
+/// What is left of a socket that hyper returned.
+#[derive(Debug)]
+pub(super) struct SocketParts<Io> {
+    /// `None` if the connection was upgraded.
+    pub(super) io: Option<Io>,
+    /// What was read ahead, and not by hyper.
+    pub(super) read_ahead: Bytes,
+    pub(super) captured: Bytes,
+    /// Whether the client has closed its half.
+    pub(super) has_read_end: bool,
+    /// Whether hyper has closed our half, after the last response.
+    pub(super) is_shut_down: bool,
+}
+
+impl<Io: Transport, B> Socket<Io, B> {
+    pub(super) fn new(
+        io: Io,
+        read_ahead: Bytes,
+        context: Arc<ConnectionContext>,
+        exchange: Arc<Exchange<B>>,
+    ) -> Self {
+        Self {
+            link: Link::Own(io),
+            read_ahead,
+            context,
+            exchange,
+            captured: Vec::new(),
+            has_read_end: false,
+            is_shut_down: false,
         }
     }
-}
 
-impl<Io: Transport> Socket<Io> {
-    fn note<T>(&self, result: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
+    pub(super) fn into_parts(self) -> SocketParts<Io> {
+        let Self { link, read_ahead, captured, has_read_end, is_shut_down, .. } = self;
+        let io = match link {
+            Link::Own(io) => Some(io),
+            Link::Shared(_) | Link::Empty => None,
+        };
+        SocketParts { io, read_ahead, captured: captured.into(), has_read_end, is_shut_down }
+    }
+
+    fn with_io<T>(
+        &mut self,
+        poll: impl FnOnce(Pin<&mut Io>) -> Poll<io::Result<T>>,
+    ) -> Poll<io::Result<T>> {
+        match &mut self.link {
+            Link::Own(io) => poll(Pin::new(io)),
+            Link::Shared(io) => io.with(poll),
+            Link::Empty => Poll::Ready(Err(io::ErrorKind::NotConnected.into())),
+        }
+    }
+
+    /// Prepares the transport for what hyper is going to write.
+    fn begin_response(&mut self, mode: WriteMode) {
+        match (&self.link, mode) {
+            (Link::Own(io), WriteMode::CloseDelimited) => {
+                io.set_reset_on_drop(true);
+                self.exchange.set_mode(WriteMode::Direct);
+            }
+            (Link::Own(_), WriteMode::Upgrade) => {
+                if let Link::Own(io) = std::mem::replace(&mut self.link, Link::Empty) {
+                    let (shared, connection) = share(io);
+                    self.link = Link::Shared(shared);
+                    self.exchange.set_upgraded(connection);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn poll_write_slices(
+        &mut self,
+        slices: &[IoSlice<'_>],
+        cx: &mut Context<'_>,
+    ) -> Poll<io::Result<usize>> {
+        let mode = self.exchange.mode();
+        if mode == WriteMode::Capture {
+            slices.iter().for_each(|slice| self.captured.extend_from_slice(slice));
+            return Poll::Ready(Ok(slices.iter().map(|slice| slice.len()).sum()));
+        }
+        if mode != WriteMode::Direct {
+            self.begin_response(mode);
+        }
+        let written = self.with_io(|io| poll_write_slices(io, slices, cx));
+        self.record(written)
+    }
+
+    /// Records why the connection ends, if it does.
+    fn record<T>(&self, result: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
         if let Poll::Ready(Err(error)) = &result {
-            self.caller.fate.decide(match error.kind() {
-                ErrorKind::TimedOut => EndReason::Stalled,
-                ErrorKind::ConnectionReset | ErrorKind::BrokenPipe => EndReason::PeerClosed,
-                _ => EndReason::WriteFailed,
-            });
+            self.context.end_reason.decide(end_reason(error));
         }
         result
     }
 }
 
-impl<Io: Transport> AsyncRead for Socket<Io> {
+impl<Io: Transport, B> AsyncRead for Socket<Io, B> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         out: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         if self.read_ahead.is_empty() {
-            return Pin::new(&mut self.io).poll_read(cx, out);
+            let before = out.filled().len();
+            ready!(self.with_io(|io| io.poll_read(cx, out)))?;
+            self.has_read_end |= out.filled().len() == before && out.remaining() > 0;
+            return Poll::Ready(Ok(()));
         }
         let n = self.read_ahead.len().min(out.remaining());
-        out.put_slice(&self.read_ahead.split_to(n));
+        out.put_slice(self.read_ahead.get(..n).unwrap_or_default());
+        self.read_ahead.advance(n);
         if self.read_ahead.is_empty() {
             self.read_ahead = Bytes::new();
         }
@@ -80,14 +155,13 @@ impl<Io: Transport> AsyncRead for Socket<Io> {
     }
 }
 
-impl<Io: Transport> AsyncWrite for Socket<Io> {
+impl<Io: Transport, B> AsyncWrite for Socket<Io, B> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        let written = Pin::new(&mut self.io).poll_write(cx, bytes);
-        self.note(written)
+        self.poll_write_slices(&[IoSlice::new(bytes)], cx)
     }
 
     fn poll_write_vectored(
@@ -95,37 +169,24 @@ impl<Io: Transport> AsyncWrite for Socket<Io> {
         cx: &mut Context<'_>,
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        let written = match together(slices, &mut [0; SMALL]) {
-            Some(bytes) => Pin::new(&mut self.io).poll_write(cx, bytes),
-            None => Pin::new(&mut self.io).poll_write_vectored(cx, slices),
-        };
-        self.note(written)
+        self.poll_write_slices(slices, cx)
     }
 
     fn is_write_vectored(&self) -> bool {
-        self.io.is_write_vectored()
+        match &self.link {
+            Link::Own(io) => io.is_write_vectored(),
+            Link::Shared(io) => io.with(|io| io.is_write_vectored()),
+            Link::Empty => false,
+        }
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let flushed = Pin::new(&mut self.io).poll_flush(cx);
-        self.note(flushed)
+        let flushed = self.with_io(|io| io.poll_flush(cx));
+        self.record(flushed)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.io).poll_shutdown(cx)
+        self.is_shut_down = true;
+        self.with_io(|io| io.poll_shutdown(cx))
     }
 }
-
-/// The slices in one, if they fit: to copy a few costs less than to have the
-/// kernel gather them, and a chunk comes in three.
-fn together<'a>(slices: &[IoSlice<'_>], space: &'a mut [u8; SMALL]) -> Option<&'a [u8]> {
-    let mut len = 0;
-    for slice in slices {
-        space.get_mut(len..len + slice.len())?.copy_from_slice(slice);
-        len += slice.len();
-    }
-    space.get(..len)
-}
-
-/// How many bytes are few.
-const SMALL: usize = 1024;

@@ -1,4 +1,4 @@
-//! The first bytes of a connection, which tell the protocol that it speaks.
+//! The protocol of a connection, detected by its first bytes.
 
 use std::future::poll_fn;
 use std::io;
@@ -8,14 +8,14 @@ use std::task::{Context, Poll, ready};
 use bytes::{Bytes, BytesMut};
 use tokio::io::{AsyncRead, ReadBuf};
 
-/// What a connection speaks.
+/// The protocol of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Protocol {
     Http1,
     Http2,
 }
 
-/// Reads until the protocol can be told (RFC 9113 3.4), and what was read.
+/// Reads until the protocol is known (RFC 9113 3.4). Returns it, and the bytes read.
 pub(super) async fn detect<Io>(io: &mut Io) -> io::Result<(Protocol, Bytes)>
 where
     Io: AsyncRead + Unpin,
@@ -35,8 +35,8 @@ where
     Ok((protocol, head.freeze()))
 }
 
-/// Reads what has come, mostly the whole head: hyper makes room for twice as much
-/// when it is given a head in pieces, and keeps that.
+/// Reads what has arrived, which is mostly a whole head. If hyper gets a head in
+/// pieces, it doubles its buffer, and keeps it.
 fn poll_read(
     io: &mut (impl AsyncRead + Unpin),
     head: &mut BytesMut,
@@ -58,7 +58,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn the_preface_tells_http2_however_it_is_cut() {
+    async fn the_preface_of_http2_is_detected_in_two_pieces() {
         for at in 0..PREFACE.len() {
             let (first, second) = PREFACE.split_at(at);
             let mut io = first.chain(second);
@@ -68,7 +68,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn anything_else_is_http1_as_soon_as_it_differs() {
+    async fn other_bytes_are_http1_at_the_first_difference() {
         for input in ["GET / HTTP/1.1", "P", "PRI * HTTP/1.1", ""] {
             let (protocol, head) = detect(&mut input.as_bytes()).await.unwrap();
             assert_eq!((protocol, &*head), (Protocol::Http1, input.as_bytes()));

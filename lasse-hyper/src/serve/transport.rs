@@ -1,0 +1,77 @@
+//! The byte stream of a connection: TCP, or TLS over it.
+
+use std::fmt::Debug;
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use lasse_tokio::WriteDeadline;
+use lasse_tokio::lasse_core::EndReason;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+
+/// The byte stream of a connection.
+pub(super) trait Transport: AsyncRead + AsyncWrite + Debug + Unpin + Send + 'static {
+    /// Sets whether the connection is reset when this is dropped, even if the process
+    /// is killed. The client then gets an error instead of a clean end.
+    fn set_reset_on_drop(&self, is_reset: bool);
+
+    /// Closes both directions now, though another task uses them.
+    fn shut_down(&self);
+}
+
+impl Transport for WriteDeadline<TcpStream> {
+    fn set_reset_on_drop(&self, is_reset: bool) {
+        Self::set_reset_on_drop(self, is_reset);
+    }
+
+    fn shut_down(&self) {
+        Self::shut_down(self);
+    }
+}
+
+#[cfg(feature = "tls")]
+impl<Io: Transport> Transport for tokio_rustls::server::TlsStream<Io> {
+    fn set_reset_on_drop(&self, is_reset: bool) {
+        self.get_ref().0.set_reset_on_drop(is_reset);
+    }
+
+    fn shut_down(&self) {
+        self.get_ref().0.shut_down();
+    }
+}
+
+/// Why a stream ends whose bytes cannot be written.
+pub(super) fn end_reason(error: &io::Error) -> EndReason {
+    match error.kind() {
+        io::ErrorKind::TimedOut => EndReason::Stalled,
+        io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe => EndReason::PeerClosed,
+        _ => EndReason::WriteFailed,
+    }
+}
+
+/// Writes slices, as many as are accepted at once. A few bytes are copied into one
+/// slice first, because that costs less than a vectored write.
+pub(super) fn poll_write_slices(
+    io: Pin<&mut impl AsyncWrite>,
+    slices: &[IoSlice<'_>],
+    cx: &mut Context<'_>,
+) -> Poll<io::Result<usize>> {
+    match concat(slices, &mut [0; SMALL]) {
+        Some(bytes) => io.poll_write(cx, bytes),
+        None => io.poll_write_vectored(cx, slices),
+    }
+}
+
+/// The slices in one, if they fit.
+fn concat<'a>(slices: &[IoSlice<'_>], space: &'a mut [u8; SMALL]) -> Option<&'a [u8]> {
+    let mut len = 0;
+    for slice in slices {
+        space.get_mut(len..len + slice.len())?.copy_from_slice(slice);
+        len += slice.len();
+    }
+    space.get(..len)
+}
+
+/// Up to how many bytes are copied.
+const SMALL: usize = 1024;
