@@ -17,6 +17,10 @@ use std::future::ready;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::Router;
+use axum::body::Body as AxumBody;
+use axum::extract::{Request as AxumRequest, State};
+use axum::routing::{get, post};
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body_util::{Either, Full};
@@ -30,6 +34,7 @@ use tokio::runtime::{Builder, Runtime};
 enum Adapter {
     Tokio,
     Hyper,
+    Axum,
     Handler,
 }
 
@@ -59,8 +64,9 @@ fn options() -> Result<Options, Box<dyn Error>> {
                 options.adapter = match value.as_str() {
                     "tokio" => Adapter::Tokio,
                     "hyper" => Adapter::Hyper,
+                    "axum" => Adapter::Axum,
                     "handler" => Adapter::Handler,
-                    _ => return Err("--adapter is tokio, hyper or handler".into()),
+                    _ => return Err("--adapter is tokio, hyper, axum or handler".into()),
                 }
             }
             _ => return Err(format!("unknown option {name}").into()),
@@ -109,8 +115,26 @@ async fn run(options: Options) -> Result<(), Box<dyn Error>> {
             });
             lasse_hyper::serve(listener, ServeConfig::new(), service).await;
         }
+        Adapter::Axum => {
+            tokio::spawn(dispatch(&hub.channel));
+            let router = router(hub, endpoint);
+            lasse_hyper::serve_router(listener, ServeConfig::new(), router).await;
+        }
     }
     Ok(())
+}
+
+fn router(hub: Arc<Hub>, endpoint: Endpoint) -> Router {
+    let answer = async |State((hub, endpoint)): State<(Arc<Hub>, Endpoint)>,
+                        request: AxumRequest| {
+        answer_by_hyper(&hub, &endpoint, &request).map(AxumBody::new)
+    };
+    Router::new()
+        .route("/events", get(answer))
+        .route("/stream", get(answer))
+        .route("/publish", post(answer))
+        .route("/cost", get(answer))
+        .with_state((hub, endpoint))
 }
 
 type HyperBody = Either<EventBody<Feed>, Full<Bytes>>;
