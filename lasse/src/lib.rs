@@ -19,3 +19,8 @@ pub use lasse_tokio::{
     RunFailure, RunId, RunOutcome, RunWriteError, RunWriter, Runs, RunsConfig, ServeConfig,
     Session, SessionBody, StartError, Transport, WriteDeadline, dispatch, drive, idle, now, sweep,
 };
+
+/// Compiles the snippets of the recipes.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/recipes.md")]
+mod recipes {}
