@@ -1,21 +1,37 @@
 #!/usr/bin/env python3
-"""Puts servers of one contract under load, beside each other, and writes what came of it.
+"""Measures servers under load, side by side.
 
-    load.py run  --sseload PATH --server NAME='COMMAND {port}' ... [--rounds 3]    appends to results.jsonl
-    load.py draw                                                   results.jsonl to README.md and load.svg
+    load.py run [--rounds 3] [--tests A,B] [--server NAME=COMMAND ...]
+                          builds and measures the servers, appends to results.jsonl
+    load.py draw          results.jsonl to README.md and load.svg
+    load.py smoke         runs each measurement once, small and unoptimized
 
-`sseload` is a load client that checks order, gaps and repeats; a server speaks the contract
-in src/bin/fanout-server.rs. The servers named `floor` and `floor-coalesce` are what the others
-are compared with: one write a delivery, and one write for all that is due. Each server runs on
-CPU 0, the client on CPU 1, one after the other within each round.
+Without `--server`, the servers are those of SERVERS below. The command of another
+one can contain {port}; src/bin/fanout-server.rs says what a server must do. The
+servers `floor` and `floor-coalesce` are what the others are compared with: one write
+a delivery, and one write for all events that are due.
+
+A server runs on CPU 0 and the load client on CPU 1. In each round, each measurement
+is taken of one server after the other, each time of a new process.
 """
-import argparse, json, os, shlex, signal, socket, statistics, subprocess, time, urllib.request
+import argparse, json, os, shlex, socket, statistics, subprocess, sys, time, urllib.request
 
 HERE = os.path.dirname(os.path.abspath(__file__))
+ROOT = os.path.dirname(HERE)
+TARGET = os.path.join(ROOT, os.environ.get("CARGO_TARGET_DIR", "target"))
 RESULTS = os.path.join(HERE, "results.jsonl")
 MARK = ("<!-- load: begin -->\n", "<!-- load: end -->\n")
 
-# name: options of the load client, and of another run before, which is not told of
+SERVERS = {
+    "floor": "floor --port {port}",
+    "floor-coalesce": "floor --port {port} --coalesce",
+    "axum": "examples/axum-sse --port {port}",
+    "lasse-tokio": "fanout-server --port {port} --adapter tokio",
+    "lasse-hyper": "fanout-server --port {port} --adapter hyper",
+    "lasse-axum": "fanout-server --port {port} --adapter axum",
+}
+
+# name: options of the load client, and of a run before it that is not recorded
 TESTS = {
     "idle": ("--mode idle --conns 10000 --duration 1", None),
     "fixed1k": ("--conns 1000 --events 120 --rate 40", None),
@@ -27,69 +43,116 @@ TESTS = {
     "quick": ("--conns 1000 --events 300 --rate 30", None),
     "stuck": ("--conns 1000 --events 300 --rate 30 --stuck 1", None),
 }
+# What axum does not have: replay.
+CANNOT = {("axum", "resume")}
+
+
+def build(profile):
+    """The folder of the programs."""
+    subprocess.run(["cargo", "build", "--profile", profile, "-p", "lasse-benches", "--bins", "--examples"], cwd=ROOT, check=True)
+    return os.path.join(TARGET, "debug" if profile == "dev" else profile)
+
+
+def on_cpu(cpu):
+    """Keeps a child on one CPU, if there is more than one."""
+    if cpu in os.sched_getaffinity(0):
+        return lambda: os.sched_setaffinity(0, {cpu})
+    return None
 
 
 class Server:
-    def __init__(self, command):
+    def __init__(self, folder, command):
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             self.port = free.getsockname()[1]
-        words = shlex.split(command.replace("{port}", str(self.port)))
-        self.process = subprocess.Popen(["taskset", "-c", "0", *words], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        for _ in range(100):
+        program, *args = shlex.split(command.replace("{port}", str(self.port)))
+        local = os.path.join(folder, program)
+        program = local if os.path.exists(local) else program
+        self.process = subprocess.Popen([program, *args], stdout=subprocess.DEVNULL, preexec_fn=on_cpu(0))
+        for _ in range(200):
             try:
                 return socket.create_connection(("127.0.0.1", self.port), 1).close()
             except OSError:
                 time.sleep(0.05)
+        sys.exit(f"{command} does not listen")
 
     def stop(self):
-        self.process.send_signal(signal.SIGKILL)
+        self.process.kill()
         self.process.wait()
 
 
-def load(sseload, server, path, options):
-    command = ["taskset", "-c", "1", sseload, "--url", f"http://127.0.0.1:{server.port}{path}", "--pin", "1",
-               "--server-pid", str(server.process.pid), "--server-cpu", "0", "--json", "--timeout", "90", *options.split()]
-    told = subprocess.run(command, capture_output=True, text=True)
+def load(folder, server, path, options):
+    command = [os.path.join(folder, "sse-load"), "--url", f"http://127.0.0.1:{server.port}{path}", "--pin", "1",
+               "--server-pid", str(server.process.pid), "--server-cpu", "0", "--json", "--timeout", "90", *options]
+    done = subprocess.run(command, capture_output=True, text=True)
     try:
-        return json.loads(told.stdout)
+        return json.loads(done.stdout)
     except ValueError:
-        return {"ok": False, "note": told.stderr[-200:]}
+        return {"ok": False, "note": done.stderr[-200:]}
 
 
-def measure(sseload, server, test):
-    path = "/stream?events=1000000&size=100" if test == "stream" else "/events"
-    options, before = TESTS[test]
+def measure(folder, server, test, scale=1):
+    options, before = (words and scaled(words.split(), scale) for words in TESTS[test])
+    path = "/events"
+    if test == "stream":
+        path = f"/stream?events={options[options.index('--events') + 1]}&size=100"
     if before:
-        load(sseload, server, path, before)
-    return {**load(sseload, server, path, options), "publish_ns": publish_ns(server)}
+        load(folder, server, path, before)
+    return {**load(folder, server, path, options), "publish_ns": publish_ns(server)}
+
+
+def scaled(words, scale):
+    """Divides the number of connections, and large numbers of events; publishes faster."""
+    def value(name, word):
+        if name == "--rate" and scale > 1:
+            return str(int(word) * 10)
+        if name == "--conns" or name == "--events" and int(word) > 1000:
+            return str(max(int(word) // scale, 1))
+        return word
+    return [value(name, word) for name, word in zip([None, *words], words)]
 
 
 def publish_ns(server):
-    """What the server says that one publication took it, at the median; not every server does."""
+    """The median time of a publication, if the server measures it."""
     try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{server.port}/cost", timeout=5) as answer:
-            return int(answer.read().split()[1])
+        with urllib.request.urlopen(f"http://127.0.0.1:{server.port}/cost", timeout=5) as response:
+            return int(response.read().split()[1])
     except (OSError, ValueError, IndexError):
         return None
 
 
 def run(options):
-    servers = dict(server.split("=", 1) for server in options.server)
-    wanted = options.tests.split(",") if options.tests else list(TESTS)
+    servers = dict(server.split("=", 1) for server in options.server) or SERVERS
+    tests = options.tests.split(",") if options.tests else list(TESTS)
+    folder = build("release")
     with open(options.results, "a") as out:
         for number in range(options.rounds):
-            for test in wanted:
+            for test in tests:
                 for name, command in servers.items():
-                    server = Server(command)
+                    server = Server(folder, command)
                     try:
-                        told = measure(options.sseload, server, test)
+                        found = measure(folder, server, test)
                     finally:
                         server.stop()
-                    kept = {key: told.get(key) for key in KEYS}
-                    row = {"server": name, "test": test, "round": number, **kept}
+                    row = {"server": name, "test": test, "round": number, **{key: found.get(key) for key in KEYS}}
                     print(json.dumps(row), flush=True)
                     out.write(json.dumps(row) + "\n")
+                    out.flush()
+
+
+def smoke(_):
+    folder, failed = build("dev"), []
+    for name, command in SERVERS.items():
+        for test in (test for test in TESTS if (name, test) not in CANNOT):
+            server = Server(folder, command)
+            try:
+                found = measure(folder, server, test, scale=100)
+            finally:
+                server.stop()
+            if not found["ok"]:
+                failed.append(f"{name} {test}: {found['note']}")
+    print("\n".join(failed) or f"{len(SERVERS)} servers, {len(TESTS)} measurements: all delivered in order")
+    sys.exit(len(failed) > 0)
 
 
 KEYS = ["ok", "note", "deliveries_per_s", "server_cpu_us_per_delivery", "p50_us", "p99_us",
@@ -107,7 +170,7 @@ class Results:
         return statistics.median(values) if values else None
 
     def ratio(self, server, test, key, other, other_test=None):
-        """The median over the rounds of what it was to what it was elsewhere in the same round."""
+        """The median over the rounds of a figure, divided by that of another server or test in the same round."""
         found = []
         for row in self.rows:
             if row["server"] == server and row["test"] == test and row["ok"] and row.get(key):
@@ -122,7 +185,7 @@ def to_floor(test, key="server_cpu_us_per_delivery", floor="floor"):
 
 
 def to_test(test, other, key):
-    """What it is in a test to what it is in another, of the same server in the same round."""
+    """A figure of one test, divided by that of another, of the same server in the same round."""
     return lambda results, server: results.ratio(server, test, key, server, other)
 
 
@@ -138,15 +201,15 @@ def plain(test, key, unit=1):
     return value
 
 
-# what is told, how it is found, how it is written
+# title, value, format
 TABLE = [
     ("CPU a delivery, 10,000 connections, one event at a time, to `floor`", to_floor("fixed10k"), ".2f"),
     ("the same, 1,000 connections", to_floor("fixed1k"), ".2f"),
     ("the same, 19,000 connections", to_floor("fixed19k"), ".2f"),
-    ("growth: the last over the one before it", growth, ".2f"),
+    ("growth: the row above, divided by the row above that", growth, ".2f"),
     ("CPU a delivery, burst of 60 events, 10,000 connections, to `floor-coalesce`", to_floor("burst10k", floor="floor-coalesce"), ".2f"),
-    ("events a second, one connection, as fast as can be, to `floor-coalesce`", to_floor("stream", "deliveries_per_s", "floor-coalesce"), ".2f"),
-    ("CPU of 10,000 clients that come and are each sent 100 events, to `floor-coalesce`", to_floor("resume", "connect_cpu_us", "floor-coalesce"), ".2f"),
+    ("events a second, one connection, as fast as possible, to `floor-coalesce`", to_floor("stream", "deliveries_per_s", "floor-coalesce"), ".2f"),
+    ("CPU of 10,000 clients that connect and receive 100 old events each, to `floor-coalesce`", to_floor("resume", "connect_cpu_us", "floor-coalesce"), ".2f"),
     ("connections accepted a second, to `floor`", to_floor("idle", "connects_per_s"), ".2f"),
     ("CPU a connection accepted, to `floor`", to_floor("idle", "connect_cpu_us"), ".2f"),
     ("p99 with one in 1,000 stuck, to that without", to_test("stuck", "quick", "p99_us"), ".2f"),
@@ -210,14 +273,14 @@ def draw(options):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=["run", "draw"])
-    parser.add_argument("--sseload")
+    parser.add_argument("command", choices=["run", "draw", "smoke"])
     parser.add_argument("--server", action="append", default=[], metavar="NAME=COMMAND")
     parser.add_argument("--tests")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--results", default=RESULTS)
     options = parser.parse_args()
-    run(options) if options.what == "run" else draw(options)
+    {"run": run, "draw": draw, "smoke": smoke}[options.command](options)
 
 
-main()
+if __name__ == "__main__":
+    main()

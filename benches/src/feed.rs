@@ -1,4 +1,4 @@
-//! What the server under load streams, and who feeds it.
+//! The events of the servers under load.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -19,9 +19,9 @@ use rustix::time::{ClockId, clock_gettime};
 pub enum Question {
     /// `/events`.
     Events,
-    /// `/stream`: so many events of such a size.
+    /// `/stream`: a number of events, and their size.
     Stream(u64, usize),
-    /// A command, or nothing that there is.
+    /// A command, or an unknown path.
     Other,
 }
 
@@ -50,13 +50,13 @@ fn number<T: std::str::FromStr + Default>(query: Option<&str>, name: &str) -> T 
 pub struct Hub {
     /// The channel that adapters subscribe to.
     pub channel: Channel,
-    listeners: Mutex<Vec<Notifier<Forward>>>,
+    notifiers: Mutex<Vec<Notifier<Forward>>>,
     number: AtomicU64,
     costs: Mutex<Vec<u64>>,
 }
 
 impl Hub {
-    /// A hub whose channel lets events gather for `linger`.
+    /// A hub whose channel collects events for `linger`.
     pub fn new(linger: Duration) -> Self {
         let config = ChannelConfig::new()
             .with_retention(Retention::new().with_bytes(64 << 20))
@@ -64,7 +64,7 @@ impl Hub {
             .with_linger(linger);
         Self {
             channel: Channel::new(&config),
-            listeners: Mutex::default(),
+            notifiers: Mutex::default(),
             number: AtomicU64::new(0),
             costs: Mutex::default(),
         }
@@ -86,11 +86,11 @@ impl Hub {
             return Init::Stream(Feed::own(events, size), vec![]);
         }
         let (notifier, mailbox) = mailbox(1024);
-        self.listeners.lock().unwrap_or_else(PoisonError::into_inner).push(notifier);
+        self.notifiers.lock().unwrap_or_else(PoisonError::into_inner).push(notifier);
         Init::Stream(Feed::Notified(HandlerSource::new(Forward, mailbox)), vec![])
     }
 
-    /// Does what a request demands that is not for a stream.
+    /// Answers a request that is not for a stream.
     pub fn command<B>(self: &Arc<Self>, request: &Request<B>) -> Response<Bytes> {
         let query = request.uri().query();
         match request.uri().path() {
@@ -122,16 +122,16 @@ impl Hub {
     fn publish(&self, size: usize) {
         let number = self.number.fetch_add(1, Ordering::Relaxed) + 1;
         let event = event(number, size);
-        let begun = nanos();
-        let mut listeners = self.listeners.lock().unwrap_or_else(PoisonError::into_inner);
-        if listeners.is_empty() {
-            drop(listeners);
+        let started = nanos();
+        let mut notifiers = self.notifiers.lock().unwrap_or_else(PoisonError::into_inner);
+        if notifiers.is_empty() {
+            drop(notifiers);
             drop(self.channel.publish(&event));
         } else {
             let frame = event.encode();
-            listeners.retain(|listener| listener.notify(frame.clone()) != Err(NotifyError::Closed));
+            notifiers.retain(|notifier| notifier.notify(frame.clone()) != Err(NotifyError::Closed));
         }
-        let cost = nanos() - begun;
+        let cost = nanos() - started;
         self.costs.lock().unwrap_or_else(PoisonError::into_inner).push(cost);
     }
 
@@ -212,9 +212,14 @@ impl Source for Feed {
 }
 
 fn event(number: u64, size: usize) -> Event<'static> {
+    Event::new(data(number, size)).with_id(EventId::from(number))
+}
+
+/// The data of an event: its number, the time, and padding.
+pub fn data(number: u64, size: usize) -> String {
     let mut data = format!("{number} {} ", nanos());
     data.extend(std::iter::repeat_n('x', size.saturating_sub(data.len())));
-    Event::new(data).with_id(EventId::from(number))
+    data
 }
 
 fn nanos() -> u64 {

@@ -1,15 +1,18 @@
-//! A server to be put under load: one channel, or one mailbox a client.
+//! A server to measure: one channel for all clients, or a mailbox for each.
 //!
 //! ```text
-//! GET  /events                             live events, replay after Last-Event-ID
-//! POST /publish?rate=R&events=E&size=S     answers at once, then publishes; R 0: unthrottled
-//! GET  /stream?events=E&size=S             E events of this response's own, then the end
+//! GET  /events                           live events, after Last-Event-ID
+//! POST /publish?rate=R&events=E&size=S   answers at once, then publishes; R events a
+//!                                        second, or as fast as possible if R is 0
+//! GET  /stream?events=E&size=S           E events for this response, then the end
+//! GET  /cost                             how many publications there were, and the
+//!                                        median of their times in nanoseconds
 //! ```
 //!
-//! An event is `id: <seq>`, `data: <seq> <ns> <padding>`: `seq` counts up from 1 over
-//! the server's life, `ns` is `CLOCK_MONOTONIC` at publication, `size` is the length
-//! of the data. `GET /cost` tells how long the publications took, in nanoseconds:
-//! their number, and the median.
+//! An event is `id: <id>` and `data: <number> <time> <padding>`. The number counts from
+//! 1 over the life of the server, the time is `CLOCK_MONOTONIC` in nanoseconds when the
+//! event was published, and the data has S bytes. Every server that keeps this contract
+//! can be measured; only `/events` and `/publish` are needed.
 
 use std::convert::Infallible;
 use std::error::Error;
@@ -18,23 +21,28 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::body::Body as AxumBody;
-use axum::extract::{Request as AxumRequest, State};
-use axum::routing::{get, post};
+use axum::extract::State;
+use axum::routing::any;
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body_util::{Either, Full};
 use hyper::service::service_fn;
 use lasse_benches::feed::{Feed, Hub, Question};
 use lasse_hyper::EventBody;
-use lasse_tokio::{Body, Endpoint, Listener, ServeConfig, dispatch, respond_with};
+use lasse_tokio::lasse_core::{Init, RequestHead};
+use lasse_tokio::{Body, Endpoint, Listener, ServeConfig, SessionBody, dispatch, respond_with};
 use tokio::runtime::{Builder, Runtime};
 
-#[derive(Clone, Copy, PartialEq)]
+/// What serves the events.
+#[derive(Clone, Copy)]
 enum Adapter {
+    /// A channel over `lasse-tokio`.
     Tokio,
+    /// A channel over `lasse-hyper`.
     Hyper,
+    /// A channel in an axum router, over `lasse-hyper`.
     Axum,
+    /// A handler with a mailbox for each client, over `lasse-tokio`.
     Handler,
 }
 
@@ -43,6 +51,13 @@ struct Options {
     adapter: Adapter,
     threads: usize,
     linger: Duration,
+}
+
+/// What all requests share.
+#[derive(Clone)]
+struct Shared {
+    hub: Arc<Hub>,
+    endpoint: Endpoint,
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -55,24 +70,26 @@ fn options() -> Result<Options, Box<dyn Error>> {
     let mut options = Options { port, adapter, threads, linger };
     let mut args = std::env::args().skip(1);
     while let Some(name) = args.next() {
-        let value = args.next().ok_or_else(|| format!("{name} wants a value"))?;
+        let value = args.next().ok_or_else(|| format!("{name} needs a value"))?;
         match name.as_str() {
             "--port" => options.port = value.parse()?,
             "--threads" => options.threads = value.parse()?,
             "--linger" => options.linger = Duration::from_micros(value.parse()?),
-            "--adapter" => {
-                options.adapter = match value.as_str() {
-                    "tokio" => Adapter::Tokio,
-                    "hyper" => Adapter::Hyper,
-                    "axum" => Adapter::Axum,
-                    "handler" => Adapter::Handler,
-                    _ => return Err("--adapter is tokio, hyper, axum or handler".into()),
-                }
-            }
+            "--adapter" => options.adapter = adapter_of(&value)?,
             _ => return Err(format!("unknown option {name}").into()),
         }
     }
     Ok(options)
+}
+
+fn adapter_of(name: &str) -> Result<Adapter, &'static str> {
+    match name {
+        "tokio" => Ok(Adapter::Tokio),
+        "hyper" => Ok(Adapter::Hyper),
+        "axum" => Ok(Adapter::Axum),
+        "handler" => Ok(Adapter::Handler),
+        _ => Err("--adapter is tokio, hyper, axum or handler"),
+    }
 }
 
 fn runtime(threads: usize) -> std::io::Result<Runtime> {
@@ -84,64 +101,58 @@ fn runtime(threads: usize) -> std::io::Result<Runtime> {
 
 async fn run(options: Options) -> Result<(), Box<dyn Error>> {
     let listener = Listener::bind(("127.0.0.1", options.port)).await?;
-    let hub = Arc::new(Hub::new(options.linger));
-    let endpoint = Endpoint::default();
+    let shared = Shared { hub: Arc::new(Hub::new(options.linger)), endpoint: Endpoint::default() };
+    if !matches!(options.adapter, Adapter::Handler) {
+        tokio::spawn(dispatch(&shared.hub.channel));
+    }
+    let config = ServeConfig::new();
     match options.adapter {
         Adapter::Tokio => {
-            tokio::spawn(dispatch(&hub.channel));
-            let server = lasse_tokio::serve(listener, ServeConfig::new(), move |request| {
-                ready(match Question::of(&request) {
-                    Question::Other => hub.command(&request).map(Body::from),
-                    question => respond_with(&request, &endpoint, |request| {
-                        hub.subscribe(question, request)
-                    }),
-                })
-            });
-            server.await;
+            lasse_tokio::serve(listener, config, move |request| {
+                ready(answer_by_tokio(&shared, &request, Hub::subscribe))
+            })
+            .await;
         }
         Adapter::Handler => {
-            let server = lasse_tokio::serve(listener, ServeConfig::new(), move |request| {
-                ready(match Question::of(&request) {
-                    Question::Other => hub.command(&request).map(Body::from),
-                    question => respond_with(&request, &endpoint, |_| hub.enlist(question)),
-                })
-            });
-            server.await;
+            lasse_tokio::serve(listener, config, move |request| {
+                ready(answer_by_tokio(&shared, &request, |hub, question, _| hub.enlist(question)))
+            })
+            .await;
         }
         Adapter::Hyper => {
-            tokio::spawn(dispatch(&hub.channel));
             let service = service_fn(move |request| {
-                ready(Ok::<_, Infallible>(answer_by_hyper(&hub, &endpoint, &request)))
+                ready(Ok::<_, Infallible>(answer_by_hyper(&shared, &request)))
             });
-            lasse_hyper::serve(listener, ServeConfig::new(), service).await;
+            lasse_hyper::serve(listener, config, service).await;
         }
         Adapter::Axum => {
-            tokio::spawn(dispatch(&hub.channel));
-            let router = router(hub, endpoint);
-            lasse_hyper::serve_router(listener, ServeConfig::new(), router).await;
+            let router = Router::new()
+                .route("/events", any(answer_by_axum))
+                .route("/stream", any(answer_by_axum))
+                .route("/publish", any(answer_by_axum))
+                .route("/cost", any(answer_by_axum))
+                .with_state(shared);
+            lasse_hyper::serve_router(listener, config, router).await;
         }
     }
     Ok(())
 }
 
-fn router(hub: Arc<Hub>, endpoint: Endpoint) -> Router {
-    let answer = async |State((hub, endpoint)): State<(Arc<Hub>, Endpoint)>,
-                        request: AxumRequest| {
-        answer_by_hyper(&hub, &endpoint, &request).map(AxumBody::new)
-    };
-    Router::new()
-        .route("/events", get(answer))
-        .route("/stream", get(answer))
-        .route("/publish", post(answer))
-        .route("/cost", get(answer))
-        .with_state((hub, endpoint))
+fn answer_by_tokio(
+    Shared { hub, endpoint }: &Shared,
+    request: &Request<()>,
+    init: impl FnOnce(&Hub, Question, &RequestHead<'_>) -> Init<Feed>,
+) -> Response<SessionBody<Feed>> {
+    match Question::of(request) {
+        Question::Other => hub.command(request).map(Body::from),
+        question => respond_with(request, endpoint, |request| init(hub, question, request)),
+    }
 }
 
 type HyperBody = Either<EventBody<Feed>, Full<Bytes>>;
 
 fn answer_by_hyper<B>(
-    hub: &Arc<Hub>,
-    endpoint: &Endpoint,
+    Shared { hub, endpoint }: &Shared,
     request: &Request<B>,
 ) -> Response<HyperBody> {
     match Question::of(request) {
@@ -151,4 +162,11 @@ fn answer_by_hyper<B>(
                 .map(Either::Left)
         }
     }
+}
+
+async fn answer_by_axum(
+    State(shared): State<Shared>,
+    request: axum::extract::Request,
+) -> axum::response::Response {
+    answer_by_hyper(&shared, &request).map(axum::body::Body::new)
 }
