@@ -4,8 +4,8 @@
     ratios.py run [--rounds 5]    runs the benchmarks, appends to ratios.jsonl
     ratios.py draw                ratios.jsonl to README.md
 
-A ratio is that of the least disturbed samples of all rounds: a machine that others share is
-slow for minutes at a time, and never too fast.
+A ratio is taken of the fastest samples of all rounds: other programs can make a machine slow
+for minutes, but never too fast.
 """
 import argparse, glob, json, os, subprocess
 
@@ -35,7 +35,7 @@ def run(options):
 
 
 def quickest():
-    """Nanoseconds of the least disturbed sample of each benchmark, as criterion last measured it."""
+    """Nanoseconds of the fastest sample of each benchmark in the last run of criterion."""
     found = {}
     for folder in glob.glob(os.path.join(TARGET, "criterion", "**", "new"), recursive=True):
         with open(os.path.join(folder, "benchmark.json")) as about, open(os.path.join(folder, "sample.json")) as sample:

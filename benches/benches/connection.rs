@@ -1,4 +1,4 @@
-//! What the state machine takes for an event that is sent.
+//! The time of the state machine for an event that is sent.
 
 use std::hint::black_box;
 use std::task::{Context, Waker};
@@ -21,7 +21,7 @@ impl Handler for Forward {
     }
 }
 
-/// A frame in, its bytes out, and their acknowledgement.
+/// A frame goes in, its bytes come out and are acknowledged.
 fn notify(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("connection");
     let now = Instant::from_nanos(0);
@@ -56,7 +56,7 @@ fn channel(criterion: &mut Criterion) {
     for burst in [1, 16] {
         let channel = Channel::new(&ChannelConfig::new());
         let Subscription::Stream(subscriber) = channel.subscribe(&LastEventId::Absent) else {
-            panic!("there is a stream for everyone");
+            panic!("an open channel has a stream for each client");
         };
         let mut connection = Connection::open(subscriber, [], &StreamConfig::new(), now);
         drain(&mut connection, now);
@@ -64,7 +64,7 @@ fn channel(criterion: &mut Criterion) {
         group.bench_function(format!("publish {burst} to a channel"), |bencher| {
             bencher.iter(|| {
                 for _ in 0..burst {
-                    channel.publish(black_box(&event)).expect("the channel goes on");
+                    channel.publish(black_box(&event)).expect("the channel is open");
                 }
                 drain(&mut connection, now)
             });
@@ -72,7 +72,7 @@ fn channel(criterion: &mut Criterion) {
     }
 }
 
-/// Writes all there is.
+/// Writes all output.
 fn drain<S: Source>(connection: &mut Connection<S>, now: Instant) -> usize {
     let mut cx = Context::from_waker(Waker::noop());
     let mut written = 0;

@@ -1,6 +1,7 @@
-//! Bytes into events, beside a walk over the line endings, `memcpy` and the peers.
+//! The time to decode events, beside a walk over the line ends, `memcpy` and the peers.
 //!
-//! What is read is lent by lasse and owned with the peers, as their users get it.
+//! The events borrow from the input in lasse, and own their text in the peers: each as
+//! its users get them.
 
 use std::convert::Infallible;
 use std::hint::black_box;
@@ -17,7 +18,7 @@ use lasse_benches::cases::Case;
 use lasse_core::{Decoded, Decoder};
 use memchr::memchr2;
 
-/// In pieces as small as a packet, and as large as a read.
+/// In pieces of the size of a packet, and of a read.
 fn in_pieces(criterion: &mut Criterion) {
     for case in Case::all() {
         for size in [1400, 16 * 1024] {
@@ -26,7 +27,7 @@ fn in_pieces(criterion: &mut Criterion) {
     }
 }
 
-/// In the smallest pieces there are.
+/// In pieces of one byte.
 fn byte_by_byte(criterion: &mut Criterion) {
     for case in Case::all().iter().filter(|case| case.name == "b") {
         compare(criterion, case, 1);
@@ -53,7 +54,7 @@ fn compare(criterion: &mut Criterion, case: &Case, size: usize) {
     group.bench_function("sse-core", |bencher| bencher.iter(|| sse_core(pieces())));
     assert_eq!(sse_stream(pieces()), count);
     group.bench_function("sse-stream", |bencher| bencher.iter(|| sse_stream(pieces())));
-    // It reads all that it holds again with each piece: seconds for a mebibyte.
+    // It reads its whole buffer again with each piece: seconds for a mebibyte.
     if wire.len() < LARGEST {
         assert_eq!(eventsource_stream(pieces()), count);
         group.bench_function("eventsource-stream", |bencher| {
@@ -75,7 +76,7 @@ fn lasse(decoder: &mut Decoder, pieces: Chunks<'_, u8>) -> usize {
     count
 }
 
-/// The least there is to do: find the lines.
+/// The least work: find the lines.
 fn walk(piece: &[u8]) -> usize {
     let (mut rest, mut lines) = (piece, 0);
     while let Some(end) = memchr2(b'\r', b'\n', rest) {
@@ -106,7 +107,7 @@ fn eventsource_stream(pieces: Chunks<'_, u8>) -> usize {
     drain(stream::iter(pieces.map(Ok::<_, Infallible>)).eventsource())
 }
 
-/// How many events come, of a stream that need not wait for any.
+/// Counts the events of a stream that is always ready.
 fn drain<T, E>(events: impl Stream<Item = Result<T, E>>) -> usize {
     let mut events = pin!(events);
     let mut count = 0;

@@ -1,4 +1,4 @@
-//! Events into bytes, beside `write!`, `memcpy` and the peers.
+//! The time to encode an event, beside `write!`, `memcpy` and the peers.
 
 mod peers;
 
@@ -14,7 +14,7 @@ use lasse_core::{Event, EventId, EventName};
 
 use crate::peers::{Actix, Axum, Russe, SseStream};
 
-/// Appended to a buffer of the caller's.
+/// Appends to a buffer of the caller's.
 fn append(criterion: &mut Criterion) {
     for case in Case::all() {
         let mut group = group(criterion, "append", &case);
@@ -45,7 +45,7 @@ fn append(criterion: &mut Criterion) {
                 Russe::encode_into(black_box(&case), black_box(&mut out));
             });
         });
-        // It owns what it encodes: it has no other door.
+        // Its API needs an owned event.
         let mut axum = Axum::new(&case);
         group.bench_function("axum", |bencher| bencher.iter(|| axum.encode()));
     }
@@ -88,7 +88,7 @@ fn group<'a>(
     group
 }
 
-/// The event of a case, whose fields are checked as it is made.
+/// The event of a case. Its fields are checked here.
 fn event(case: &Case) -> Event<'_> {
     let mut event = Event::new(&case.data);
     if let Some(name) = case.event {
@@ -100,7 +100,7 @@ fn event(case: &Case) -> Event<'_> {
     event
 }
 
-/// What one writes without a library. Wrong for data of several lines.
+/// The code that one writes without a library. It is wrong for data of several lines.
 fn format(case: &Case, out: &mut BytesMut) {
     let Case { event, data, id, .. } = case;
     let written = match (event, id) {
@@ -109,7 +109,7 @@ fn format(case: &Case, out: &mut BytesMut) {
         }
         _ => write!(out, "data: {data}\n\n"),
     };
-    written.expect("a buffer takes all");
+    written.expect("a buffer takes all bytes");
 }
 
 criterion_group!(benches, append, own);

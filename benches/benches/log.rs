@@ -1,4 +1,4 @@
-//! Events into a log and out of it, and to those who wait for them.
+//! The time of a log and of a channel for an event.
 
 use std::hint::black_box;
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use lasse_core::{
     Subscriber, Subscription,
 };
 
-/// What an event costs to keep, and what to read beside a copy of its bytes.
+/// To append an event, and to read events beside a copy of their bytes.
 fn log(criterion: &mut Criterion) {
     let event = Event::new("x".repeat(100));
     let mut group = criterion.benchmark_group("log");
@@ -44,8 +44,8 @@ fn log(criterion: &mut Criterion) {
     });
 }
 
-/// What `publish` itself takes, however many wait: with a dispatcher another task wakes
-/// them, without one it does.
+/// To publish to a channel with waiting readers. Without a dispatcher, `publish` wakes
+/// them itself.
 fn publish(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("publish");
     let event = Event::new("x".repeat(100));
@@ -92,7 +92,7 @@ impl Wake for Woken {
 fn subscribe(channel: &Channel) -> Subscriber {
     match channel.subscribe(&LastEventId::Absent) {
         Subscription::Stream(subscriber) => subscriber,
-        other => panic!("there is a stream for everyone: {other:?}"),
+        other => panic!("an open channel has a stream for each client: {other:?}"),
     }
 }
 
@@ -102,20 +102,20 @@ fn new_log() -> Log {
 }
 
 fn append(log: &mut Log, event: &Event<'_>) {
-    black_box(log.append(event).expect("the log goes on"));
+    black_box(log.append(event).expect("the log is open"));
 }
 
 fn read(log: &mut Log, cursor: &mut Cursor) -> usize {
     match log.read(cursor, 16 * 1024) {
         Read::Events(frame) => frame.len(),
-        other => panic!("there is something to read: {other:?}"),
+        other => panic!("the log has events to read: {other:?}"),
     }
 }
 
 fn read_frame(log: &mut Log, cursor: &mut Cursor) -> Vec<u8> {
     match log.read(cursor, 16 * 1024) {
         Read::Events(frame) => frame.as_bytes().to_vec(),
-        other => panic!("there is something to read: {other:?}"),
+        other => panic!("the log has events to read: {other:?}"),
     }
 }
 

@@ -1,9 +1,9 @@
-//! What is encoded and decoded: the events whose speed is measured.
+//! The events of the benchmarks for encoding and decoding.
 
 /// An event, as plain text.
 #[derive(Clone, Debug)]
 pub struct Case {
-    /// What it is called in the tables.
+    /// Its name in the tables.
     pub name: &'static str,
     /// The event's id.
     pub id: Option<&'static str>,
@@ -30,7 +30,7 @@ impl Case {
         ]
     }
 
-    /// The event on the wire, by the plainest code there is.
+    /// The event on the wire, by the simplest code.
     pub fn wire(&self) -> String {
         let event = self.event.map(|name| format!("event: {name}\n")).unwrap_or_default();
         let data = self.data.split('\n').map(|line| format!("data: {line}\n"));

@@ -1,4 +1,4 @@
-//! How often memory is allocated for an event.
+//! The number of allocations for an event.
 
 use std::alloc::System;
 
@@ -10,17 +10,17 @@ use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
 #[global_allocator]
 static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
 
-/// All of it is one test, since all allocate from the same.
+/// One test, because all tests share the allocator.
 #[test]
 fn an_event_costs_no_more_allocations_than_it_must() {
     for case in Case::all() {
         an_own_frame_is_one_allocation_of_its_size(&case);
-        to_append_to_a_buffer_with_room_allocates_nothing(&case);
+        an_event_appended_to_a_buffer_with_room_allocates_nothing(&case);
         a_kept_event_holds_its_own_bytes_and_no_more(&case);
     }
     for case in Case::all().iter().filter(|case| case.wire().len() < 1400) {
         for size in [1400, 16 * 1024] {
-            to_decode_allocates_nothing_an_event(case, size);
+            a_decoded_event_allocates_nothing(case, size);
         }
     }
 }
@@ -34,7 +34,7 @@ fn an_own_frame_is_one_allocation_of_its_size(case: &Case) {
     assert_eq!(change.bytes_allocated, frame.len(), "case {}", case.name);
 }
 
-fn to_append_to_a_buffer_with_room_allocates_nothing(case: &Case) {
+fn an_event_appended_to_a_buffer_with_room_allocates_nothing(case: &Case) {
     let event = event(case);
     let mut out = BytesMut::with_capacity(case.wire().len() + 1024);
     let region = Region::new(ALLOCATOR);
@@ -44,7 +44,7 @@ fn to_append_to_a_buffer_with_room_allocates_nothing(case: &Case) {
     assert_eq!(out, case.wire(), "case {}", case.name);
 }
 
-fn to_decode_allocates_nothing_an_event(case: &Case, size: usize) {
+fn a_decoded_event_allocates_nothing(case: &Case, size: usize) {
     let bytes = case.wire().repeat(1000).into_bytes();
     let mut decoder = Decoder::new();
     assert_eq!(decode(&mut decoder, &bytes, size), 1000);

@@ -1,4 +1,4 @@
-//! How the peers encode: each through the door that its users have.
+//! The encoders of the peers, each through its public API.
 
 use std::convert::Infallible;
 use std::iter;
@@ -13,7 +13,7 @@ use http_body::Body;
 use lasse_benches::cases::Case;
 use tokio_util::codec::Encoder;
 
-/// Axum: a response of endless events, of which one frame is asked at a time.
+/// axum: a response with endless events, read one frame at a time.
 pub(crate) struct Axum(axum::body::Body);
 
 impl Axum {
@@ -38,7 +38,7 @@ impl Axum {
     }
 }
 
-/// actix-web-lab: likewise.
+/// actix-web-lab: the same.
 pub(crate) struct Actix(
     actix_web_lab::sse::Sse<BoxStream<'static, Result<actix_web_lab::sse::Event, Infallible>>>,
 );
@@ -62,12 +62,12 @@ impl Actix {
     pub(crate) fn encode(&mut self) -> Bytes {
         match Pin::new(&mut self.0).poll_next(&mut context()) {
             Poll::Ready(Some(Ok(bytes))) => bytes,
-            _ => panic!("there is always another event"),
+            _ => panic!("the events do not end"),
         }
     }
 }
 
-/// sse-stream: likewise.
+/// sse-stream: the same.
 pub(crate) struct SseStream(
     sse_stream::SseBody<BoxStream<'static, Result<sse_stream::Sse, Infallible>>>,
 );
@@ -93,7 +93,7 @@ impl SseStream {
     }
 }
 
-/// russe: a codec's encoder, and a string of its own.
+/// russe: the encoder of its codec, and an owned string.
 pub(crate) struct Russe;
 
 impl Russe {
@@ -119,7 +119,7 @@ impl Russe {
 fn next_frame<B: Body<Data = Bytes> + Unpin>(body: &mut B) -> Bytes {
     match Pin::new(body).poll_frame(&mut context()) {
         Poll::Ready(Some(Ok(frame))) => frame.into_data().unwrap_or_default(),
-        _ => panic!("there is always another event"),
+        _ => panic!("the events do not end"),
     }
 }
 

@@ -1,14 +1,14 @@
-//! A load of HTTP/2 streams: connections with many streams each, which wait, and
-//! what a stream costs the server in memory.
+//! A load client for HTTP/2: connections with many idle streams each, and the memory
+//! of the server for each stream.
 //!
 //! ```text
 //! h2load --port P --pid PID [--conns 100] [--streams 100] [--events E]
 //! ```
 //!
-//! All streams ask for `/events`. When their heads are here, and the server has come
-//! to rest, tells how much more memory it has than before, for each stream. Then has
-//! it publish so many events, and looks whether each stream gets them all, in
-//! order: else it fails.
+//! All streams request `/events`. When their response heads have come and the server
+//! is idle, it prints how much the server's memory has grown, for each stream. With
+//! `--events`, the server then publishes so many events, and the program fails if a
+//! stream does not receive all of them in order.
 
 use std::error::Error;
 use std::net::SocketAddr;
@@ -35,14 +35,14 @@ struct Options {
 fn main() -> Result<(), BoxError> {
     let options = options()?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(async { timeout(MOST_TIME, run(options)).await? })
+    runtime.block_on(async { timeout(TIME_LIMIT, run(options)).await? })
 }
 
 fn options() -> Result<Options, BoxError> {
     let mut options = Options { port: 7000, pid: 0, conns: 100, streams: 100, events: 0 };
     let mut args = std::env::args().skip(1);
     while let Some(name) = args.next() {
-        let value = args.next().ok_or_else(|| format!("{name} wants a value"))?;
+        let value = args.next().ok_or_else(|| format!("{name} needs a value"))?;
         match name.as_str() {
             "--port" => options.port = value.parse()?,
             "--pid" => options.pid = value.parse()?,
@@ -62,11 +62,11 @@ async fn run(options: Options) -> Result<(), BoxError> {
     for _ in 0..options.conns {
         let mut requests = connect(address).await?;
         for _ in 0..options.streams {
-            bodies.push(ask(&mut requests, "GET", "/events").await?);
+            bodies.push(request(&mut requests, "GET", "/events").await?);
         }
         connections.push(requests);
     }
-    sleep(REST).await;
+    sleep(PAUSE).await;
     let count = bodies.len().max(1) as u64;
     let per_stream = resident(options.pid)?.saturating_sub(before) / count;
     println!("{count} streams, {per_stream} B of resident memory each");
@@ -74,7 +74,7 @@ async fn run(options: Options) -> Result<(), BoxError> {
         return Ok(());
     };
     let publish = format!("/publish?rate=50&events={}&size=100", options.events);
-    drop(ask(requests, "POST", &publish).await?);
+    drop(request(requests, "POST", &publish).await?);
     let mut readers = JoinSet::new();
     for body in bodies {
         readers.spawn(read(body, options.events));
@@ -82,7 +82,7 @@ async fn run(options: Options) -> Result<(), BoxError> {
     while let Some(read) = readers.join_next().await {
         read??;
     }
-    println!("{} events came in order on each", options.events);
+    println!("{} events came in order on each stream", options.events);
     Ok(())
 }
 
@@ -95,8 +95,8 @@ async fn connect(address: SocketAddr) -> Result<SendRequest<Bytes>, BoxError> {
     Ok(requests)
 }
 
-/// The body of an answer, when its head is here.
-async fn ask(
+/// Sends a request, and returns the body of the response when its head has come.
+async fn request(
     requests: &mut SendRequest<Bytes>,
     method: &str,
     path: &str,
@@ -107,12 +107,12 @@ async fn ask(
     let (response, _) = ready.send_request(request, true)?;
     let response = response.await?;
     if !response.status().is_success() {
-        return Err(format!("{path} was answered by a {}", response.status()).into());
+        return Err(format!("{path} is answered by {}", response.status()).into());
     }
     Ok(response.into_body())
 }
 
-/// Reads the events from 1 to `last`, each the next of the one before.
+/// Reads the events from 1 to `last`, which must come in order.
 async fn read(mut body: RecvStream, last: u64) -> Result<(), BoxError> {
     let (mut text, mut next) = (Vec::new(), 1);
     while next <= last {
@@ -125,7 +125,7 @@ async fn read(mut body: RecvStream, last: u64) -> Result<(), BoxError> {
         {
             let number: u64 = id.rsplit('-').next().unwrap_or(id).parse()?;
             if number != next {
-                return Err(format!("event {number} came where {next} was due").into());
+                return Err(format!("event {number} came in the place of {next}").into());
             }
             next += 1;
         }
@@ -133,15 +133,16 @@ async fn read(mut body: RecvStream, last: u64) -> Result<(), BoxError> {
     Ok(())
 }
 
-/// What a process has in memory, in bytes.
+/// The resident memory of a process, in bytes.
 fn resident(pid: u32) -> Result<u64, BoxError> {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status"))?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
     let kib = line.and_then(|line| line.trim().strip_suffix(" kB"));
-    Ok(kib.ok_or("no VmRSS of the server")?.parse::<u64>()? * 1024)
+    Ok(kib.ok_or("the server has no VmRSS")?.parse::<u64>()? * 1024)
 }
 
-/// How long the server may take to come to rest.
-const REST: Duration = Duration::from_secs(2);
+/// How long the server needs until it is idle.
+const PAUSE: Duration = Duration::from_secs(2);
 
-const MOST_TIME: Duration = Duration::from_secs(120);
+/// How long all of it can take.
+const TIME_LIMIT: Duration = Duration::from_secs(120);
