@@ -1,27 +1,28 @@
-//! Whatever a client says, and however little comes and goes at once, a conversation
-//! goes the same way.
+//! Whatever a client sends, the requests, the responses and the end of the connection do
+//! not depend on the sizes of reads and writes.
 
 #![no_main]
 
+use std::sync::Arc;
 use std::task::{Context, Waker};
 use std::time::Duration;
 
 use arbitrary::Arbitrary;
 use http::Response;
-use lasse_core::http1::{Limits, ServerConnection, ServerOutput};
+use lasse_core::http1::{ServeConfig, ServerConnection, ServerOutput};
 use lasse_core::{
     Accept, Close, Connection, Event, Init, Instant, Next, RequestHead, Source, StreamConfig,
 };
 use libfuzzer_sys::fuzz_target;
 
 #[derive(Arbitrary, Debug)]
-struct Story<'a> {
-    said: Vec<Part<'a>>,
-    /// How much comes, and goes, at once.
-    most: [u8; 2],
+struct Case<'a> {
+    parts: Vec<Part<'a>>,
+    read_size: u8,
+    write_size: u8,
 }
 
-/// A piece of a request: whole bytes at random would hardly ever be one.
+/// A piece of a request: random bytes are hardly ever one.
 #[derive(Arbitrary, Debug)]
 enum Part<'a> {
     Get,
@@ -29,7 +30,8 @@ enum Part<'a> {
     Host,
     Close,
     Length(u8),
-    Chunked,
+    Coding(u8),
+    Target(u8),
     End,
     Filler(u16),
     Bytes(&'a [u8]),
@@ -42,10 +44,10 @@ enum Method {
     Post,
 }
 
-/// A handler that answers in all the ways there are.
-struct Puppet;
+/// A source for each kind of response.
+struct Responder;
 
-impl Accept for Puppet {
+impl Accept for Responder {
     type Args = ();
 
     fn init((): (), request: &RequestHead<'_>) -> Init<Self> {
@@ -58,51 +60,57 @@ impl Accept for Puppet {
     }
 }
 
-impl Source for Puppet {
+impl Source for Responder {
     fn poll_next(&mut self, _: Instant, _: &mut Context<'_>) -> Next {
         Next::last(Event::new("bye"))
     }
 }
 
-fuzz_target!(|story: Story<'_>| {
-    let said: Vec<u8> = story.said.iter().flat_map(Part::text).collect();
-    let [heard, written] = story.most.map(|most| usize::from(most) + 1);
-    assert_eq!(converse(&said, heard, written), converse(&said, usize::MAX, usize::MAX));
+fuzz_target!(|case: Case<'_>| {
+    // A connection that lingers ends early after more than this.
+    let input: Vec<u8> = case.parts.iter().flat_map(Part::text).take(128 * 1024).collect();
+    let [read_size, write_size] = [case.read_size, case.write_size].map(|n| usize::from(n) + 1);
+    assert_eq!(run(&input, read_size, write_size), run(&input, usize::MAX, usize::MAX));
 });
 
-/// What was asked and answered, and how the connection was closed, if it was.
-type ResumeOutcome = (Vec<String>, String, Option<Close>);
+/// The requests, what was written, and how the connection was closed, if it was.
+type Outcome = (Vec<String>, String, Option<Close>);
 
-fn converse(mut said: &[u8], most_heard: usize, most_written: usize) -> ResumeOutcome {
-    let (config, now) = (StreamConfig::new(), Instant::from_nanos(0));
-    let mut conversation =
-        ServerConnection::<Puppet>::new(&config, LIMITS, Duration::from_secs(10), now);
+fn run(mut input: &[u8], read_size: usize, write_size: usize) -> Outcome {
+    let config = ServeConfig::new().with_head_limits(1024, 8).unwrap();
+    let (streams, now) = (StreamConfig::new(), Instant::from_nanos(0));
+    let mut server = ServerConnection::<Responder>::new(&Arc::new(config), now);
     let mut cx = Context::from_waker(Waker::noop());
-    let (mut asked, mut answered) = (Vec::new(), Vec::new());
+    let (mut requests, mut written, mut is_half_closed) = (Vec::new(), Vec::new(), false);
     let close = loop {
-        match conversation.poll_output(now, &mut cx) {
-            ServerOutput::Answer(request) => {
-                asked.push(format!("{request:?}"));
-                conversation.answer(Connection::accept(&request, || (), &config, now));
+        match server.poll_output(now, &mut cx) {
+            ServerOutput::Request(request) => {
+                assert!(!is_half_closed, "a request after the last response");
+                requests.push(format!("{request:?}"));
+                server.respond(Connection::accept(&request, || (), &streams, now));
             }
             ServerOutput::Write(wire) => {
+                assert!(!is_half_closed && !wire.is_empty());
                 let bytes = wire.concat();
-                assert!(!bytes.is_empty());
-                let n = bytes.len().min(most_written);
-                answered.extend_from_slice(&bytes[..n]);
-                conversation.handle_written(n, now);
+                let n = bytes.len().min(write_size);
+                written.extend_from_slice(&bytes[..n]);
+                server.handle_written(n, now);
             }
-            ServerOutput::Wait if said.is_empty() => break None,
+            ServerOutput::HalfClose => {
+                assert!(!is_half_closed);
+                is_half_closed = true;
+            }
+            ServerOutput::Wait if input.is_empty() => break None,
             ServerOutput::Wait => {
-                assert!(conversation.wants_input(), "it waits for what it does not want");
-                let (heard, rest) = said.split_at(said.len().min(most_heard));
-                conversation.handle_input(heard);
-                said = rest;
+                assert!(server.wants_input(), "it waits for input that it does not want");
+                let (read, rest) = input.split_at(input.len().min(read_size));
+                server.handle_input(read);
+                input = rest;
             }
             ServerOutput::Close(close) => break Some(close),
         }
     };
-    (asked, String::from_utf8_lossy(&answered).into_owned(), close)
+    (requests, String::from_utf8_lossy(&written).into_owned(), close)
 }
 
 impl Part<'_> {
@@ -118,13 +126,20 @@ impl Part<'_> {
             Self::Host => b"host: here\r\n".to_vec(),
             Self::Close => b"connection: close\r\n".to_vec(),
             Self::Length(length) => format!("content-length: {length}\r\n").into_bytes(),
-            Self::Chunked => b"transfer-encoding: chunked\r\n".to_vec(),
+            Self::Coding(n) => {
+                let codings = ["chunked", "gzip, chunked", "chunked, gzip", "identity"];
+                let coding = codings[usize::from(*n) % codings.len()];
+                format!("transfer-encoding: {coding}\r\n").into_bytes()
+            }
+            Self::Target(n) => {
+                let targets =
+                    ["*", "http://a/x", "http://u@a/", "a:80", "//a", "/#", "http://[::1]/"];
+                let target = targets[usize::from(*n) % targets.len()];
+                format!("GET {target} HTTP/1.1\r\n").into_bytes()
+            }
             Self::End => b"\r\n".to_vec(),
             Self::Filler(len) => format!("x: {}\r\n", "x".repeat(usize::from(*len))).into_bytes(),
             Self::Bytes(bytes) => bytes.to_vec(),
         }
     }
 }
-
-/// Small, so that they are met.
-const LIMITS: Limits = Limits { head_bytes: 1024, headers: 8 };

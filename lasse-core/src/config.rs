@@ -156,7 +156,7 @@ impl Default for Settings {
 
 /// A setting that could not work.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct InvalidConfig(&'static str);
+pub struct InvalidConfig(pub(crate) &'static str);
 
 impl fmt::Display for InvalidConfig {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -166,6 +166,9 @@ impl fmt::Display for InvalidConfig {
 
 impl Error for InvalidConfig {}
 
-fn positive(duration: Duration, problem: &'static str) -> Result<Duration, InvalidConfig> {
+pub(crate) fn positive(
+    duration: Duration,
+    problem: &'static str,
+) -> Result<Duration, InvalidConfig> {
     if duration.is_zero() { Err(InvalidConfig(problem)) } else { Ok(duration) }
 }

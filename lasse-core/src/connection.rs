@@ -18,6 +18,7 @@ mod drain;
 
 use alloc::boxed::Box;
 use core::task::Context;
+use core::time::Duration;
 
 use bytes::Bytes;
 
@@ -187,6 +188,14 @@ impl<S: Source> Connection<S> {
         self.deadlines.keep_alive = Deadline::after(now, settings.keep_alive);
     }
 
+    /// Reports that bytes around those of the last [`Output::Write`] are written: the
+    /// client is not stalled.
+    #[cfg(feature = "http1")]
+    pub(crate) fn handle_progress(&mut self, now: Instant) {
+        let write_timeout = self.write_timeout().filter(|_| self.outbox.is_in_flight());
+        self.deadlines.write = Deadline::after(now, write_timeout);
+    }
+
     /// Reports that the [`deadline`](Self::deadline) is reached. An early call does no harm.
     pub fn handle_timeout(&mut self, now: Instant) {
         if self.abort_deadline().is_due(now) {
@@ -276,6 +285,12 @@ impl<S: Source> Connection<S> {
             State::Closed(reason, _) => Some(reason),
             State::Open | State::Ending(..) => None,
         }
+    }
+
+    /// How long the client can take no byte before the stream ends with
+    /// [`EndReason::Stalled`]: for a driver that passes it on to its socket.
+    pub fn write_timeout(&self) -> Option<Duration> {
+        self.config.settings().write_timeout
     }
 
     /// The source.

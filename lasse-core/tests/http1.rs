@@ -308,8 +308,8 @@ const HEAD: &str = "HEAD / HTTP/1.1\r\nhost: a\r\n\r\n";
 /// Writes to the wire `step` bytes at a time, as a slow socket would take them.
 fn send(framer: &mut Framer, payload: &[u8], step: usize) -> Vec<u8> {
     let (mut sent, mut acknowledged) = (Vec::new(), 0);
-    while acknowledged < payload.len() || !framer.wire(&[]).is_empty() {
-        let wire = framer.wire(&payload[acknowledged..]).concat();
+    while acknowledged < payload.len() || !framer.wire(Bytes::new()).is_empty() {
+        let wire = framer.wire(Bytes::copy_from_slice(&payload[acknowledged..])).concat();
         let part = &wire[..step.min(wire.len())];
         sent.extend_from_slice(part);
         acknowledged += framer.handle_written(part.len());
@@ -348,11 +348,11 @@ fn a_stream_is_chunked_whichever_way_the_socket_takes_it() {
 #[test]
 fn a_chunk_keeps_its_size_though_more_is_offered() {
     let mut framer = Framer::of_stream(context(GET), &Response::new(()));
-    let head = framer.wire(&[]).len();
+    let head = framer.wire(Bytes::new()).len();
     framer.handle_written(head);
-    assert_eq!(framer.wire(b"abc").concat(), b"3\r\nabc\r\n");
+    assert_eq!(framer.wire("abc".into()).concat(), b"3\r\nabc\r\n");
     assert_eq!(framer.handle_written(4), 1);
-    assert_eq!(framer.wire(b"bcdef").concat(), b"bc\r\n");
+    assert_eq!(framer.wire("bcdef".into()).concat(), b"bc\r\n");
 }
 
 #[test]
@@ -375,7 +375,7 @@ fn a_head_request_gets_the_head_alone() {
     let response = Response::new(Bytes::from_static(b"hello"));
     let (mut framer, payload) = Framer::of_body(context(HEAD), response);
     assert!(payload.is_empty());
-    assert!(framer.wire(&payload).concat().ends_with(b"content-length: 5\r\n\r\n"));
+    assert!(framer.wire(payload).concat().ends_with(b"content-length: 5\r\n\r\n"));
 }
 
 #[test]

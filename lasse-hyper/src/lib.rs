@@ -82,8 +82,8 @@ pub use end_reason_cell::EndReasonCell;
 pub use lasse_tokio::lasse_core;
 pub use lasse_tokio::{
     Body, Closed, DrainPlan, Endpoint, EventStream, Gate, GateConfig, GateStats, HandlerSource,
-    InvalidServeConfig, Listener, Mailbox, Notifier, NotifyError, PeerAddr, Refusal, RejectReason,
-    Rejected, ServeConfig, Session, SessionBody, Source, WithSource, WriteDeadline, mailbox,
+    Listener, Mailbox, Notifier, NotifyError, PeerAddr, Refusal, RejectReason, Rejected,
+    ServeConfig, Session, SessionBody, Source, WithSource, WriteDeadline, mailbox,
 };
 pub use request_body::{BodyError, collect_body};
 pub use respond::{respond, respond_with, stream, subscribe};

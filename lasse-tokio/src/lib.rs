@@ -14,7 +14,6 @@
 mod answer;
 mod clock;
 mod dispatch;
-mod drive;
 mod endpoint;
 mod event_stream;
 mod gate;
@@ -23,18 +22,18 @@ mod serve;
 mod session;
 mod sockets;
 mod spread;
+mod stream_timer;
 mod timer_queue;
 mod tracker;
-mod transport;
 
 pub use answer::{SessionBody, respond, respond_with, stream, subscribe};
 pub use clock::now;
 pub use dispatch::{dispatch, idle, sweep};
-pub use drive::{Drive, Ended, drive};
 pub use endpoint::{Endpoint, Refusal};
 pub use event_stream::EventStream;
 pub use gate::{DrainPlan, Gate, GateConfig, GateStats, Permit, RejectReason, Rejected};
 pub use lasse_core;
+pub use lasse_core::http1::ServeConfig;
 pub use lasse_core::{
     Body, Closed, HandlerSource, Mailbox, Notifier, NotifyError, Source, WithSource, mailbox,
 };
@@ -42,11 +41,10 @@ pub use runs::{
     InvalidRunId, RUN_ID, Run, RunFailure, RunId, RunOutcome, RunWriteError, RunWriter, Runs,
     RunsConfig, StartError,
 };
-pub use serve::{InvalidServeConfig, PeerAddr, Serve, ServeConfig, serve, serve_connection};
+pub use serve::{PeerAddr, Serve, serve, serve_connection};
 pub use session::Session;
 pub use sockets::{Listener, WriteDeadline};
 pub use spread::chance;
-pub use transport::Transport;
 
 /// Parts to make a server of: what [`serve`] and the server of `lasse-hyper` share.
 pub mod server {

@@ -1,11 +1,8 @@
-//! A raw HTTP/1.1 server, for those who want streams and nothing more.
+//! An HTTP/1.1 server without other dependencies, for services that only stream.
 
-mod config;
 mod connection;
 mod date;
-mod exchange;
-mod head;
-mod outgoing;
+mod transport;
 
 use std::fmt;
 use std::future::{Future, IntoFuture, Pending, pending};
@@ -15,35 +12,38 @@ use std::sync::Arc;
 
 use http::{Request, Response};
 use lasse_core::Source;
-use tokio::net::TcpStream;
-use tokio::sync::watch;
+use lasse_core::http1::ServeConfig;
 
 use crate::answer::SessionBody;
 use crate::gate::Gate;
-use crate::sockets::{Listener, reset_on_drop};
+use crate::sockets::Listener;
+use crate::tracker::ConnectionTracker;
 
-pub use config::{InvalidServeConfig, ServeConfig};
-use connection::converse;
 pub use connection::serve_connection;
-use exchange::Host;
+use connection::{ConnectionTask, Service};
+use transport::Socket;
 
-/// Serves HTTP/1.1 (and 1.0) to everyone who connects to `listener`. `factory`
-/// answers each request, by a stream ([`respond`](crate::respond),
-/// [`subscribe`](crate::subscribe)) or a response of its own.
+/// Serves HTTP/1.1 (and 1.0) to every client that connects to `listener`. `factory`
+/// responds to each request with a stream ([`respond`](crate::respond),
+/// [`subscribe`](crate::subscribe)) or with a response of its own.
 ///
-/// In the extensions of each request are the client's address, as [`PeerAddr`],
-/// and the server's [`Gate`], which [`Endpoint`](crate::Endpoint)s without a gate of their
-/// own go by.
+/// The extensions of each request contain the address of the client, as [`PeerAddr`],
+/// and the server's [`Gate`], which an [`Endpoint`](crate::Endpoint) without a gate of its own
+/// uses. The body of a request is not read.
+///
+/// If the client leaves before the response, or the
+/// [response timeout](ServeConfig::with_response_timeout) passes, the future of `factory` is dropped. A
+/// client that closes its half of the connection counts as gone.
 ///
 /// # Examples
 ///
 /// ```no_run
 /// use lasse_tokio::lasse_core::Channel;
-/// use lasse_tokio::{Listener, Endpoint, ServeConfig, serve, subscribe};
+/// use lasse_tokio::{Endpoint, Listener, ServeConfig, serve, subscribe};
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> std::io::Result<()> {
-/// # async fn told_to_stop() {}
+/// # async fn shutdown_signal() {}
 /// # let news = Channel::new(&Default::default());
 /// let listener = Listener::bind("127.0.0.1:4000").await?;
 /// let endpoint = Endpoint::default();
@@ -51,7 +51,7 @@ use exchange::Host;
 ///     let response = subscribe(&request, &endpoint, &news);
 ///     async { response }
 /// })
-/// .with_graceful_shutdown(told_to_stop())
+/// .with_graceful_shutdown(shutdown_signal())
 /// .await;
 /// # Ok(())
 /// # }
@@ -60,16 +60,19 @@ pub fn serve<F, A>(listener: impl Into<Listener>, config: ServeConfig, factory: 
 where
     F: Fn(Request<()>) -> A,
 {
-    let (listener, gate) = (listener.into(), Gate::default());
-    Serve { listener, config, factory, gate, signal: pending() }
+    let listener = listener.into().with_write_timeout(Some(config.write_timeout()));
+    Serve { listener, config, factory, gate: Gate::default(), signal: pending() }
 }
 
 /// The address of the client, in the extensions of its request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct PeerAddr(pub SocketAddr);
 
-/// A server, to be awaited. It is ready when it has shut down; to drop it before
-/// is to accept no more, while connections go on.
+/// A server, to be awaited. It is ready when it has shut down.
+///
+/// If it is dropped before, it stops at once: it accepts no more connections, and resets
+/// those that are open. Their streams end with
+/// [`EndReason::Dropped`](lasse_core::EndReason::Dropped).
 #[must_use = "a server does nothing unless it is awaited"]
 pub struct Serve<F, G = Pending<()>> {
     listener: Listener,
@@ -80,16 +83,18 @@ pub struct Serve<F, G = Pending<()>> {
 }
 
 impl<F, G> Serve<F, G> {
-    /// Counts streams at this gate, and shuts down with it: when it drains, for
-    /// whatever reason, so does the server.
+    /// Counts streams at this gate, and shuts down with it: when the gate drains, for
+    /// whatever reason, the server shuts down.
     pub fn with_gate(self, gate: &Gate) -> Self {
         Self { gate: gate.clone(), ..self }
     }
 
     /// Shuts down when `signal` is ready: drains the gate, by the
-    /// [default plan](crate::DrainPlan) unless it is draining already. Each stream tells its
-    /// client when to come back and ends cleanly, at a random time within the
-    /// plan's window, and its connection closes. Other requests may finish.
+    /// [default plan](crate::DrainPlan) unless it is draining already. Each stream sends its
+    /// client the time to reconnect and ends cleanly, at a random time within the
+    /// plan's window, and its connection closes. Other requests can finish. When the
+    /// time of the plan is over, the connections that are left are reset.
+    #[doc(alias = "shutdown")]
     pub fn with_graceful_shutdown<S: Future<Output = ()>>(self, signal: S) -> Serve<F, S> {
         let Self { listener, config, factory, gate, .. } = self;
         Serve { listener, config, factory, gate, signal }
@@ -105,35 +110,32 @@ where
 {
     async fn run(self) {
         let Self { mut listener, config, factory, gate, signal } = self;
-        let (closing, is_closing) = watch::channel(false);
-        let admitting = gate.clone();
-        let answer = move |mut request: Request<()>, socket: &TcpStream| {
+        let server_gate = gate.clone();
+        let respond = move |mut request: Request<()>, socket: &Socket| {
             let extensions = request.extensions_mut();
-            extensions.insert(admitting.clone());
-            // A client that is gone has none, and is not there to be answered.
+            extensions.insert(server_gate.clone());
+            // A client that has left has no address, and needs no response.
             if let Ok(peer) = socket.peer_addr() {
                 extensions.insert(PeerAddr(peer));
             }
             factory(request)
         };
-        let host = Host { config, closing: Some(is_closing), answer, abort: reset_on_drop };
-        let host = Arc::new(host);
+        let service = Arc::new(Service::new(config, respond));
+        let tracker = ConnectionTracker::new();
         let mut shut = pin!(gate.shut_on(signal));
         loop {
             tokio::select! {
                 (socket, _) = listener.accept() => {
-                    // Streams and answers have write timeouts of their own.
-                    drop(tokio::spawn(converse(socket.into_inner(), host.clone())));
+                    // The connection has write timeouts of its own.
+                    let socket = Socket::new(socket.into_inner());
+                    let tracked = Some(tracker.track());
+                    tokio::spawn(ConnectionTask::new(socket, service.clone(), tracked));
                 }
                 () = shut.as_mut() => break,
             }
         }
-        drop((listener, host));
-        closing.send_replace(true);
-        tokio::select! {
-            () = closing.closed() => {}
-            () = gate.over() => {}
-        }
+        drop((listener, service));
+        tracker.shut_down(&gate).await;
     }
 }
 

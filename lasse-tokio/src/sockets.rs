@@ -162,10 +162,17 @@ fn prepare(socket: SockRef<'_>, write_timeout: Option<Duration>) {
     #[cfg(any(target_os = "android", target_os = "linux"))]
     {
         let _ = socket.set_tcp_notsent_lowat(UNSENT);
-        let _ = socket.set_tcp_user_timeout(write_timeout);
     }
+    set_user_timeout(socket, write_timeout);
+}
+
+/// Sets how long the client can acknowledge nothing; `None` leaves that to the kernel.
+pub(crate) fn set_user_timeout(socket: SockRef<'_>, timeout: Option<Duration>) {
+    // In milliseconds, as an `int` whose zero means `None`.
+    #[cfg(any(target_os = "android", target_os = "linux"))]
+    let _ = socket.set_tcp_user_timeout(timeout.map(|timeout| timeout.clamp(MILLI, MAX_TIMEOUT)));
     #[cfg(not(any(target_os = "android", target_os = "linux")))]
-    let _ = write_timeout;
+    let _ = (socket, timeout);
 }
 
 /// Whether it is that client's affair. All else is a want of resources that
@@ -184,6 +191,12 @@ const CAN_INHERIT: bool = cfg!(any(target_os = "android", target_os = "linux"));
 /// How many bytes the kernel keeps that it has not sent.
 #[cfg(any(target_os = "android", target_os = "linux"))]
 const UNSENT: u32 = 16 * 1024;
+
+/// The range of `TCP_USER_TIMEOUT`.
+#[cfg(any(target_os = "android", target_os = "linux"))]
+const MILLI: Duration = Duration::from_millis(1);
+#[cfg(any(target_os = "android", target_os = "linux"))]
+const MAX_TIMEOUT: Duration = Duration::from_millis(i32::MAX as u64);
 
 const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
 

@@ -14,10 +14,10 @@ pub use lasse_hyper::{ClientEvent, DisconnectReason, EventSource, EventSourceErr
 #[cfg(feature = "tokio")]
 #[doc(inline)]
 pub use lasse_tokio::{
-    DrainPlan, Drive, Ended, Endpoint, EventStream, Gate, GateConfig, GateStats, InvalidRunId,
-    InvalidServeConfig, Listener, PeerAddr, Permit, RUN_ID, Refusal, RejectReason, Rejected, Run,
-    RunFailure, RunId, RunOutcome, RunWriteError, RunWriter, Runs, RunsConfig, ServeConfig,
-    Session, SessionBody, StartError, Transport, WriteDeadline, dispatch, drive, idle, now, sweep,
+    DrainPlan, Endpoint, EventStream, Gate, GateConfig, GateStats, InvalidRunId, Listener,
+    PeerAddr, Permit, RUN_ID, Refusal, RejectReason, Rejected, Run, RunFailure, RunId, RunOutcome,
+    RunWriteError, RunWriter, Runs, RunsConfig, ServeConfig, Session, SessionBody, StartError,
+    WriteDeadline, dispatch, idle, now, sweep,
 };
 
 /// Compiles the snippets of the recipes.

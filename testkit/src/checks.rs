@@ -150,7 +150,10 @@ const OF_SOCKETS: &[Check] = &[
     ("a head may be as large as the limits say", heads::large),
     ("a head that is too large is refused", heads::too_large),
     ("a head with too many fields is refused", heads::too_many_fields),
+    ("the refusal of a large head arrives", heads::refusal_arrives),
     ("a peer that stalls is dropped", leaving::stalled),
+    ("an aborted stream does not end cleanly", leaving::abort),
+    ("a panic does not end a stream of HTTP/1.0 cleanly", leaving::panic_http_1_0),
 ];
 
 /// The silence that a keep-alive breaks.

@@ -1,4 +1,4 @@
-//! The example `epoll` of lasse-core, put through the checks.
+//! The example `epoll` of lasse-core, under the server checks.
 
 #[path = "../../lasse-core/examples/epoll/client.rs"]
 mod client;
@@ -7,17 +7,19 @@ mod server;
 
 use std::error::Error;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::sync::mpsc::channel;
 use std::thread;
 
-use client::ResponseContext;
+use client::Service;
+use lasse_core::http1::ServeConfig;
 use lasse_core::{Accept, HandlerSource, Source, Subscriber, mailbox};
 use lasse_testkit::checks::{self, Journal, Puppet, Server};
 use lasse_testkit::{is_woken_by_a_channel, lines_of};
 use mio::net::TcpListener;
 
 #[test]
-fn one_thread_serves_as_it_should() -> Result<(), Box<dyn Error>> {
+fn one_thread_passes_the_server_checks() -> Result<(), Box<dyn Error>> {
     let journal = Journal::new();
     let args = journal.clone();
     let address = serve::<HandlerSource<Puppet>>(move || (args.clone(), mailbox(64).1))?;
@@ -26,7 +28,7 @@ fn one_thread_serves_as_it_should() -> Result<(), Box<dyn Error>> {
 }
 
 #[test]
-fn one_thread_passes_messages_on() -> Result<(), Box<dyn Error>> {
+fn a_message_reaches_its_stream() -> Result<(), Box<dyn Error>> {
     let (notifiers, arrivals) = channel();
     let address = serve::<HandlerSource<Puppet>>(move || {
         let (notifier, mailbox) = mailbox(64);
@@ -40,7 +42,7 @@ fn one_thread_passes_messages_on() -> Result<(), Box<dyn Error>> {
 }
 
 #[test]
-fn one_thread_is_woken_by_a_channel() -> Result<(), Box<dyn Error>> {
+fn a_channel_wakes_its_stream() -> Result<(), Box<dyn Error>> {
     is_woken_by_a_channel(|news| serve::<Subscriber>(move || news.clone()))
 }
 
@@ -50,7 +52,8 @@ fn serve<S: Accept + Source>(
 ) -> Result<SocketAddr, Box<dyn Error>> {
     let listener = TcpListener::bind(([127, 0, 0, 1], 0).into())?;
     let address = listener.local_addr()?;
-    let context = ResponseContext { head_time: checks::HEAD_TIME, config: checks::config()?, args };
-    thread::spawn(move || server::serve::<S, _>(listener, context));
+    let config = Arc::new(ServeConfig::new().with_head_timeout(checks::HEAD_TIME)?);
+    let service = Service { config, streams: checks::config()?, args };
+    thread::spawn(move || server::serve::<S, _>(listener, service));
     Ok(address)
 }

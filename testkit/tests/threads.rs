@@ -1,19 +1,21 @@
-//! The example `threads` of lasse-core, put through the checks.
+//! The example `threads` of lasse-core, under the server checks.
 
 #[path = "../../lasse-core/examples/threads/server.rs"]
 mod server;
 
 use std::error::Error;
 use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
 use std::sync::mpsc::channel;
 use std::thread;
 
+use lasse_core::http1::ServeConfig;
 use lasse_core::{Accept, HandlerSource, Source, Subscriber, mailbox};
 use lasse_testkit::checks::{self, Journal, Puppet, Server};
 use lasse_testkit::{is_woken_by_a_channel, lines_of};
 
 #[test]
-fn threads_serve_as_they_should() -> Result<(), Box<dyn Error>> {
+fn threads_pass_the_server_checks() -> Result<(), Box<dyn Error>> {
     let journal = Journal::new();
     let args = journal.clone();
     let address = serve::<HandlerSource<Puppet>>(move || (args.clone(), mailbox(64).1))?;
@@ -22,7 +24,7 @@ fn threads_serve_as_they_should() -> Result<(), Box<dyn Error>> {
 }
 
 #[test]
-fn a_thread_passes_messages_on() -> Result<(), Box<dyn Error>> {
+fn a_message_reaches_its_stream() -> Result<(), Box<dyn Error>> {
     let (notifiers, arrivals) = channel();
     let address = serve::<HandlerSource<Puppet>>(move || {
         let (notifier, mailbox) = mailbox(64);
@@ -36,7 +38,7 @@ fn a_thread_passes_messages_on() -> Result<(), Box<dyn Error>> {
 }
 
 #[test]
-fn a_thread_is_woken_by_a_channel() -> Result<(), Box<dyn Error>> {
+fn a_channel_wakes_its_stream() -> Result<(), Box<dyn Error>> {
     is_woken_by_a_channel(|news| serve::<Subscriber>(move || news.clone()))
 }
 
@@ -45,7 +47,8 @@ fn serve<S: Accept + Source>(
     args: impl Fn() -> S::Args + Clone + Send + 'static,
 ) -> Result<SocketAddr, Box<dyn Error>> {
     let listener = TcpListener::bind("127.0.0.1:0")?;
-    let (address, config) = (listener.local_addr()?, checks::config()?);
-    thread::spawn(move || server::serve::<S>(&listener, checks::HEAD_TIME, &config, args));
+    let (address, streams) = (listener.local_addr()?, checks::config()?);
+    let config = Arc::new(ServeConfig::new().with_head_timeout(checks::HEAD_TIME)?);
+    thread::spawn(move || server::serve::<S>(&listener, &config, &streams, args));
     Ok(address)
 }

@@ -1,20 +1,21 @@
-//! Tells every visitor of `http://127.0.0.1:4002/` when another one comes, by the
-//! core alone, in one thread.
+//! Notifies every visitor of `http://127.0.0.1:4002/` when another one connects, with one
+//! thread over the core.
 
 mod client;
 mod server;
 
 use std::cell::RefCell;
 use std::io;
-use std::time::Duration;
+use std::sync::Arc;
 
-use client::ResponseContext;
+use client::Service;
+use lasse_core::http1::ServeConfig;
 use lasse_core::{
     Accept, Event, Handler, HandlerSource, Init, Next, Notifier, RequestHead, StreamConfig, mailbox,
 };
 use mio::net::TcpListener;
 
-/// Learns of each visitor who comes later.
+/// Is notified of each later visitor.
 struct Visitor;
 
 impl Accept for Visitor {
@@ -36,7 +37,7 @@ impl Handler for Visitor {
 
 fn main() -> io::Result<()> {
     let visitors = RefCell::new(Vec::<Notifier<Visitor>>::new());
-    let welcome = || {
+    let args = || {
         let (notifier, mailbox) = mailbox(64);
         let mut visitors = visitors.borrow_mut();
         visitors.retain(|other| other.notify("another one is here").is_ok());
@@ -44,7 +45,6 @@ fn main() -> io::Result<()> {
         (visitors.len() - 1, mailbox)
     };
     let listener = TcpListener::bind(([127, 0, 0, 1], 4002).into())?;
-    let head_time = Duration::from_secs(10);
-    let context = ResponseContext { head_time, config: StreamConfig::new(), args: welcome };
-    server::serve::<HandlerSource<Visitor>, _>(listener, context)
+    let (config, streams) = (Arc::new(ServeConfig::new()), StreamConfig::new());
+    server::serve::<HandlerSource<Visitor>, _>(listener, Service { config, streams, args })
 }

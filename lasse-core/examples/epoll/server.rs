@@ -1,5 +1,5 @@
-//! The core in one thread, over sockets that never block: a table of clients, and a
-//! heap of the times at which they need a turn.
+//! A server in one thread, with sockets that never block: a map of clients, and a heap
+//! of the times of their next turns.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeSet, BinaryHeap, HashMap};
@@ -10,13 +10,13 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Duration;
 
 use lasse_core::{Accept, Instant, Source};
-use mio::net::TcpListener;
+use mio::net::{TcpListener, TcpStream};
 use mio::{Events, Interest, Poll, Registry, Token, Waker};
 
-use crate::client::{Alarm, Client, ResponseContext, now};
+use crate::client::{Alarm, Client, Service, now};
 
-/// Serves all connections on this thread.
-pub(crate) fn serve<S, A>(mut listener: TcpListener, context: ResponseContext<A>) -> io::Result<()>
+/// Serves all connections in this thread.
+pub(crate) fn serve<S, A>(mut listener: TcpListener, service: Service<A>) -> io::Result<()>
 where
     S: Accept + Source,
     A: Fn() -> S::Args,
@@ -26,19 +26,23 @@ where
     let waker = Arc::new(Waker::new(poll.registry(), WOKEN)?);
     let (sender, woken) = channel();
     let (clients, turns) = (HashMap::<_, Client<S>>::new(), BinaryHeap::new());
-    let mut server = Server { clients, turns, newest: WOKEN, sender, woken, waker, context };
+    let (accept_at, newest) = (NEVER, WOKEN);
+    let mut server = Server { clients, turns, accept_at, newest, sender, woken, waker, service };
     let mut events = Events::with_capacity(1024);
     loop {
-        match poll.poll(&mut events, server.until_next_turn()) {
+        match poll.poll(&mut events, server.time_to_next_turn()) {
             Err(error) if error.kind() != ErrorKind::Interrupted => return Err(error),
             _ => {}
         }
         for event in &events {
             match event.token() {
-                LISTENER => server.accept(&listener, poll.registry()),
+                LISTENER => server.accept_at = now(),
                 WOKEN => server.give_turns_to_woken(),
                 client => server.give_turn(client),
             }
+        }
+        if server.accept_at <= now() {
+            server.accept_at = server.accept(&listener, poll.registry());
         }
         server.give_turns_that_are_due();
     }
@@ -48,13 +52,15 @@ struct Server<S: Source, A> {
     clients: HashMap<Token, Client<S>>,
     /// When which client needs a turn. Some of these times are out of date.
     turns: BinaryHeap<Reverse<(Instant, Token)>>,
+    /// When to accept connections.
+    accept_at: Instant,
     /// The token of the newest client.
     newest: Token,
     sender: Sender<Token>,
     /// The clients that were woken.
     woken: Receiver<Token>,
     waker: Arc<Waker>,
-    context: ResponseContext<A>,
+    service: Service<A>,
 }
 
 impl<S, A> Server<S, A>
@@ -62,19 +68,28 @@ where
     S: Accept + Source,
     A: Fn() -> S::Args,
 {
-    fn accept(&mut self, listener: &TcpListener, registry: &Registry) {
-        // After an error, probably out of descriptors, the next client tries again.
-        while let Ok((mut socket, _)) = listener.accept() {
-            self.newest.0 += 1;
-            let token = self.newest;
-            let interest = Interest::READABLE | Interest::WRITABLE;
-            if registry.register(&mut socket, token, interest).is_ok() {
-                let (woken, poll) = (self.sender.clone(), self.waker.clone());
-                let client =
-                    Client::new(socket, Alarm { client: token, woken, poll }, &self.context);
-                self.clients.insert(token, client);
-                self.give_turn(token);
+    /// Accepts all connections that wait, and returns when to accept again. The kernel
+    /// reports new connections once: after an error, nothing reports those that wait.
+    fn accept(&mut self, listener: &TcpListener, registry: &Registry) -> Instant {
+        loop {
+            match listener.accept() {
+                Ok((socket, _)) => self.admit(socket, registry),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return NEVER,
+                // This client has left meanwhile.
+                Err(error) if error.kind() == ErrorKind::ConnectionAborted => {}
+                // Probably there are too many open files.
+                Err(_) => return now() + Duration::from_millis(100),
             }
+        }
+    }
+
+    fn admit(&mut self, mut socket: TcpStream, registry: &Registry) {
+        self.newest.0 += 1;
+        let client = self.newest;
+        if registry.register(&mut socket, client, Interest::READABLE | Interest::WRITABLE).is_ok() {
+            let alarm = Alarm { client, woken: self.sender.clone(), poll: self.waker.clone() };
+            self.clients.insert(client, Client::new(socket, alarm, &self.service));
+            self.give_turn(client);
         }
     }
 
@@ -83,10 +98,10 @@ where
         woken.into_iter().for_each(|token| self.give_turn(token));
     }
 
-    /// Lets a client do all it can do now. A panic ends this client alone.
+    /// Lets a client do what it can do now. A panic ends this client alone.
     fn give_turn(&mut self, token: Token) {
         let Some(mut client) = self.clients.remove(&token) else { return };
-        let turn = catch_unwind(AssertUnwindSafe(|| client.take_turn(&self.context)));
+        let turn = catch_unwind(AssertUnwindSafe(|| client.take_turn(&self.service)));
         let Ok(Some(next)) = turn else { return };
         if next < client.next_turn {
             client.next_turn = next;
@@ -106,8 +121,9 @@ where
         }
     }
 
-    fn until_next_turn(&self) -> Option<Duration> {
-        self.turns.peek().map(|Reverse((due, _))| due.saturating_duration_since(now()))
+    fn time_to_next_turn(&self) -> Option<Duration> {
+        let next = self.turns.peek().map_or(NEVER, |Reverse((due, _))| *due).min(self.accept_at);
+        (next != NEVER).then(|| next.saturating_duration_since(now()))
     }
 }
 

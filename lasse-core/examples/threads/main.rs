@@ -1,16 +1,17 @@
-//! Relays the lines of its input to every client of `http://127.0.0.1:4001/`, by
-//! the core alone, in blocking threads.
+//! Sends the lines of its input to every client of `http://127.0.0.1:4001/`, with blocking
+//! threads over the core.
 
-#![expect(clippy::disallowed_types, reason = "who does the I/O has the sockets")]
+#![expect(clippy::disallowed_types, reason = "a driver has sockets")]
 
 mod server;
 
 use std::io;
 use std::net::TcpListener;
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::Arc;
+use std::sync::mpsc::channel;
 use std::thread;
-use std::time::Duration;
 
+use lasse_core::http1::ServeConfig;
 use lasse_core::{
     Accept, Event, Handler, HandlerSource, Init, Next, Notifier, NotifyError, RequestHead,
     StreamConfig, mailbox,
@@ -38,12 +39,12 @@ impl Handler for Relay {
 
 fn main() -> io::Result<()> {
     let listener = TcpListener::bind(("127.0.0.1", 4001))?;
-    let (newcomers, arrivals): (Sender<Notifier<Relay>>, Receiver<_>) = channel();
+    let (new_clients, arrivals) = channel::<Notifier<Relay>>();
     thread::spawn(move || {
-        let (head_time, config) = (Duration::from_secs(10), StreamConfig::new());
-        server::serve::<HandlerSource<Relay>>(&listener, head_time, &config, move || {
+        let (config, streams) = (Arc::new(ServeConfig::new()), StreamConfig::new());
+        server::serve::<HandlerSource<Relay>>(&listener, &config, &streams, move || {
             let (notifier, mailbox) = mailbox(64);
-            let _ = newcomers.send(notifier);
+            let _ = new_clients.send(notifier);
             ((), mailbox)
         });
     });

@@ -1,5 +1,5 @@
-//! The core in blocking threads. Each connection has one that writes and one that
-//! reads, since a thread that blocks on a socket can wait for nothing else.
+//! A server of blocking threads. Each connection has two, one that writes and one that
+//! reads, because a thread that blocks on a socket can wait for nothing else.
 
 use std::io::{self, ErrorKind, IoSlice, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
@@ -9,27 +9,26 @@ use std::task::{Context, Wake, Waker};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use lasse_core::http1::{Limits, ServerConnection, ServerOutput};
-use lasse_core::{Accept, Connection, Source, StreamConfig};
+use lasse_core::http1::{ServeConfig, ServerConnection, ServerOutput};
+use lasse_core::{Accept, Close, Connection, Source, StreamConfig};
+use socket2::SockRef;
 
-/// Serves each connection on threads of its own. `args` makes the arguments of `init`.
+/// Serves each connection in threads of its own. `args` makes the arguments of `init`.
 pub(crate) fn serve<S: Accept + Source>(
     listener: &TcpListener,
-    head_time: Duration,
-    config: &StreamConfig,
+    config: &Arc<ServeConfig>,
+    streams: &StreamConfig,
     args: impl Fn() -> S::Args + Clone + Send + 'static,
 ) {
     for socket in listener.incoming() {
-        let (config, args) = (config.clone(), args.clone());
-        match socket {
-            Ok(socket) => drop(thread::spawn(move || -> io::Result<()> {
-                let connection =
-                    ServerConnection::<S>::new(&config, Limits::default(), head_time, now());
-                Writer::new(socket)?.run(connection, &config, args);
-                Ok(())
-            })),
-            // Probably out of descriptors: some will be free soon.
-            Err(_) => thread::sleep(Duration::from_millis(100)),
+        let (config, streams, args) = (config.clone(), streams.clone(), args.clone());
+        let started = socket.and_then(|socket| {
+            let write = move || Writer::start(socket)?.serve::<S>(&config, &streams, args);
+            thread::Builder::new().spawn(write)
+        });
+        // Probably there are too many open files or threads.
+        if started.is_err() {
+            thread::sleep(Duration::from_millis(100));
         }
     }
 }
@@ -37,7 +36,7 @@ pub(crate) fn serve<S: Accept + Source>(
 /// What the thread that writes waits for.
 enum Input {
     Wake,
-    Read(Vec<u8>),
+    Bytes(Vec<u8>),
     PeerClosed,
 }
 
@@ -53,89 +52,101 @@ impl Wake for Alarm {
 
 /// The thread that writes.
 struct Writer {
-    socket: TcpStream,
+    socket: Arc<TcpStream>,
     input: Receiver<Input>,
     waker: Waker,
     /// Lets the reader continue.
     read_on: SyncSender<()>,
     is_reader_waiting: bool,
+    /// Whether the connection has ended as the protocol says.
+    is_clean: bool,
 }
 
 impl Writer {
-    fn new(socket: TcpStream) -> io::Result<Self> {
+    /// Starts the reader.
+    fn start(socket: TcpStream) -> io::Result<Self> {
         socket.set_nodelay(true)?;
+        // Deadlines are looked at as often.
         socket.set_write_timeout(Some(Duration::from_millis(100)))?;
+        let socket = Arc::new(socket);
         let (sender, input) = sync_channel(64);
         let (read_on, may_read) = sync_channel(1);
         let waker = Waker::from(Arc::new(Alarm(sender.clone())));
-        let reading = socket.try_clone()?;
-        thread::spawn(move || read(reading, &sender, &may_read));
-        Ok(Self { socket, input, waker, read_on, is_reader_waiting: false })
+        let reading = socket.clone();
+        thread::Builder::new().spawn(move || read(&reading, &sender, &may_read))?;
+        Ok(Self { socket, input, waker, read_on, is_reader_waiting: false, is_clean: false })
     }
 
-    fn run<S: Accept + Source>(
+    fn serve<S: Accept + Source>(
         mut self,
-        mut connection: ServerConnection<S>,
-        config: &StreamConfig,
+        config: &Arc<ServeConfig>,
+        streams: &StreamConfig,
         args: impl Fn() -> S::Args,
-    ) {
+    ) -> io::Result<()> {
         let waker = self.waker.clone();
         let mut cx = Context::from_waker(&waker);
+        let mut server = ServerConnection::<S>::new(config, now());
         loop {
-            let written = match connection.poll_output(now(), &mut cx) {
+            match server.poll_output(now(), &mut cx) {
                 ServerOutput::Write(wire) => {
-                    self.socket.write_vectored(&wire.slices().map(IoSlice::new))
+                    match (&*self.socket).write_vectored(&wire.slices().map(IoSlice::new)) {
+                        Ok(n) => server.handle_written(n, now()),
+                        Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                            self.wait(&mut server, Duration::ZERO);
+                        }
+                        Err(error) => server.handle_write_error(error),
+                    }
                 }
-                ServerOutput::Answer(request) => {
-                    connection.answer(Connection::accept(&request, &args, config, now()));
-                    continue;
+                ServerOutput::Request(request) => {
+                    server.respond(Connection::accept(&request, &args, streams, now()));
                 }
-                ServerOutput::Wait => {
-                    self.wait(&mut connection);
-                    continue;
+                ServerOutput::HalfClose => self.socket.shutdown(Shutdown::Write)?,
+                ServerOutput::Wait => self.wait(&mut server, Duration::MAX),
+                ServerOutput::Close(close) => {
+                    self.is_clean = close == Close::Clean;
+                    return Ok(());
                 }
-                ServerOutput::Close(_) => return,
-            };
-            match written {
-                Ok(n) => connection.handle_written(n, now()),
-                Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                    connection.handle_timeout(now());
-                }
-                Err(error) => connection.handle_write_error(error),
             }
         }
     }
 
-    /// Waits until something happens.
-    fn wait<S: Source>(&mut self, connection: &mut ServerConnection<S>) {
-        if self.is_reader_waiting && connection.wants_input() {
+    /// Waits for an input or the deadline, for `most` at most.
+    fn wait<S: Source>(&mut self, server: &mut ServerConnection<S>, most: Duration) {
+        if self.is_reader_waiting && server.wants_input() {
             self.is_reader_waiting = self.read_on.try_send(()).is_err();
         }
         let until = |deadline: lasse_core::Instant| deadline.saturating_duration_since(now());
-        match self.input.recv_timeout(connection.deadline().map_or(Duration::MAX, until)) {
+        let time = server.deadline().map_or(most, until).min(most);
+        match self.input.recv_timeout(time) {
             Ok(Input::Wake) => {}
-            Ok(Input::Read(bytes)) => {
-                connection.handle_input(&bytes);
+            Ok(Input::Bytes(bytes)) => {
+                server.handle_input(&bytes);
                 self.is_reader_waiting = true;
             }
-            Ok(Input::PeerClosed) => connection.handle_peer_closed(),
-            Err(_) => connection.handle_timeout(now()),
+            Ok(Input::PeerClosed) => server.handle_peer_closed(),
+            Err(_) => server.handle_timeout(now()),
         }
     }
 }
 
-/// The reader ends with the writer.
+/// Ends the reader, however the writer ends. If the writer has panicked, the connection
+/// is reset: a client that uses HTTP/1.0 takes a normal close for the end of the stream.
 impl Drop for Writer {
     fn drop(&mut self) {
-        let _ = self.socket.shutdown(Shutdown::Both);
+        if self.is_clean {
+            let _ = self.socket.shutdown(Shutdown::Both);
+        } else {
+            let _ = SockRef::from(&*self.socket).set_linger(Some(Duration::ZERO));
+            let _ = self.socket.shutdown(Shutdown::Read);
+        }
     }
 }
 
-/// Reads from the client, at the pace of the writer, until the client closes.
-fn read(mut socket: TcpStream, input: &SyncSender<Input>, may_read: &Receiver<()>) {
+/// Reads at the pace of the writer, until the client leaves.
+fn read(mut socket: &TcpStream, input: &SyncSender<Input>, may_read: &Receiver<()>) {
     let mut buffer = [0; 4096];
     while let Ok(n @ 1..) = socket.read(&mut buffer) {
-        let sent = input.send(Input::Read(buffer[..n].to_vec()));
+        let sent = input.send(Input::Bytes(buffer[..n].to_vec()));
         if sent.is_err() || may_read.recv().is_err() {
             return;
         }
@@ -143,7 +154,7 @@ fn read(mut socket: TcpStream, input: &SyncSender<Input>, may_read: &Receiver<()
     let _ = input.send(Input::PeerClosed);
 }
 
-#[expect(clippy::disallowed_methods, reason = "who does the I/O has the clock, too")]
+#[expect(clippy::disallowed_methods, reason = "a driver has a clock")]
 fn now() -> lasse_core::Instant {
     Instant::now().into()
 }

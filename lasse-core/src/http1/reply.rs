@@ -1,147 +1,188 @@
-//! One answer on its way to the client, from its head to its end.
+//! One response on its way to the client, from its head to its end.
 
 use core::task::Context;
 use core::time::Duration;
 
 use bytes::{Buf, Bytes};
 use http::Response;
+use http::header::DATE;
 
-use super::bad_request::BadRequest;
-use super::framer::{Framer, Wire};
+use super::config::ServeConfig;
+use super::framer::Framer;
 use super::request::{Persistence, ResponseContext};
-use crate::config::StreamConfig;
-use crate::connection::{Body, Close, Connection, Output};
+use super::wire::Wire;
+use crate::connection::{self, Close, Connection, Output};
+use crate::deadlines::Deadline;
 use crate::end::EndReason;
 use crate::source::Source;
 use crate::time::Instant;
 
-/// An answer, whether it is a stream or not, with one deadline to its last byte.
+/// A response that is being written, with one write timeout from its first byte to its
+/// last one.
 #[derive(Debug)]
 pub(super) struct Reply<S: Source> {
     framer: Framer,
-    stream: Option<Connection<S>>,
-    /// What the stream offers, or what is left of a whole body.
-    payload: Bytes,
-    /// Whether all that is left to write is the end.
-    is_ending: bool,
-    is_given_up: bool,
-    persistence: Persistence,
-    write_timeout: Option<Duration>,
-    /// When the client must have taken a byte.
-    write_deadline: Option<Instant>,
+    body: Body<S>,
+    /// When the client must have taken a byte of what is being written.
+    write_deadline: Deadline,
+    is_aborted: bool,
 }
 
-/// What is to be done for a reply.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Debug)]
+enum Body<S: Source> {
+    Stream(Connection<S>),
+    /// The rest of a whole body.
+    Full(Bytes),
+}
+
+/// What a driver must do for a response.
+#[derive(Debug)]
 pub(super) enum Progress {
-    /// Write the [`wire`](Reply::wire).
-    Write,
+    Write(Wire),
     Wait,
-    Close(Close),
+    /// The response is complete, and another request can follow.
+    Next,
+    /// The response is over. Its bytes must reach the client before the connection is
+    /// closed.
+    Close,
+    Abort,
 }
 
 impl<S: Source> Reply<S> {
-    /// The answer to a request in this context.
     pub(super) fn new(
-        response: Response<Body<Connection<S>>>,
+        response: Response<connection::Body<Connection<S>>>,
         context: ResponseContext,
-        config: &StreamConfig,
+        config: &ServeConfig,
     ) -> Self {
-        let (parts, body) = response.into_parts();
+        let (mut parts, body) = response.into_parts();
+        if let (Some(date), false) = (config.date(), parts.headers.contains_key(DATE)) {
+            parts.headers.extend(date().map(|date| (DATE, date)));
+        }
         let head = Response::from_parts(parts, ());
-        let (framer, stream, payload) = match body {
-            Body::Stream(stream) => (Framer::of_stream(context, &head), Some(stream), Bytes::new()),
-            Body::HeadOnly => (Framer::of_stream(context, &head), None, Bytes::new()),
-            Body::Full(body) => {
+        let (framer, body) = match body {
+            connection::Body::Stream(stream) => {
+                (Framer::of_stream(context, &head), Body::Stream(stream))
+            }
+            connection::Body::HeadOnly => {
+                (Framer::of_stream(context, &head), Body::Full(Bytes::new()))
+            }
+            connection::Body::Full(body) => {
                 let (framer, payload) = Framer::of_body(context, head.map(|()| body));
-                (framer, None, payload)
+                (framer, Body::Full(payload))
             }
         };
-        Self {
-            framer,
-            stream,
-            payload,
-            is_ending: false,
-            is_given_up: false,
-            persistence: context.persistence,
-            write_timeout: config.settings().write_timeout,
-            write_deadline: None,
-        }
+        Self { framer, body, write_deadline: Deadline::NEVER, is_aborted: false }
     }
 
-    /// The answer to what is no request.
-    pub(super) fn refuse(bad: BadRequest, config: &StreamConfig) -> Self {
-        Self::new(bad.response().map(Body::Full), ResponseContext::BAD_REQUEST, config)
-    }
-
-    /// Whether another request may follow.
+    /// Whether another request can follow.
     pub(super) fn persists(&self) -> bool {
-        self.persistence == Persistence::KeepAlive
+        self.framer.persistence() == Persistence::KeepAlive
+    }
+
+    /// Closes the connection after this response.
+    pub(super) fn close_after(&mut self) {
+        self.framer.close_after();
     }
 
     pub(super) fn stream(&mut self) -> Option<&mut Connection<S>> {
-        self.stream.as_mut()
+        match &mut self.body {
+            Body::Stream(stream) => Some(stream),
+            Body::Full(_) => None,
+        }
     }
 
-    pub(super) fn poll_output(&mut self, now: Instant, cx: &mut Context<'_>) -> Progress {
-        if self.is_given_up {
-            return Progress::Close(Close::Abort);
+    /// Why the stream ended.
+    pub(super) fn end_reason(&self) -> Option<EndReason> {
+        match &self.body {
+            Body::Stream(stream) => stream.reason(),
+            Body::Full(_) => None,
         }
-        let is_over = match self.stream.as_mut().map(|stream| stream.poll_output(now, cx)) {
-            Some(Output::Close(Close::Abort)) => return Progress::Close(Close::Abort),
-            Some(Output::Write(payload)) => {
-                self.payload = payload;
-                false
-            }
-            Some(Output::Wait) => false,
-            Some(Output::Close(Close::Clean)) | None => true,
+    }
+
+    pub(super) fn poll_output(
+        &mut self,
+        now: Instant,
+        cx: &mut Context<'_>,
+        config: &ServeConfig,
+    ) -> Progress {
+        if self.is_aborted {
+            return Progress::Abort;
+        }
+        let (wire, end) = match &mut self.body {
+            Body::Full(body) if body.is_empty() => (self.framer.end(), Progress::Next),
+            Body::Full(body) => (self.framer.wire(body.clone()), Progress::Wait),
+            Body::Stream(stream) => match stream.poll_output(now, cx) {
+                Output::Write(payload) => (self.framer.wire(payload), Progress::Wait),
+                Output::Wait => (self.framer.wire(Bytes::new()), Progress::Wait),
+                Output::Close(Close::Clean) => (self.framer.end(), end_of(stream.reason())),
+                // The events before it must arrive, and a missing last chunk shows that
+                // more should follow (RFC 9112 8). Without chunks, only a reset does.
+                Output::Close(Close::Abort)
+                    if stream.reason() == Some(EndReason::Aborted) && self.framer.has_chunks() =>
+                {
+                    (self.framer.wire(Bytes::new()), Progress::Close)
+                }
+                Output::Close(Close::Abort) => return Progress::Abort,
+            },
         };
-        self.is_ending = is_over && self.payload.is_empty();
-        if self.wire().is_empty() {
-            return if is_over { Progress::Close(Close::Clean) } else { Progress::Wait };
+        if !wire.is_empty() {
+            if self.write_deadline == Deadline::NEVER {
+                self.write_deadline = Deadline::after(now, self.write_timeout(config));
+            }
+            return Progress::Write(wire);
         }
-        if self.write_deadline.is_none() {
-            self.write_deadline = self.write_timeout.map(|timeout| now + timeout);
+        match end {
+            Progress::Next if !self.persists() => Progress::Close,
+            end => end,
         }
-        Progress::Write
-    }
-
-    /// What to write, as [`poll_output`](Self::poll_output) found it.
-    pub(super) fn wire(&mut self) -> Wire<'_> {
-        if self.is_ending { self.framer.end() } else { self.framer.wire(&self.payload) }
     }
 
     pub(super) fn handle_written(&mut self, n: usize, now: Instant) {
         if n == 0 {
             return;
         }
-        self.write_deadline = None;
+        self.write_deadline = Deadline::NEVER;
         let payload = self.framer.handle_written(n);
-        self.payload.advance(payload.min(self.payload.len()));
-        if let Some(stream) = &mut self.stream {
-            stream.handle_written(payload, now);
+        match &mut self.body {
+            Body::Full(body) => body.advance(payload.min(body.len())),
+            Body::Stream(stream) if payload == 0 => stream.handle_progress(now),
+            Body::Stream(stream) => stream.handle_written(payload, now),
         }
     }
 
     pub(super) fn deadline(&self) -> Option<Instant> {
-        let of_stream = self.stream.as_ref().and_then(Connection::deadline);
-        [of_stream, self.write_deadline].into_iter().flatten().min()
+        let of_stream = match &self.body {
+            Body::Stream(stream) => stream.deadline(),
+            Body::Full(_) => None,
+        };
+        [of_stream, self.write_deadline.time()].into_iter().flatten().min()
     }
 
     pub(super) fn handle_timeout(&mut self, now: Instant) {
-        if let Some(stream) = &mut self.stream {
+        if self.write_deadline.is_due(now) {
+            self.abort(|stream| stream.abort(EndReason::Stalled));
+        } else if let Some(stream) = self.stream() {
             stream.handle_timeout(now);
-        }
-        if self.write_deadline.is_some_and(|deadline| deadline <= now) {
-            self.give_up(|connection| connection.abort(EndReason::Stalled));
         }
     }
 
-    /// Writes no more, and tells the stream why.
-    pub(super) fn give_up(&mut self, tell: impl FnOnce(&mut Connection<S>)) {
-        self.is_given_up = true;
-        if let Some(stream) = &mut self.stream {
-            tell(stream);
+    /// Writes no more. `end_stream` gives the stream the reason.
+    pub(super) fn abort(&mut self, end_stream: impl FnOnce(&mut Connection<S>)) {
+        self.is_aborted = true;
+        if let Some(stream) = self.stream() {
+            end_stream(stream);
         }
     }
+
+    fn write_timeout(&self, config: &ServeConfig) -> Option<Duration> {
+        match &self.body {
+            Body::Stream(stream) => stream.write_timeout(),
+            Body::Full(_) => Some(config.write_timeout()),
+        }
+    }
+}
+
+/// What follows a stream that ended cleanly: no request, if the server shuts down.
+fn end_of(reason: Option<EndReason>) -> Progress {
+    if reason == Some(EndReason::Shutdown) { Progress::Close } else { Progress::Next }
 }

@@ -8,16 +8,16 @@ use super::request::{Persistence, ResponseContext};
 use crate::frame::Digits;
 use crate::request::{has_no_body, is_framing};
 
-/// How a body is told from what follows it (RFC 9112 6).
+/// How the client finds the end of a body (RFC 9112 6).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Framing {
-    /// There is none, and nothing is said of it.
+    /// The status has no body.
     Nothing,
-    /// So many bytes, which for a HEAD do not follow.
+    /// The body has this many bytes. The response to a HEAD does not include them.
     Length(usize),
-    /// Chunks, each with its length.
+    /// Each chunk has its length.
     Chunked,
-    /// All until the connection closes.
+    /// The body ends with the connection.
     UntilClose,
 }
 
@@ -32,8 +32,7 @@ impl Framing {
     }
 }
 
-/// Writes the head. What frames the message is said here alone; what the
-/// application says of it is passed over.
+/// Writes the head. The framing fields of `head` itself are left out.
 pub(super) fn put_head(
     out: &mut BytesMut,
     head: &Response<()>,

@@ -1,223 +1,350 @@
-//! All that is said on one connection: requests in, answers out.
+//! The server's side of one HTTP/1.1 connection.
 
 use core::task::Context;
 use core::time::Duration;
+use std::io;
+use std::sync::Arc;
 use std::vec::Vec;
 
-use http::{Request, Response};
+use bytes::Bytes;
+use http::{Request, Response, StatusCode};
 
-use super::bad_request::BadRequest;
-use super::framer::Wire;
+use super::bad_request::{BadRequest, plain_text};
+use super::config::ServeConfig;
+use super::linger::Linger;
+use super::output::ServerOutput;
 use super::reply::{Progress, Reply};
-use super::request::{Head, Limits, ResponseContext, parse_request};
-use crate::config::StreamConfig;
+use super::request::{Head, Persistence, ResponseContext, parse_request};
 use crate::connection::{Body, Close, Connection};
-use crate::end::TransportError;
+use crate::deadlines::Deadline;
+use crate::end::{EndReason, TransportError};
 use crate::source::Source;
 use crate::time::Instant;
 
-/// An HTTP/1.1 server's side of one connection, for drivers that have nothing but
-/// a socket and a clock.
+/// The server's side of one HTTP/1.1 connection, for drivers that have a socket and a
+/// clock, and nothing else.
 ///
-/// It reads heads, no larger and no slower than the limits say, has them answered
-/// by the driver, writes the answers, streams or not, and goes on to the next
-/// request as long as the connection persists. Requests that are sent ahead are
-/// kept, while there is room.
+/// ```text
+/// ReadingHead       ─ request ─────────────────► AwaitingResponse
+/// ReadingHead       ─ bad request, timeout ────► Replying
+/// ReadingHead       ─ client left, idle ───────► Closed
+/// AwaitingResponse  ─ response, timeout ───────► Replying
+/// AwaitingResponse  ─ client left ─────────────► Closed
+/// Replying          ─ keep-alive ──────────────► ReadingHead
+/// Replying          ─ last response ───────────► Lingering
+/// Replying          ─ client left or stalled ──► Closed
+/// Lingering         ─ client left, timeout ────► Closed
+/// ```
+///
+/// It reads heads within the limits of a [`ServeConfig`], gives each request to the
+/// driver, writes the response, whether it is a stream or not, and continues with the
+/// next request while the connection persists. Pipelined requests are kept, up to the
+/// size of a head. The body of a request is discarded.
 ///
 /// # Driving it
 ///
-/// As a [`Connection`]: pass on what happens, by the `handle_*` methods, and do what
-/// [`poll_output`](Self::poll_output) says. Read from the socket while the
-/// conversation [`wants_input`](Self::wants_input).
+/// Pass each input to the `handle_*` methods, in any order and at any time, then do
+/// what [`poll_output`](Self::poll_output) returns:
+///
+/// - [`Request`](ServerOutput::Request): prepare a response, and pass it to
+///   [`respond`](Self::respond). This can take time: poll meanwhile. When
+///   [`awaits_response`](Self::awaits_response) becomes false, because the client has
+///   left or the response timeout has passed, drop the work.
+/// - [`Write`](ServerOutput::Write): write the bytes, or some of them, and pass the
+///   number to [`handle_written`](Self::handle_written). What is not acknowledged is
+///   returned again.
+/// - [`HalfClose`](ServerOutput::HalfClose): shut down the writing half of the socket.
+///   Then poll again, and go on reading.
+/// - [`Wait`](ServerOutput::Wait): wait for bytes while the connection
+///   [`wants_input`](Self::wants_input), for the [`deadline`](Self::deadline), and for the
+///   waker, which is registered with the source of the stream.
+/// - [`Close`](ServerOutput::Close): close the socket. Reset it after [`Close::Abort`],
+///   and reset it too if the driver panics or is dropped before: a client that uses
+///   HTTP/1.0 takes a normal close for the end of the stream.
+///
+/// A driver can poll while a write is in flight. It gets the same bytes again, perhaps
+/// followed by more, and must not write them twice. An acknowledgement can be late or
+/// partial. After `Close` it is ignored, and a write in flight can be cancelled.
 ///
 /// # Examples
 ///
 /// ```
-/// use core::task::{Context, Waker};
-/// use core::time::Duration;
-/// use lasse_core::http1::{Limits, ServerConnection, ServerOutput};
-/// use lasse_core::{Connection, Init, Instant, RequestHead, StreamConfig, Subscriber};
+/// use std::sync::Arc;
+/// use std::task::{Context, Waker};
+/// use lasse_core::http1::{ServeConfig, ServerConnection, ServerOutput};
+/// use lasse_core::{Channel, Connection, Event, Instant, StreamConfig, Subscriber};
 ///
+/// let news = Channel::new(&Default::default());
+/// let streams = StreamConfig::new().with_first_byte(false);
+/// let now = Instant::from_nanos(0);
 /// let mut cx = Context::from_waker(Waker::noop());
-/// let (config, now) = (StreamConfig::new(), Instant::from_nanos(0));
-/// let ten_seconds = Duration::from_secs(10);
-/// let mut conversation = ServerConnection::new(&config, Limits::default(), ten_seconds, now);
+/// let mut server = ServerConnection::new(&Arc::new(ServeConfig::new()), now);
 ///
-/// conversation.handle_input(b"GET /events HTTP/1.1\r\nhost: localhost\r\n\r\n");
+/// server.handle_input(b"GET /news HTTP/1.1\r\nhost: localhost\r\nlast-event-id: x\r\n\r\n");
 /// let mut sent = Vec::new();
 /// loop {
-///     match conversation.poll_output(now, &mut cx) {
-///         ServerOutput::Answer(request) => {
-///             let init = |_: &RequestHead<'_>| Init::<Subscriber>::NoContent;
-///             conversation.answer(Connection::accept_with(&request, init, &config, now));
+///     match server.poll_output(now, &mut cx) {
+///         ServerOutput::Request(request) => {
+///             let args = || news.clone();
+///             let response = Connection::<Subscriber>::accept(&request, args, &streams, now);
+///             server.respond(response);
 ///         }
 ///         ServerOutput::Write(wire) => {
 ///             sent.extend(wire.concat());
-///             let n = wire.len();
-///             conversation.handle_written(n, now);
+///             server.handle_written(wire.len(), now);
 ///         }
-///         ServerOutput::Wait | ServerOutput::Close(_) => break,
+///         ServerOutput::HalfClose | ServerOutput::Wait | ServerOutput::Close(_) => break,
 ///     }
 /// }
-/// assert_eq!(sent, b"HTTP/1.1 204 No Content\r\n\r\n");
+/// let sent = String::from_utf8(sent)?;
+/// assert!(sent.starts_with("HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n"));
+/// assert!(sent.contains("event: reset\n"));
+/// # Ok::<(), std::string::FromUtf8Error>(())
 /// ```
 #[derive(Debug)]
 pub struct ServerConnection<S: Source> {
-    config: StreamConfig,
-    limits: Limits,
-    head_time: Duration,
-    /// What was said and is not yet understood.
+    config: Arc<ServeConfig>,
+    /// What is received and not parsed.
     input: Vec<u8>,
-    is_gone: bool,
-    turn: Turn<S>,
+    /// Whether the client has closed its half.
+    is_peer_closed: bool,
+    is_shutting_down: bool,
+    /// Why the last stream ended.
+    end_reason: Option<EndReason>,
+    state: State<S>,
 }
 
-/// Whose turn it is to say something.
 #[derive(Debug)]
-#[expect(clippy::large_enum_variant, reason = "a stream lasts; the others are soon over")]
-enum Turn<S: Source> {
-    /// The client's: a head, until then.
-    Client(Instant),
-    /// The driver's: an answer to a request in this context.
-    Driver(ResponseContext),
-    /// Ours.
-    Reply(Reply<S>),
-    /// No one's.
-    Over(Close),
-}
-
-/// What the driver of a [`ServerConnection`] is to do.
-#[derive(Debug)]
-#[must_use]
-pub enum ServerOutput<'a> {
-    /// Answer this request, by [`ServerConnection::answer`].
-    Answer(Request<()>),
-    /// Write these bytes, or some of them.
-    Write(Wire<'a>),
-    /// Wait for input or the deadline.
-    Wait,
-    /// Close the connection; after [`Close::Abort`], reset it.
-    Close(Close),
+enum State<S: Source> {
+    ReadingHead(Deadline),
+    AwaitingResponse(ResponseContext, Deadline),
+    Replying(Reply<S>),
+    Lingering(Linger),
+    Closed(Close),
 }
 
 impl<S: Source> ServerConnection<S> {
-    /// A conversation on a new connection. Each head may take `head_time`.
-    pub fn new(config: &StreamConfig, limits: Limits, head_time: Duration, now: Instant) -> Self {
+    /// A connection that was opened just now.
+    pub fn new(config: &Arc<ServeConfig>, now: Instant) -> Self {
+        let deadline = Deadline::after(now, Some(config.head_timeout()));
         Self {
             config: config.clone(),
-            limits,
-            head_time,
             input: Vec::new(),
-            is_gone: false,
-            turn: Turn::Client(now + head_time),
+            is_peer_closed: false,
+            is_shutting_down: false,
+            end_reason: None,
+            state: State::ReadingHead(deadline),
         }
     }
 
-    /// Takes what the client said.
+    /// Takes bytes that were received.
     pub fn handle_input(&mut self, bytes: &[u8]) {
-        self.input.extend_from_slice(bytes);
+        if let State::Lingering(linger) = &mut self.state {
+            linger.handle_input(bytes.len());
+        }
+        // If no request follows, this is the body of the last one.
+        if !self.is_last() {
+            self.input.extend_from_slice(bytes);
+        }
     }
 
-    /// Whether there is room for what the client says: true up to the size of a
-    /// head.
+    /// Whether to read from the socket: not if as many bytes wait as a head can have, nor
+    /// after the client has closed its half.
     pub fn wants_input(&self) -> bool {
-        self.input.len() < self.limits.head_bytes && !self.is_gone
+        let has_room = self.input.len() < self.config.head_limits().head_bytes;
+        !self.is_peer_closed && !self.is_closed() && (has_room || self.is_last())
     }
 
-    /// Tells that the client is gone. One that says no more, by half-closing, is.
+    /// The client has closed the connection, or its half of it. Both count as leaving,
+    /// except that a whole body is still written.
     pub fn handle_peer_closed(&mut self) {
-        self.is_gone = true;
+        self.is_peer_closed = true;
         if let Some(stream) = self.stream() {
             stream.handle_peer_closed();
         }
     }
 
-    /// Answers the request that was handed out last.
-    pub fn answer(&mut self, response: Response<Body<Connection<S>>>) {
-        let Turn::Driver(context) = self.turn else { return };
-        self.turn = Turn::Reply(Reply::new(response, context, &self.config));
-        if self.is_gone {
-            self.handle_peer_closed();
+    /// Reading from the socket has failed. An error of the kind
+    /// [`TimedOut`](io::ErrorKind::TimedOut) means that the client acknowledges nothing:
+    /// a stream then ends with [`EndReason::Stalled`].
+    pub fn handle_read_error(&mut self, error: &io::Error) {
+        if let (io::ErrorKind::TimedOut, State::Replying(reply)) = (error.kind(), &mut self.state) {
+            reply.abort(|stream| stream.abort(EndReason::Stalled));
+        }
+        self.handle_peer_closed();
+    }
+
+    /// Ends the connection as soon as no request is lost by it: the response that is being
+    /// prepared or written is the last one, and an idle connection is closed after
+    /// half a second, because a request can be on its way. A stream goes on
+    /// until its [`handle_drain`](Connection::handle_drain) ends it, or it ends by itself.
+    #[doc(alias = "graceful")]
+    pub fn handle_shutdown(&mut self, now: Instant) {
+        self.is_shutting_down = true;
+        match &mut self.state {
+            State::ReadingHead(deadline) => {
+                *deadline = Deadline::after(now, Some(TIME_TO_ARRIVE)).min(*deadline);
+            }
+            State::AwaitingResponse(context, _) => context.persistence = Persistence::Close,
+            State::Replying(reply) => reply.close_after(),
+            State::Lingering(_) | State::Closed(_) => {}
         }
     }
 
-    /// The stream that is being written, if there is one.
+    /// Responds to the last request. Does nothing unless the connection
+    /// [awaits a response](Self::awaits_response).
+    pub fn respond(&mut self, response: Response<Body<Connection<S>>>) {
+        if let State::AwaitingResponse(context, _) = self.state {
+            self.reply(response, context);
+        }
+    }
+
+    /// Whether a request waits for its response.
+    pub fn awaits_response(&self) -> bool {
+        matches!(self.state, State::AwaitingResponse(..))
+    }
+
+    /// The stream that is being written, if the response is a stream.
     pub fn stream(&mut self) -> Option<&mut Connection<S>> {
-        match &mut self.turn {
-            Turn::Reply(reply) => reply.stream(),
+        match &mut self.state {
+            State::Replying(reply) => reply.stream(),
             _ => None,
         }
     }
 
-    /// What to do next.
-    pub fn poll_output(&mut self, now: Instant, cx: &mut Context<'_>) -> ServerOutput<'_> {
-        loop {
-            match &mut self.turn {
-                Turn::Client(deadline) => {
-                    let is_late = *deadline <= now;
-                    match self.poll_head(is_late) {
-                        Ok(Some(request)) => return ServerOutput::Answer(request),
-                        Ok(None) if is_late || self.is_gone => self.turn = Turn::Over(Close::Clean),
-                        Ok(None) => return ServerOutput::Wait,
-                        Err(bad) => self.turn = Turn::Reply(Reply::refuse(bad, &self.config)),
-                    }
-                }
-                Turn::Driver(_) => return ServerOutput::Wait,
-                Turn::Reply(reply) => match reply.poll_output(now, cx) {
-                    Progress::Write => break,
-                    Progress::Wait => return ServerOutput::Wait,
-                    Progress::Close(close) => self.turn = self.turn_after(close, now),
-                },
-                Turn::Over(close) => return ServerOutput::Close(*close),
-            }
-        }
-        match &mut self.turn {
-            Turn::Reply(reply) => ServerOutput::Write(reply.wire()),
-            _ => ServerOutput::Wait,
+    /// Why the stream ended that is being written, or that was the last response.
+    pub fn end_reason(&self) -> Option<EndReason> {
+        match &self.state {
+            State::Replying(reply) => reply.end_reason(),
+            _ => self.end_reason,
         }
     }
 
-    /// Tells that `n` more bytes of the last [`ServerOutput::Write`] are written.
+    /// What the driver must do next. After [`ServerOutput::Wait`], the waker of `cx` is
+    /// registered with the source of the stream.
+    pub fn poll_output(&mut self, now: Instant, cx: &mut Context<'_>) -> ServerOutput {
+        loop {
+            match &mut self.state {
+                State::ReadingHead(deadline) => {
+                    let is_late = deadline.is_due(now);
+                    match self.read_head(is_late, now) {
+                        Ok(Some(request)) => return ServerOutput::Request(request),
+                        Ok(None) if is_late || self.is_peer_closed => self.close(Close::Clean),
+                        Ok(None) => return ServerOutput::Wait,
+                        Err(bad) => self.refuse(bad.response()),
+                    }
+                }
+                State::AwaitingResponse(..) if self.is_peer_closed => self.close(Close::Abort),
+                State::AwaitingResponse(_, deadline) if deadline.is_due(now) => {
+                    let text = "the server took too long to prepare a response";
+                    self.refuse(plain_text(StatusCode::SERVICE_UNAVAILABLE, &text));
+                }
+                State::AwaitingResponse(..) => return ServerOutput::Wait,
+                State::Replying(reply) => {
+                    let progress = reply.poll_output(now, cx, &self.config);
+                    self.end_reason = reply.end_reason();
+                    match progress {
+                        Progress::Write(wire) => return ServerOutput::Write(wire),
+                        Progress::Wait => return ServerOutput::Wait,
+                        Progress::Next => self.state = self.read_next(now),
+                        Progress::Close if self.is_peer_closed => self.close(Close::Clean),
+                        Progress::Close => self.state = State::Lingering(Linger::new(now)),
+                        Progress::Abort => self.close(Close::Abort),
+                    }
+                }
+                State::Lingering(linger) if self.is_peer_closed || linger.is_over(now) => {
+                    self.close(Close::Clean);
+                }
+                State::Lingering(linger) => return linger.poll_output(),
+                State::Closed(close) => return ServerOutput::Close(*close),
+            }
+        }
+    }
+
+    /// Acknowledges `n` more bytes of the last [`ServerOutput::Write`].
     pub fn handle_written(&mut self, n: usize, now: Instant) {
-        if let Turn::Reply(reply) = &mut self.turn {
+        if let State::Replying(reply) = &mut self.state {
             reply.handle_written(n, now);
         }
     }
 
-    /// Tells that the bytes offered last cannot be written.
+    /// Writing to the socket has failed. An error of the kind
+    /// [`TimedOut`](io::ErrorKind::TimedOut) means that the client acknowledges nothing:
+    /// a stream then ends with [`EndReason::Stalled`].
     pub fn handle_write_error(&mut self, error: impl Into<TransportError>) {
-        if let Turn::Reply(reply) = &mut self.turn {
-            reply.give_up(|stream| stream.handle_write_error(error));
+        let error = error.into();
+        let kind = error.downcast_ref::<io::Error>().map(io::Error::kind);
+        if let State::Replying(reply) = &mut self.state {
+            reply.abort(|stream| match kind {
+                Some(io::ErrorKind::TimedOut) => stream.abort(EndReason::Stalled),
+                _ => stream.handle_write_error(error),
+            });
         }
     }
 
-    /// When to call [`handle_timeout`](Self::handle_timeout), if nothing else
-    /// happens before.
+    /// Ends the connection at once, and its stream for a reason that only the driver knows.
+    /// [`Close::Abort`] follows.
+    pub fn abort(&mut self, reason: EndReason) {
+        if let Some(stream) = self.stream() {
+            stream.abort(reason);
+        }
+        self.end_reason = self.end_reason();
+        if !self.is_closed() {
+            self.close(Close::Abort);
+        }
+    }
+
+    /// When to call [`handle_timeout`](Self::handle_timeout), if nothing happens before.
     pub fn deadline(&self) -> Option<Instant> {
-        match &self.turn {
-            Turn::Client(deadline) => Some(*deadline),
-            Turn::Reply(reply) => reply.deadline(),
-            Turn::Driver(_) | Turn::Over(_) => None,
+        match &self.state {
+            State::ReadingHead(deadline) | State::AwaitingResponse(_, deadline) => deadline.time(),
+            State::Replying(reply) => reply.deadline(),
+            State::Lingering(linger) => linger.deadline(),
+            State::Closed(_) => None,
         }
     }
 
-    /// Tells that the [`deadline`](Self::deadline) has come. Too early does no
-    /// harm.
+    /// The [`deadline`](Self::deadline) has come. A call that is too early does nothing.
     pub fn handle_timeout(&mut self, now: Instant) {
-        if let Turn::Reply(reply) = &mut self.turn {
+        // `poll_output` compares the other deadlines with the time.
+        if let State::Replying(reply) = &mut self.state {
             reply.handle_timeout(now);
         }
     }
 
-    fn poll_head(&mut self, is_late: bool) -> Result<Option<Request<()>>, BadRequest> {
-        match parse_request(&self.input, &self.limits)? {
-            Some(Head { request, len, context }) => {
+    /// Whether the connection is closed: nothing follows.
+    pub fn is_closed(&self) -> bool {
+        matches!(self.state, State::Closed(_))
+    }
+
+    /// Whether no other request can follow.
+    fn is_last(&self) -> bool {
+        match &self.state {
+            State::ReadingHead(_) => false,
+            State::AwaitingResponse(context, _) => context.persistence == Persistence::Close,
+            State::Replying(reply) => !reply.persists(),
+            State::Lingering(_) | State::Closed(_) => true,
+        }
+    }
+
+    fn read_head(
+        &mut self,
+        is_late: bool,
+        now: Instant,
+    ) -> Result<Option<Request<()>>, BadRequest> {
+        remove_empty_lines(&mut self.input);
+        match parse_request(&self.input, &self.config.head_limits())? {
+            Some(Head { request, len, mut context }) => {
+                if self.is_shutting_down {
+                    context.persistence = Persistence::Close;
+                }
                 self.input.drain(..len);
-                if self.input.is_empty() {
-                    // A stream may run for long, and needs no buffer.
+                // A stream can last for hours, and needs no buffer.
+                if self.input.is_empty() || context.persistence == Persistence::Close {
                     self.input = Vec::new();
                 }
-                self.turn = Turn::Driver(context);
+                let deadline = Deadline::after(now, Some(self.config.response_timeout()));
+                self.state = State::AwaitingResponse(context, deadline);
                 Ok(Some(request))
             }
             None if is_late && !self.input.is_empty() => Err(BadRequest::Timeout),
@@ -225,12 +352,39 @@ impl<S: Source> ServerConnection<S> {
         }
     }
 
-    fn turn_after(&self, close: Close, now: Instant) -> Turn<S> {
-        match &self.turn {
-            Turn::Reply(reply) if close == Close::Clean && reply.persists() => {
-                Turn::Client(now + self.head_time)
-            }
-            _ => Turn::Over(close),
+    fn read_next(&self, now: Instant) -> State<S> {
+        State::ReadingHead(Deadline::after(now, Some(self.config.head_timeout())))
+    }
+
+    /// Sends a response of the connection's own, and closes the connection.
+    fn refuse(&mut self, response: Response<Bytes>) {
+        self.input = Vec::new();
+        self.reply(response.map(Body::Full), ResponseContext::BAD_REQUEST);
+    }
+
+    fn reply(&mut self, response: Response<Body<Connection<S>>>, context: ResponseContext) {
+        self.state = State::Replying(Reply::new(response, context, &self.config));
+        if self.is_peer_closed {
+            self.handle_peer_closed();
         }
     }
+
+    fn close(&mut self, close: Close) {
+        self.state = State::Closed(close);
+        self.input = Vec::new();
+    }
 }
+
+/// Removes the empty lines that a client can send before a request (RFC 9112 2.2).
+fn remove_empty_lines(input: &mut Vec<u8>) {
+    let mut rest = input.as_slice();
+    while let Some(after) = rest.strip_prefix(b"\r\n").or_else(|| rest.strip_prefix(b"\n")) {
+        rest = after;
+    }
+    let empty_lines = input.len() - rest.len();
+    input.drain(..empty_lines);
+}
+
+/// How long a request can be on its way to a server that shuts down. A client whose
+/// connection is closed meanwhile may not repeat the request.
+const TIME_TO_ARRIVE: Duration = Duration::from_millis(500);

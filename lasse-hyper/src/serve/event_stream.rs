@@ -172,7 +172,7 @@ impl Unsent {
         cx: &mut Context<'_>,
     ) -> Poll<io::Result<bool>> {
         let is_end = self.is_last && self.payload.is_empty();
-        let wire = if is_end { self.framer.end() } else { self.framer.wire(&self.payload) };
+        let wire = if is_end { self.framer.end() } else { self.framer.wire(self.payload.clone()) };
         if wire.is_empty() {
             return Poll::Ready(Ok(false));
         }

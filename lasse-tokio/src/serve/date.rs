@@ -1,16 +1,16 @@
-//! The `Date` of an answer.
+//! The field `Date` of a response.
 
-use std::time::SystemTime;
+use std::time::{SystemTime, UNIX_EPOCH};
 
-use http::header::DATE;
-use http::{HeaderMap, HeaderValue};
+use http::HeaderValue;
 
-/// Sets the `Date`, as a server with a clock must (RFC 9110 6.6.1), unless there
-/// is one.
-pub(super) fn set_date(headers: &mut HeaderMap) {
-    #[expect(clippy::disallowed_methods, reason = "nothing but what it tells depends on it")]
+/// The `Date` of a response that is sent now (RFC 9110 6.6.1). `None` if the clock is
+/// not set.
+pub(super) fn date() -> Option<HeaderValue> {
+    #[expect(clippy::disallowed_methods, reason = "no decision depends on it")]
     let now = SystemTime::now();
-    if let Ok(date) = HeaderValue::try_from(httpdate::fmt_http_date(now)) {
-        headers.entry(DATE).or_insert(date);
+    if now < UNIX_EPOCH {
+        return None;
     }
+    HeaderValue::try_from(httpdate::fmt_http_date(now)).ok()
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::answers::expect_usable;
-use super::peer::Peer;
+use super::peer::{End, Peer};
 use super::wrong::{Wrong, ensure, equal};
 use super::{HEAD_BYTES, HEAD_FIELDS, HEAD_TIME, Server, clock};
 
@@ -61,6 +61,15 @@ pub(super) fn too_many_fields(server: &Server) -> Result<(), Wrong> {
     let fields = "x-field: x\r\n".repeat(HEAD_FIELDS + 1);
     let request = format!("GET /stop?tag=too-many HTTP/1.1\r\n{fields}\r\n");
     expect_refusal(server, request, &[400, 431])
+}
+
+pub(super) fn refusal_arrives(server: &Server) -> Result<(), Wrong> {
+    let mut peer = Peer::dial(server)?;
+    // The server stops reading after a part of this, and must not reset the connection
+    // for the rest.
+    peer.say(format!("GET /stop?tag=refused HTTP/1.1\r\nx: {}", "x".repeat(8 * HEAD_BYTES)))?;
+    equal("the status", peer.answer()?.head.status, 431)?;
+    equal("the end", peer.drain()?, End::Clean)
 }
 
 /// Passes if a request is answered by one of these, or not at all, and the

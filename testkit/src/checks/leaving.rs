@@ -56,6 +56,29 @@ pub(super) fn panic(server: &Server) -> Result<(), Wrong> {
     expect_usable(&mut Peer::dial(server)?)
 }
 
+pub(super) fn abort(server: &Server) -> Result<(), Wrong> {
+    let mut peer = Peer::get(server, "/abort?tag=abort")?;
+    let (text, end) = peer.answer()?.finish()?;
+    ensure(text.contains("data: careful\n\n"), || format!("before it comes {text:?}"))?;
+    equal("the end of the body", end, End::Cut)?;
+    expect_end(server, "abort", &[EndReason::Aborted])?;
+    expect_cut_http_1_0(server, "/abort?tag=abort-1.0")?;
+    expect_end(server, "abort-1.0", &[EndReason::Aborted]).map(drop)
+}
+
+pub(super) fn panic_http_1_0(server: &Server) -> Result<(), Wrong> {
+    expect_cut_http_1_0(server, "/panic?tag=panic-1.0")?;
+    expect_end(server, "panic-1.0", &[EndReason::Panicked]).map(drop)
+}
+
+/// Passes if the response to a request by HTTP/1.0 ends with a reset, since a client
+/// takes all else for its end.
+fn expect_cut_http_1_0(server: &Server, target: &str) -> Result<(), Wrong> {
+    let mut peer = Peer::dial(server)?;
+    peer.say(format!("GET {target} HTTP/1.0\r\n\r\n"))?;
+    equal("the end of the connection", peer.drain()?, End::Cut)
+}
+
 /// Passes if the stream ended for one of these reasons, which an adapter that is
 /// a guest in another's server may not know.
 fn expect_end(server: &Server, tag: &str, right: &[EndReason]) -> Result<Entry, Wrong> {

@@ -24,6 +24,7 @@ use super::journal::Journal;
 /// | `/brief` | says three events, 50 ms apart, and stops |
 /// | `/flood` | says 64 KiB whenever it may |
 /// | `/panic` | says one event, and panics |
+/// | `/abort` | says one event, and aborts |
 /// | `/no-content` | does not stream: 204 |
 /// | `/own-response` | does not stream: 401, badly framed |
 /// | `/come-back` | does not stream: come back in 1,234 ms |
@@ -41,6 +42,7 @@ enum Part {
     Ticks { said: u32, next: Option<Instant>, stops: bool },
     Flood(Frame),
     Panic,
+    Abort,
 }
 
 impl Part {
@@ -60,6 +62,7 @@ impl Accept for Puppet {
             "/brief" => Part::ticks(true),
             "/flood" => Part::Flood(Event::new("x".repeat(64 * 1024)).encode()),
             "/panic" => Part::Panic,
+            "/abort" => Part::Abort,
             "/no-content" => return Init::NoContent,
             "/own-response" => return badly_framed().map_or(Init::NoContent, Init::Respond),
             "/come-back" => return Init::Refuse { retry_after: Duration::from_millis(1234) },
@@ -67,7 +70,7 @@ impl Accept for Puppet {
         };
         let first = match request.uri().path() {
             "/echo" => vec![Event::new(describe(request.last_event_id())).encode()],
-            "/panic" => vec![Event::new("careful").encode()],
+            "/panic" | "/abort" => vec![Event::new("careful").encode()],
             _ => vec![],
         };
         let tag = tag(request.uri().query().unwrap_or_default()).to_owned();
@@ -87,6 +90,7 @@ impl Handler for Puppet {
     fn handle_tick(&mut self, now: Instant) -> Next {
         match &mut self.part {
             Part::Quiet => Next::Wait(None),
+            Part::Abort => Next::Abort,
             Part::Stop => Next::last(Event::new("bye")),
             Part::Flood(frame) => Next::Send(frame.clone()),
             // Unlike `panic!`, this does not run the panic hook.

@@ -1,7 +1,7 @@
 //! The field `Host` (RFC 9112 3.2): a host and a port, as in a URI (RFC 3986 3.2).
 
-use std::net::Ipv6Addr;
-use std::str;
+use core::net::Ipv6Addr;
+use core::str;
 
 use http::header::HOST;
 use http::{HeaderValue, Request, Version};

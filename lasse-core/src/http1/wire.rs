@@ -1,0 +1,158 @@
+//! Bytes to write: a head, a chunk, the end of a body.
+
+use core::fmt;
+use std::vec::Vec;
+
+use bytes::Bytes;
+
+/// Bytes to write, in up to four pieces, in this order: head, size of a chunk, payload,
+/// end of a chunk or of the body.
+///
+/// The bytes are owned: they stay valid until the value is dropped, so a driver whose
+/// kernel completes writes later can keep it meanwhile. The size stands in the value
+/// itself: put it into a box if the kernel needs a fixed address.
+#[derive(Clone, Default)]
+pub struct Wire {
+    pub(super) head: Bytes,
+    pub(super) size: ChunkSize,
+    pub(super) payload: Bytes,
+    pub(super) tail: &'static [u8],
+}
+
+impl Wire {
+    /// The pieces, some of which can be empty.
+    pub fn slices(&self) -> [&[u8]; 4] {
+        [&self.head, self.size.as_slice(), &self.payload, self.tail]
+    }
+
+    /// The number of bytes.
+    pub fn len(&self) -> usize {
+        self.slices().iter().map(|slice| slice.len()).sum()
+    }
+
+    /// Whether there is nothing to write.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// All bytes in one piece.
+    pub fn concat(&self) -> Vec<u8> {
+        self.slices().concat()
+    }
+}
+
+impl fmt::Debug for Wire {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Wire").field(&Bytes::from(self.concat())).finish()
+    }
+}
+
+/// A chunk that is being written (RFC 9112 7.1): its size, its payload, CR LF.
+#[derive(Debug, Default)]
+pub(super) struct Chunk {
+    /// The length of its payload; 0 if there is no chunk.
+    payload: usize,
+    /// How many bytes of the chunk are written.
+    written: usize,
+}
+
+impl Chunk {
+    pub(super) fn new(payload: usize) -> Self {
+        Self { payload, written: 0 }
+    }
+
+    pub(super) fn is_done(&self) -> bool {
+        self.payload == 0
+    }
+
+    /// The rest of the chunk, whose payload continues with `payload`.
+    pub(super) fn wire(&self, head: Bytes, mut payload: Bytes) -> Wire {
+        if self.is_done() {
+            return Wire { head, ..Wire::default() };
+        }
+        let mut written = self.written;
+        let size = ChunkSize::new(self.payload);
+        let size = size.after(take(&mut written, size.len()));
+        payload.truncate(self.payload - take(&mut written, self.payload));
+        Wire { head, size, payload, tail: self.tail(written) }
+    }
+
+    /// What follows the payload, if all of the payload is written.
+    pub(super) fn rest(&self) -> &'static [u8] {
+        let payload_end = ChunkSize::new(self.payload).len() + self.payload;
+        if self.is_done() { &[] } else { self.tail(self.written.saturating_sub(payload_end)) }
+    }
+
+    /// Takes from `n` what was written of the chunk. Returns how much of it was payload.
+    pub(super) fn handle_written(&mut self, n: &mut usize) -> usize {
+        if self.is_done() {
+            return 0;
+        }
+        let size = ChunkSize::new(self.payload).len();
+        let payload_written = |written: usize| written.saturating_sub(size).min(self.payload);
+        let before = payload_written(self.written);
+        let len = size + self.payload + CR_LF.len();
+        self.written += take(n, len - self.written);
+        let payload = payload_written(self.written) - before;
+        if self.written == len {
+            *self = Self::default();
+        }
+        payload
+    }
+
+    fn tail(&self, written: usize) -> &'static [u8] {
+        CR_LF.get(written..).unwrap_or_default()
+    }
+}
+
+/// The rest of the first line of a chunk.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct ChunkSize {
+    text: [u8; Self::MAX_LEN],
+    start: u8,
+    end: u8,
+}
+
+impl ChunkSize {
+    /// Sixteen digits, CR and LF.
+    const MAX_LEN: usize = 18;
+
+    fn new(payload: usize) -> Self {
+        let mut line = Self::default();
+        let digits = (usize::BITS - payload.leading_zeros()).div_ceil(4) as usize;
+        let mut rest = payload;
+        let (hex, end) = line.text.split_at_mut(digits);
+        for digit in hex.iter_mut().rev() {
+            *digit = Self::digit(rest as u8 & 15);
+            rest >>= 4;
+        }
+        end.iter_mut().zip(CR_LF).for_each(|(to, from)| *to = *from);
+        line.end = (digits + CR_LF.len()) as u8;
+        line
+    }
+
+    fn len(&self) -> usize {
+        self.as_slice().len()
+    }
+
+    fn digit(value: u8) -> u8 {
+        if value < 10 { b'0' + value } else { b'a' + value - 10 }
+    }
+
+    fn after(self, written: usize) -> Self {
+        Self { start: written as u8, ..self }
+    }
+
+    fn as_slice(&self) -> &[u8] {
+        self.text.get(self.start.into()..self.end.into()).unwrap_or_default()
+    }
+}
+
+/// Takes up to `most` from `n`. Returns how much.
+pub(super) fn take(n: &mut usize, most: usize) -> usize {
+    let taken = most.min(*n);
+    *n -= taken;
+    taken
+}
+
+const CR_LF: &[u8] = b"\r\n";
