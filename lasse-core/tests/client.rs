@@ -472,6 +472,22 @@ fn run_through(setting: &str, mut client: Client) {
 }
 
 #[test]
+fn streams_that_end_without_a_new_event_are_failures() {
+    let mut client = client().with_last_event_id(&EventId::from(7));
+    let mut now = at(0);
+    let mut waits = Vec::new();
+    for body in ["", ":\n", "id: 7\ndata: repeated\n\n", "retry: 3000\n", "data: cut"] {
+        open(&mut client, now);
+        receive(&mut client, body.as_bytes(), now);
+        client.handle_end(now);
+        let until = waits_until(&mut client, now);
+        waits.push(until.saturating_duration_since(now).as_secs());
+        now = until;
+    }
+    assert_eq!(waits, [3, 6, 12, 24, 48]);
+}
+
+#[test]
 fn without_a_floor_failures_still_double_the_wait_from_a_millisecond() {
     let mut client = client()
         .with_retry(Duration::ZERO)

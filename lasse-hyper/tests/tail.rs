@@ -1,6 +1,6 @@
 //! The example `tail`, run as a program.
 
-#![allow(dead_code, unreachable_pub, reason = "what is shared is not all of use here")]
+#![allow(dead_code, unreachable_pub, reason = "each test uses some of the shared code")]
 
 #[path = "client/foreign_server.rs"]
 mod foreign_server;
@@ -30,7 +30,7 @@ fn run(args: &[&str]) -> (Option<i32>, String, String) {
 }
 
 #[test]
-fn events_go_to_stdout_and_the_rest_to_stderr() {
+fn events_are_printed_to_stdout_and_notices_to_stderr() {
     let server = Foreign::start(Language::Node);
     let uri = server.uri("/once");
     let (status, stdout, stderr) = run(&[&uri]);
@@ -42,11 +42,11 @@ fn events_go_to_stdout_and_the_rest_to_stderr() {
 }
 
 #[test]
-fn what_ends_it_is_told_by_the_status() {
+fn an_error_is_printed_and_sets_the_exit_status() {
     let server = Foreign::start(Language::Python);
     let uri = server.uri("/broken");
-    let told = "tail: the server answered 500 Internal Server Error, not 200\n";
-    assert_eq!(run(&[&uri]), (Some(1), String::new(), told.to_owned()));
+    let refused = "tail: the server answered 500 Internal Server Error, not 200\n";
+    assert_eq!(run(&[&uri]), (Some(1), String::new(), refused.to_owned()));
     let wrong = "tail: \"ftp://a/\" does not begin with http:// or https://\n";
     assert_eq!(run(&["ftp://a/"]), (Some(1), String::new(), wrong.to_owned()));
 }
@@ -86,7 +86,7 @@ fn control_characters_are_escaped() {
 }
 
 #[test]
-fn it_prints_json_as_it_comes_and_ends_well_when_interrupted() {
+fn events_are_printed_as_json_until_ctrl_c() {
     let server = Foreign::start(Language::Node);
     let mut tail = start(&["--json", "--last-event-id", "7", &server.uri("/events")]);
     let mut lines = BufReader::new(tail.stdout.take().unwrap()).lines();

@@ -1,4 +1,4 @@
-//! Servers in other languages, each a process.
+//! Servers in other languages, each in a process of its own.
 
 use std::fmt;
 use std::io::{BufRead, BufReader};
@@ -34,18 +34,18 @@ impl Foreign {
         format!("http://127.0.0.1:{}{path}", self.port)
     }
 
-    /// Kills it, without a goodbye.
+    /// Kills the process.
     pub fn kill(&mut self) {
         let _ = self.process.kill();
         let _ = self.process.wait();
     }
 
-    /// Starts it again, where it was.
+    /// Starts it again on the same port.
     pub fn restart(&mut self) {
         *self = Self::spawn(self.language, self.port).ready();
     }
 
-    /// Starts a server that listens on `port`, or on any if that is 0.
+    /// Starts a server on `port`, or on any port if that is 0.
     fn spawn(language: Language, port: u16) -> Self {
         let (program, script) = match language {
             Language::Node => ("node", "server.mjs"),
@@ -61,11 +61,11 @@ impl Foreign {
         Self { language, port, process }
     }
 
-    /// Waits until it says where it listens.
+    /// Waits until the server prints its port.
     fn ready(mut self) -> Self {
         let mut line = String::new();
         BufReader::new(self.process.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        self.port = line.trim().parse().unwrap_or_else(|_| panic!("{self} says {line:?}"));
+        self.port = line.trim().parse().unwrap_or_else(|_| panic!("{self} prints {line:?}"));
         self
     }
 }

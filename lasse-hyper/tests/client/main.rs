@@ -1,12 +1,12 @@
-//! The client against real servers: our own, and those of Node and Python.
+//! The client against real servers: our own, and servers of Node and Python.
 
-#![allow(dead_code, unreachable_pub, reason = "what is shared is not all of use here")]
+#![allow(dead_code, unreachable_pub, reason = "each test uses some of the shared code")]
 
 #[path = "../support/mod.rs"]
 mod support;
 
 mod foreign;
 mod foreign_server;
-mod listener;
 mod ours;
 mod scripted;
+mod source;

@@ -1,4 +1,4 @@
-//! The client against our own servers, over each HTTP that they speak.
+//! The client against our own servers, over each version of HTTP that they support.
 
 use std::future::ready;
 use std::net::{SocketAddr, TcpListener};
@@ -19,21 +19,23 @@ use tokio::runtime::{self, Runtime};
 use tokio::time::timeout;
 use tokio_stream::StreamExt;
 
-use crate::listener::{Http, client, end, event, events, http1, http2, listen, loss, next_event};
+use crate::source::{
+    Http, client, close_reason, disconnect_reason, event, events, http1, http2, next_event, source,
+};
 use crate::support::{PATIENCE, Server};
 
-/// The ways to a server of ours.
+/// A server of ours and a version of HTTP.
 #[derive(Clone, Copy, Debug)]
-enum Way {
+enum Target {
     Tokio,
     Hyper1,
     Hyper2,
 }
 
-const WAYS: [Way; 3] = [Way::Tokio, Way::Hyper1, Way::Hyper2];
+const TARGETS: [Target; 3] = [Target::Tokio, Target::Hyper1, Target::Hyper2];
 
-impl Way {
-    fn listen(self, client: Client) -> EventSource<Http> {
+impl Target {
+    fn source(self, client: Client) -> EventSource<Http> {
         match self {
             Self::Tokio | Self::Hyper1 => EventSource::new(client, http1()),
             Self::Hyper2 => EventSource::new(client, http2()),
@@ -41,24 +43,24 @@ impl Way {
     }
 }
 
-/// A server of a channel, on a runtime of its own: to end that is to kill it.
-struct Ours {
+/// A server with a channel, on a runtime of its own, which can be killed with it.
+struct ChannelServer {
     address: SocketAddr,
     runtime: Option<Runtime>,
 }
 
-impl Ours {
-    fn start(way: Way, channel: &Channel) -> Self {
-        Self::start_at(([127, 0, 0, 1], 0).into(), way, channel)
+impl ChannelServer {
+    fn start(target: Target, channel: &Channel) -> Self {
+        Self::start_at(([127, 0, 0, 1], 0).into(), target, channel)
     }
 
-    fn start_at(address: SocketAddr, way: Way, channel: &Channel) -> Self {
+    fn start_at(address: SocketAddr, target: Target, channel: &Channel) -> Self {
         let listener = TcpListener::bind(address).unwrap();
         listener.set_nonblocking(true).unwrap();
         let address = listener.local_addr().unwrap();
         let mut builder = runtime::Builder::new_multi_thread();
         let runtime = builder.worker_threads(1).enable_all().build().unwrap();
-        runtime.spawn(serve(listener, way, channel.clone()));
+        runtime.spawn(serve(listener, target, channel.clone()));
         Self { address, runtime: Some(runtime) }
     }
 
@@ -73,23 +75,23 @@ impl Ours {
     }
 }
 
-impl Drop for Ours {
+impl Drop for ChannelServer {
     fn drop(&mut self) {
         self.kill();
     }
 }
 
-async fn serve(listener: TcpListener, way: Way, channel: Channel) {
+async fn serve(listener: TcpListener, target: Target, channel: Channel) {
     let listener = tokio::net::TcpListener::from_std(listener).unwrap();
     let endpoint = Endpoint::default();
-    match way {
-        Way::Tokio => {
+    match target {
+        Target::Tokio => {
             let answer = move |request: http::Request<()>| {
                 ready(lasse_tokio::subscribe(&request, &endpoint, &channel))
             };
             lasse_tokio::serve(listener, ServeConfig::new(), answer).await;
         }
-        Way::Hyper1 | Way::Hyper2 => {
+        Target::Hyper1 | Target::Hyper2 => {
             let answer = move |request: http::Request<Incoming>| {
                 ready(Ok::<_, std::convert::Infallible>(subscribe(&request, &endpoint, &channel)))
             };
@@ -105,92 +107,102 @@ fn channel() -> Channel {
 }
 
 #[tokio::test]
-async fn all_that_a_channel_publishes_is_heard() {
+async fn a_published_event_is_received_with_all_fields() {
     const TEA: EventName = EventName::from_static("tea");
-    for way in WAYS {
+    for target in TARGETS {
         let channel = channel();
         let id = channel.publish(Event::new("is\nready").with_name(TEA)).unwrap();
-        let server = Ours::start(way, &channel);
-        let mut source = way.listen(client(&server.uri()));
-        let mut told = Vec::new();
+        let server = ChannelServer::start(target, &channel);
+        let mut source = target.source(client(&server.uri()));
+        let mut notices = Vec::new();
         let message: MessageEvent = loop {
             match next_event(&mut source).await {
                 ClientEvent::Message(message) => break message,
-                ClientEvent::Connecting(uri) => told.push(format!("connecting to {uri}")),
+                ClientEvent::Connecting(uri) => notices.push(format!("connecting to {uri}")),
                 ClientEvent::Open(headers) => {
-                    told.push(format!("open: {:?}", headers["content-type"]));
+                    notices.push(format!("open: {:?}", headers["content-type"]));
                 }
-                ClientEvent::Comment(text) => told.push(format!("comment: {text:?}")),
+                ClientEvent::Comment(text) => notices.push(format!("comment: {text:?}")),
                 ClientEvent::LastEventId(_) => {}
-                other => panic!("{way:?}: {other:?}"),
+                other => panic!("{target:?}: {other:?}"),
             }
         };
         let expected = format!("connecting to {}", server.uri());
-        assert_eq!(told, [&expected, "open: \"text/event-stream\"", "comment: \"\""], "{way:?}");
-        assert_eq!((message.name(), message.data()), ("tea", "is\nready"), "{way:?}");
-        assert_eq!(message.last_event_id(), id.as_str(), "{way:?}");
+        assert_eq!(
+            notices,
+            [&expected, "open: \"text/event-stream\"", "comment: \"\""],
+            "{target:?}"
+        );
+        assert_eq!((message.name(), message.data()), ("tea", "is\nready"), "{target:?}");
+        assert_eq!(message.last_event_id(), id.as_str(), "{target:?}");
     }
 }
 
 #[tokio::test]
-async fn nothing_is_lost_or_repeated_when_a_server_is_killed() {
-    for way in WAYS {
+async fn no_event_is_lost_or_repeated_when_a_server_is_killed() {
+    for target in TARGETS {
         let channel = channel();
-        let mut server = Ours::start(way, &channel);
-        let mut source = way.listen(client(&server.uri()));
+        let mut server = ChannelServer::start(target, &channel);
+        let mut source = target.source(client(&server.uri()));
         let publish = |data| drop(channel.publish(Event::new(data)).unwrap());
         publish("1");
         publish("2");
-        assert_eq!(events(&mut source).await, ["1", "2"], "{way:?}");
+        assert_eq!(events(&mut source).await, ["1", "2"], "{target:?}");
         server.kill();
-        assert!(matches!(loss(&mut source).await, DisconnectReason::Failed(_)), "{way:?}");
+        assert!(
+            matches!(disconnect_reason(&mut source).await, DisconnectReason::Failed(_)),
+            "{target:?}"
+        );
         publish("3");
         publish("4");
-        let server = Ours::start_at(server.address, way, &channel);
-        assert_eq!(events(&mut source).await, ["3", "4"], "{way:?}");
+        let server = ChannelServer::start_at(server.address, target, &channel);
+        assert_eq!(events(&mut source).await, ["3", "4"], "{target:?}");
         publish("5");
-        assert_eq!(event(&mut source).await, "5", "{way:?}");
+        assert_eq!(event(&mut source).await, "5", "{target:?}");
         drop(server);
     }
 }
 
 #[tokio::test]
 async fn a_channel_that_is_finished_ends_the_stream() {
-    for way in WAYS {
+    for target in TARGETS {
         let channel = channel();
-        let server = Ours::start(way, &channel);
-        let mut source = way.listen(client(&server.uri()));
+        let server = ChannelServer::start(target, &channel);
+        let mut source = target.source(client(&server.uri()));
         channel.publish(Event::new("1")).unwrap();
-        assert_eq!(event(&mut source).await, "1", "{way:?}");
+        assert_eq!(event(&mut source).await, "1", "{target:?}");
         channel.finish();
-        assert!(matches!(loss(&mut source).await, DisconnectReason::Ended), "{way:?}");
-        assert_eq!(end(&mut source).await, None, "{way:?}");
+        assert!(
+            matches!(disconnect_reason(&mut source).await, DisconnectReason::Ended),
+            "{target:?}"
+        );
+        assert_eq!(close_reason(&mut source).await, None, "{target:?}");
     }
 }
 
 #[tokio::test]
-async fn a_large_event_is_heard_by_who_allows_it() {
+async fn a_large_event_is_received_if_the_limit_allows_it() {
     let large = "x".repeat(5_000_000);
-    for way in WAYS {
+    for target in TARGETS {
         let channel = channel();
         channel.publish(Event::new(large.as_str())).unwrap();
         channel.publish(Event::new("small")).unwrap();
-        let server = Ours::start(way, &channel);
+        let server = ChannelServer::start(target, &channel);
 
         let generous = client(&server.uri()).with_decoder(Decoder::new().with_limit(8_000_000));
-        let mut source = way.listen(generous);
-        assert!(event(&mut source).await == large, "{way:?}");
-        assert_eq!(event(&mut source).await, "small", "{way:?}");
+        let mut source = target.source(generous);
+        assert!(event(&mut source).await == large, "{target:?}");
+        assert_eq!(event(&mut source).await, "small", "{target:?}");
 
-        let mut source = way.listen(client(&server.uri()));
+        let mut source = target.source(client(&server.uri()));
         let refused = timeout(PATIENCE, source.next()).await.unwrap();
         assert!(matches!(refused, Some(Err(EventSourceError::TooLarge(_)))), "{refused:?}");
-        assert_eq!(event(&mut source).await, "small", "{way:?}");
+        assert_eq!(event(&mut source).await, "small", "{target:?}");
     }
 }
 
 #[tokio::test]
-async fn to_drop_the_source_is_to_hang_up() {
+async fn a_dropped_source_disconnects() {
     for http in [http1(), http2()] {
         let mut server = Server::start(ServeConfig::new()).await;
         let mut source = EventSource::new(client(&format!("http://{}/", server.addr)), http);
@@ -201,9 +213,9 @@ async fn to_drop_the_source_is_to_hang_up() {
 }
 
 #[tokio::test]
-async fn a_server_says_itself_when_to_come_back() {
+async fn a_server_sets_the_reconnection_time() {
     let server = Server::start(ServeConfig::new()).await;
-    let mut source = listen(client(&format!("http://{}/later", server.addr)));
+    let mut source = source(client(&format!("http://{}/later", server.addr)));
     loop {
         match next_event(&mut source).await {
             ClientEvent::Retry(delay) => assert_eq!(delay, Duration::from_millis(1500)),
@@ -216,9 +228,9 @@ async fn a_server_says_itself_when_to_come_back() {
 }
 
 #[tokio::test]
-async fn who_gives_up_says_what_the_last_attempt_came_to() {
+async fn the_error_after_too_many_failures_has_the_last_one() {
     let nowhere = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let mut source = listen(client(&format!("http://{nowhere}/")).with_max_failures(3));
+    let mut source = source(client(&format!("http://{nowhere}/")).with_max_failures(3));
     let error = timeout(PATIENCE, source.next()).await.unwrap().unwrap().unwrap_err();
     assert!(matches!(
         error,

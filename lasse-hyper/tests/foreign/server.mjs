@@ -1,18 +1,18 @@
-// A foreign server for the client's tests, on Node's `http`: HTTP/1.1, chunked.
+// A server for the client's tests, on Node's `http`: HTTP/1.1, chunked.
 //
-//     node server.mjs PORT    # prints the port that it listens on
+//     node server.mjs PORT    # prints its port
 
 import { createServer } from "node:http";
 import { setTimeout as sleep } from "node:timers/promises";
 
 const pages = {
-  // Three events after the last that was heard, then nothing.
+  // Three events after the last event id, then nothing.
   "/events": (request, response) => {
     const last = Number(request.headers["last-event-id"] ?? 0);
     open(response);
     for (const id of [1, 2, 3]) response.write(event(last + id));
   },
-  // Breaks off within the second event.
+  // Cut off within the second event.
   "/cut": async (request, response) => {
     const last = Number(request.headers["last-event-id"] ?? 0);
     open(response);
@@ -37,7 +37,7 @@ const pages = {
     }
     response.write(event(1));
   },
-  // An event, an end, and no more for who has had it.
+  // One event, then 204 for a client that has it.
   "/once": (request, response) => {
     if ("last-event-id" in request.headers) return response.writeHead(204).end();
     open(response);
@@ -70,7 +70,7 @@ const pages = {
   },
   // A refusal with an explanation.
   "/forbidden": (_, response) => response.writeHead(403).end('{"error":"\x1b[2Jno"}\n'),
-  // What was asked, as an event.
+  // The request as an event.
   "/echo": async (request, response) => {
     let body = "";
     for await (const text of request.setEncoding("utf8")) body += text;

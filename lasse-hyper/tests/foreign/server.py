@@ -1,7 +1,7 @@
-"""A foreign server for the client's tests, on Python's `http.server`: HTTP/1.0,
+"""A server for the client's tests, on Python's `http.server`: HTTP/1.0,
 where a body ends with its connection.
 
-    python3 server.py PORT    # prints the port that it listens on
+    python3 server.py PORT    # prints its port
 """
 
 import sys
@@ -19,43 +19,43 @@ class Handler(BaseHTTPRequestHandler):
         self.do_GET()
 
     def page_events(self):
-        """Three events after the last that was heard, then nothing."""
+        """Three events after the last event id, then nothing."""
         last = int(self.headers["last-event-id"] or 0)
         self.open()
         for id in range(last + 1, last + 4):
-            self.say(event(id))
+            self.send(event(id))
         self.wait()
 
     def page_cut(self):
-        """Breaks off within the second event."""
+        """Cut off within the second event."""
         last = int(self.headers["last-event-id"] or 0)
         self.open()
-        self.say(event(last + 1))
+        self.send(event(last + 1))
         if last > 0:
             self.wait()
-        self.say(event(2)[:-1])
+        self.send(event(2)[:-1])
 
     def page_slow(self):
         self.open()
         for byte in "id: 1\r\ndata: so slöw\r\n\r\n".encode():
-            self.say(bytes([byte]))
+            self.send(bytes([byte]))
             sleep(0.005)
         self.wait()
 
     def page_keep_alive(self):
         self.open()
         for _ in range(10):
-            self.say(b":\n")
+            self.send(b":\n")
             sleep(0.08)
-        self.say(event(1))
+        self.send(event(1))
         self.wait()
 
     def page_once(self):
-        """An event, an end, and no more for who has had it."""
+        """One event, then 204 for a client that has it."""
         if self.headers["last-event-id"]:
             return self.answer(204)
         self.open()
-        self.say(b"retry: 1\n" + event(1))
+        self.send(b"retry: 1\n" + event(1))
 
     def page_moved(self):
         self.answer(302, location="there")
@@ -68,7 +68,7 @@ class Handler(BaseHTTPRequestHandler):
 
     def page_page(self):
         self.answer(200, content_type="text/html")
-        self.say(b"<p>hello")
+        self.send(b"<p>hello")
 
     def page_broken(self):
         self.answer(500)
@@ -81,10 +81,10 @@ class Handler(BaseHTTPRequestHandler):
         self.page_events()
 
     def page_echo(self):
-        """What was asked, as an event."""
+        """The request as an event."""
         body = self.rfile.read(int(self.headers["content-length"] or 0)).decode()
         self.open()
-        self.say(f"data: {self.command} {self.headers['x-key']} {body}\n\n".encode())
+        self.send(f"data: {self.command} {self.headers['x-key']} {body}\n\n".encode())
 
     def open(self):
         self.answer(200, content_type="text/event-stream")
@@ -95,12 +95,12 @@ class Handler(BaseHTTPRequestHandler):
             self.send_header(name.replace("_", "-"), value)
         self.end_headers()
 
-    def say(self, text):
+    def send(self, text):
         self.wfile.write(text)
         self.wfile.flush()
 
     def wait(self):
-        """Until the client has left."""
+        """Until the client disconnects."""
         self.rfile.read(1)
 
     def log_message(self, *args):

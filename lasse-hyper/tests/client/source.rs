@@ -1,4 +1,4 @@
-//! A client as the tests use it: impatient, and with the last word on time.
+//! An event source for the tests: it reconnects soon, and each wait has a timeout.
 
 use std::time::Duration;
 
@@ -17,13 +17,13 @@ use crate::support::PATIENCE;
 
 pub type Http = legacy::Client<HttpConnector, Full<Bytes>>;
 
-/// A client for an URI, that comes back at once.
+/// A client of a URI, which reconnects soon.
 pub fn client(uri: &str) -> Client {
-    from(Request::get(uri).body(Bytes::new()).unwrap())
+    client_of(Request::get(uri).body(Bytes::new()).unwrap())
 }
 
-/// A client for a request, that comes back at once.
-pub fn from(request: Request<Bytes>) -> Client {
+/// A client with a request, which reconnects soon.
+pub fn client_of(request: Request<Bytes>) -> Client {
     let soon = Duration::from_millis(20);
     let backoff = Backoff::new().with_floor(soon).with_ceiling(2 * soon).with_jitter(0);
     Client::new(request).with_retry(soon).with_backoff(backoff)
@@ -37,24 +37,24 @@ pub fn http2() -> Http {
     legacy::Client::builder(TokioExecutor::new()).http2_only(true).build_http()
 }
 
-/// Listens over HTTP/1.1.
-pub fn listen(client: Client) -> EventSource<Http> {
+/// An event source over HTTP/1.1.
+pub fn source(client: Client) -> EventSource<Http> {
     EventSource::new(client, http1())
 }
 
-/// The next thing heard, which there must be.
+/// The next event or notice, which must exist.
 pub async fn next_event(source: &mut EventSource<Http>) -> ClientEvent {
     timeout(PATIENCE, source.next_event())
         .await
-        .expect("nothing is heard")
-        .expect("the end")
+        .expect("nothing arrives")
+        .expect("the source is over")
         .unwrap()
 }
 
-/// The data of the next event, which there must be.
+/// The data of the next event, which must exist.
 pub async fn event(source: &mut EventSource<Http>) -> String {
-    let event = timeout(PATIENCE, source.next()).await.expect("no event is heard");
-    event.expect("the end").unwrap().into_data()
+    let event = timeout(PATIENCE, source.next()).await.expect("no event arrives");
+    event.expect("the source is over").unwrap().into_data()
 }
 
 /// The data of the next few events.
@@ -66,18 +66,19 @@ pub async fn events<const N: usize>(source: &mut EventSource<Http>) -> [String; 
     events
 }
 
-/// Why the stream is lost, which is the next thing heard.
-pub async fn loss(source: &mut EventSource<Http>) -> DisconnectReason {
+/// Why the connection is lost, which must be the next notice.
+pub async fn disconnect_reason(source: &mut EventSource<Http>) -> DisconnectReason {
     match next_event(source).await {
         ClientEvent::Lost { why, .. } => why,
         other => panic!("{other:?}"),
     }
 }
 
-/// Why the client ends, before any event.
-pub async fn end(source: &mut EventSource<Http>) -> Option<ClientClosed> {
-    let end = timeout(PATIENCE, source.next()).await.expect("it goes on");
-    assert!(timeout(PATIENCE, source.next()).await.expect("it goes on").is_none());
+/// Why the client is closed, before any event. `None` if it ends without an error.
+pub async fn close_reason(source: &mut EventSource<Http>) -> Option<ClientClosed> {
+    let end = timeout(PATIENCE, source.next()).await.expect("the source goes on");
+    let next = timeout(PATIENCE, source.next()).await.expect("the source goes on");
+    assert!(next.is_none());
     match end? {
         Err(EventSourceError::Closed { reason, .. }) => Some(reason),
         other => panic!("{other:?}"),
