@@ -16,7 +16,7 @@ use lasse_core::{
     Close, Connection, Drain, EndReason, Event, Frame, Instant, Next, Output, SendError, Source,
     StreamConfig,
 };
-use lasse_testkit::{Heard, Listener};
+use lasse_testkit::{Received, Recorder};
 use libfuzzer_sys::fuzz_target;
 
 #[derive(Arbitrary, Debug)]
@@ -115,7 +115,7 @@ impl Source for Puppet {
 /// What came over the wire so far, and what the connection said last.
 #[derive(Default)]
 struct Wire {
-    listener: Listener,
+    recorder: Recorder,
     offered: Vec<u8>,
     closed: Option<Close>,
 }
@@ -136,13 +136,13 @@ impl Wire {
 
     fn hear(&mut self, n: usize) {
         let heard: Vec<_> = self.offered.drain(..n).collect();
-        self.listener.hear(&heard);
+        self.recorder.receive(&heard);
     }
 
     /// How many events were heard, which must be the first, in order.
     fn events(&self) -> usize {
-        let messages = self.listener.heard.iter().filter_map(|heard| match heard {
-            Heard::Message(_, data, _) => data.split_once(' '),
+        let messages = self.recorder.received.iter().filter_map(|heard| match heard {
+            Received::Message(_, data, _) => data.split_once(' '),
             _ => None,
         });
         messages.zip(1..).map(|((n, _), should_be)| assert_eq!(n, should_be.to_string())).count()

@@ -9,7 +9,7 @@ use arbitrary::Arbitrary;
 use bytes::BytesMut;
 use lasse_core::{Decoder, Event, EventId, EventName};
 use lasse_testkit::browser::{Browser, BrowserStream};
-use lasse_testkit::{Heard, Listener};
+use lasse_testkit::{Received, Recorder};
 use libfuzzer_sys::fuzz_target;
 
 #[derive(Arbitrary, Debug)]
@@ -27,18 +27,18 @@ fuzz_target!(|fields: Fields| {
     let mut expected = Vec::new();
     if let Some(text) = &fields.comment {
         event = event.with_comment(text);
-        expected.extend(lines(text).map(|line| Heard::Comment(line.into())));
+        expected.extend(lines(text).map(|line| Received::Comment(line.into())));
     }
     if let Some(delay) = fields.retry.map(Duration::from_millis) {
         event = event.with_retry(delay);
-        expected.push(Heard::Retry(delay));
+        expected.push(Received::Retry(delay));
     }
     let name = fields.name.and_then(|name| EventName::new(name).ok());
     let id = fields.id.and_then(|id| EventId::new(id).ok());
     let data = lines(&fields.data).collect::<Vec<_>>().join("\n");
     let name_text = name.as_ref().map_or("message", EventName::as_str).to_owned();
     let id_text = id.as_ref().map_or("", EventId::as_str).to_owned();
-    expected.push(Heard::message(&name_text, &data, &id_text));
+    expected.push(Received::message(&name_text, &data, &id_text));
     event = name.into_iter().fold(event, Event::with_name);
     event = id.into_iter().fold(event, Event::with_id);
 
@@ -50,8 +50,8 @@ fuzz_target!(|fields: Fields| {
 
     let chunk = usize::from(fields.chunk) + 1;
     let decoder = Decoder::new().with_limit(usize::MAX);
-    let listener = Listener::new(decoder).hear_in_chunks(frame.as_bytes(), chunk);
-    assert_eq!(listener.heard, expected);
+    let recorder = Recorder::new(decoder).receive_in_chunks(frame.as_bytes(), chunk);
+    assert_eq!(recorder.received, expected);
 
     for browser in Browser::ALL {
         let mut stream = BrowserStream::new(*browser);
@@ -60,7 +60,7 @@ fuzz_target!(|fields: Fields| {
             Browser::Firefox => &data.replace('\0', ""),
             _ => &data,
         };
-        assert_eq!(events.collect::<Vec<_>>(), [Heard::message(&name_text, data, &id_text)]);
+        assert_eq!(events.collect::<Vec<_>>(), [Received::message(&name_text, data, &id_text)]);
     }
 });
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use lasse_core::{Decoded, Decoder, Event, EventId};
 use lasse_testkit::streams::{cut, cuts, streams};
-use lasse_testkit::{Heard, Listener, oracle, seeds::seeds};
+use lasse_testkit::{Received, Recorder, oracle, seeds::seeds};
 use proptest::prelude::*;
 
 const MEBIBYTE: usize = 1 << 20;
@@ -13,15 +13,15 @@ const MEBIBYTE: usize = 1 << 20;
 fn every_seed_is_decoded_at_every_cut() {
     for seed in seeds() {
         for len in 1..=seed.wire.len() {
-            let listener = Listener::default().hear_in_chunks(seed.wire, len);
-            assert_eq!(listener.heard, seed.heard, "{}, by {len}", seed.name);
+            let recorder = Recorder::default().receive_in_chunks(seed.wire, len);
+            assert_eq!(recorder.received, seed.received, "{}, by {len}", seed.name);
         }
         for cut in 0..=seed.wire.len() {
             let (first, second) = seed.wire.split_at(cut);
-            let mut listener = Listener::default();
-            listener.hear(first);
-            listener.hear(second);
-            assert_eq!(listener.heard, seed.heard, "{}, at {cut}", seed.name);
+            let mut recorder = Recorder::default();
+            recorder.receive(first);
+            recorder.receive(second);
+            assert_eq!(recorder.received, seed.received, "{}, at {cut}", seed.name);
         }
     }
 }
@@ -29,53 +29,56 @@ fn every_seed_is_decoded_at_every_cut() {
 #[test]
 fn the_oracle_decodes_every_seed() {
     for seed in seeds() {
-        assert_eq!(oracle::decode(seed.wire, "", MEBIBYTE), seed.heard, "{}", seed.name);
+        assert_eq!(oracle::decode(seed.wire, "", MEBIBYTE), seed.received, "{}", seed.name);
     }
 }
 
 #[test]
 fn a_cr_at_the_end_of_the_input_dispatches_at_once() {
-    let mut listener = Listener::default();
-    listener.hear(b"data: a\r\n\r");
-    assert_eq!(listener.heard, [Heard::message("message", "a", "")]);
-    listener.hear(b"\ndata: b\r");
-    listener.hear(b"\r");
-    assert_eq!(listener.heard.len(), 2, "the LF belongs to the CR");
+    let mut recorder = Recorder::default();
+    recorder.receive(b"data: a\r\n\r");
+    assert_eq!(recorder.received, [Received::message("message", "a", "")]);
+    recorder.receive(b"\ndata: b\r");
+    recorder.receive(b"\r");
+    assert_eq!(recorder.received.len(), 2, "the LF belongs to the CR");
 }
 
 #[test]
 fn a_restart_keeps_only_the_last_event_id() {
-    let mut listener = Listener::default();
-    listener.hear(b"id: 1\ndata: a\n\nid: 2\nevent: x\ndata: never ended\ndata: cut he");
-    listener.decoder.restart();
-    listener.hear(b"\xef\xbb\xbfdata: b\n\n");
+    let mut recorder = Recorder::default();
+    recorder.receive(b"id: 1\ndata: a\n\nid: 2\nevent: x\ndata: never ended\ndata: cut he");
+    recorder.decoder.restart();
+    recorder.receive(b"\xef\xbb\xbfdata: b\n\n");
     assert_eq!(
-        listener.heard,
-        [Heard::message("message", "a", "1"), Heard::message("message", "b", "1")]
+        recorder.received,
+        [Received::message("message", "a", "1"), Received::message("message", "b", "1")]
     );
-    listener.hear(b"data: c\r\n\r");
-    listener.decoder.restart();
-    listener.hear(b"\ndata: d\n\n");
-    assert_eq!(listener.heard.len(), 4, "after a restart, a LF is a blank line");
+    recorder.receive(b"data: c\r\n\r");
+    recorder.decoder.restart();
+    recorder.receive(b"\ndata: d\n\n");
+    assert_eq!(recorder.received.len(), 4, "after a restart, a LF is a blank line");
 }
 
 #[test]
 fn an_id_from_an_earlier_stream_is_kept() {
     let id = EventId::from_static("41");
-    let mut listener = Listener::new(Decoder::new().with_last_event_id(&id));
-    assert_eq!(listener.decoder.last_event_id(), "41");
-    listener.hear(b"data: a\n\n");
-    assert_eq!(listener.heard, [Heard::message("message", "a", "41")]);
+    let mut recorder = Recorder::new(Decoder::new().with_last_event_id(&id));
+    assert_eq!(recorder.decoder.last_event_id(), "41");
+    recorder.receive(b"data: a\n\n");
+    assert_eq!(recorder.received, [Received::message("message", "a", "41")]);
 }
 
 #[test]
 fn an_event_over_the_limit_is_one_error_and_the_next_one_is_decoded() {
     let stream = b": before\nid: 1\ndata: 12345678\n: within\n\nid: 2\ndata: a\n\n";
     for len in 1..=stream.len() {
-        let listener = Listener::new(Decoder::new().with_limit(16)).hear_in_chunks(stream, len);
-        let expected =
-            [Heard::Comment("before".into()), Heard::TooLarge, Heard::message("message", "a", "2")];
-        assert_eq!(listener.heard, expected, "by {len}");
+        let recorder = Recorder::new(Decoder::new().with_limit(16)).receive_in_chunks(stream, len);
+        let expected = [
+            Received::Comment("before".into()),
+            Received::TooLarge,
+            Received::message("message", "a", "2"),
+        ];
+        assert_eq!(recorder.received, expected, "by {len}");
     }
 }
 
@@ -88,13 +91,13 @@ fn the_error_names_the_limit() {
 
 #[test]
 fn comments_and_retries_do_not_count_as_an_event() {
-    let mut listener = Listener::new(Decoder::new().with_limit(32));
-    listener.hear(b"data: a\n");
+    let mut recorder = Recorder::new(Decoder::new().with_limit(32));
+    recorder.receive(b"data: a\n");
     for _ in 0..1000 {
-        listener.hear(b":\nretry: 1\nunknown\n");
+        recorder.receive(b":\nretry: 1\nunknown\n");
     }
-    listener.hear(b"\n");
-    assert_eq!(listener.heard.last(), Some(&Heard::message("message", "a", "")));
+    recorder.receive(b"\n");
+    assert_eq!(recorder.received.last(), Some(&Received::message("message", "a", "")));
 }
 
 #[test]
@@ -133,8 +136,10 @@ fn mebibytes_on_one_line_take_linear_time_in_chunks_of_any_size() {
         stream[..6].copy_from_slice(b"data: ");
         stream.extend_from_slice(b"\n\n");
         let decoder = Decoder::new().with_limit(16 * MEBIBYTE);
-        let listener = Listener::new(decoder).hear_in_chunks(&stream, chunk);
-        let [Heard::Message(_, data, _)] = listener.heard.as_slice() else { panic!("one message") };
+        let recorder = Recorder::new(decoder).receive_in_chunks(&stream, chunk);
+        let [Received::Message(_, data, _)] = recorder.received.as_slice() else {
+            panic!("one message")
+        };
         assert_eq!(data.len(), mebibytes * MEBIBYTE - 6);
     }
 }
@@ -150,12 +155,12 @@ proptest! {
     ) {
         let expected = oracle::decode(&stream, "0", limit);
         let id = EventId::from(0);
-        let new = || Listener::new(Decoder::new().with_limit(limit).with_last_event_id(&id));
+        let new = || Recorder::new(Decoder::new().with_limit(limit).with_last_event_id(&id));
         let mut pieces = new();
-        cut(&stream, &cuts).for_each(|chunk| pieces.hear(chunk));
-        prop_assert_eq!(&pieces.heard, &expected);
+        cut(&stream, &cuts).for_each(|chunk| pieces.receive(chunk));
+        prop_assert_eq!(&pieces.received, &expected);
         for len in [1, 2, 3, 5, usize::MAX] {
-            prop_assert_eq!(&new().hear_in_chunks(&stream, len).heard, &expected, "by {}", len);
+            prop_assert_eq!(&new().receive_in_chunks(&stream, len).received, &expected, "by {}", len);
         }
     }
 
@@ -172,7 +177,7 @@ proptest! {
         let mut expected = Vec::new();
         if let Some(text) = &comment {
             event = event.with_comment(text);
-            expected.push(Heard::Comment(text.clone()));
+            expected.push(Received::Comment(text.clone()));
         }
         if let Some(name) = &name {
             event = event.with_name(lasse_core::EventName::new(name.clone()).unwrap());
@@ -182,16 +187,16 @@ proptest! {
         }
         if let Some(delay) = millis.map(Duration::from_millis) {
             event = event.with_retry(delay);
-            expected.push(Heard::Retry(delay));
+            expected.push(Received::Retry(delay));
         }
         let lines = data.replace("\r\n", "\n").replace('\r', "\n");
         let name = name.as_deref().unwrap_or("message");
-        expected.push(Heard::message(name, &lines, id.as_deref().unwrap_or("before")));
+        expected.push(Received::message(name, &lines, id.as_deref().unwrap_or("before")));
 
         let frame = event.encode();
         let before = EventId::from_static("before");
-        let mut listener = Listener::new(Decoder::new().with_last_event_id(&before));
-        cut(frame.as_bytes(), &cuts).for_each(|chunk| listener.hear(chunk));
-        prop_assert_eq!(listener.heard, expected);
+        let mut recorder = Recorder::new(Decoder::new().with_last_event_id(&before));
+        cut(frame.as_bytes(), &cuts).for_each(|chunk| recorder.receive(chunk));
+        prop_assert_eq!(recorder.received, expected);
     }
 }

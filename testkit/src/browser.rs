@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use lasse_core::{Decoded, Decoder, EventId};
 
-use crate::Heard;
+use crate::Received;
 use firefox_lines::FirefoxLines;
 
 /// A browser, by its engine.
@@ -86,7 +86,7 @@ impl BrowserStream {
     }
 
     /// Takes bytes of the body, and returns the events that the page receives.
-    pub fn receive(&mut self, chunk: &[u8]) -> Vec<Heard> {
+    pub fn receive(&mut self, chunk: &[u8]) -> Vec<Received> {
         let lines;
         let mut input = chunk;
         if self.browser == Browser::Firefox {
@@ -98,7 +98,7 @@ impl BrowserStream {
             match decoded {
                 Decoded::Message(message) => {
                     message.last_event_id().clone_into(&mut self.last_event_id);
-                    events.push(Heard::from(Ok(Decoded::Message(message))));
+                    events.push(Received::from(Ok(Decoded::Message(message))));
                 }
                 Decoded::LastEventId(id) => match self.browser {
                     Browser::Chrome => id.clone_into(&mut self.last_event_id),
@@ -148,8 +148,8 @@ mod tests {
     use crate::oracle;
     use crate::streams::{cut, cuts, streams};
 
-    fn message(data: &str, last_event_id: &str) -> Heard {
-        Heard::message("message", data, last_event_id)
+    fn message(data: &str, last_event_id: &str) -> Received {
+        Received::message("message", data, last_event_id)
     }
 
     #[test]
@@ -234,7 +234,7 @@ mod tests {
             (Browser::WebKit, "n\0", "a\0b\n\0c\0"),
         ] {
             let events = BrowserStream::new(browser).receive(wire);
-            assert_eq!(events, [Heard::message(name, data, "")], "{browser:?}");
+            assert_eq!(events, [Received::message(name, data, "")], "{browser:?}");
         }
     }
 
@@ -261,8 +261,8 @@ mod tests {
             let expected = oracle::decode(&stream, "", usize::MAX);
             let messages: Vec<_> = expected
                 .into_iter()
-                .take_while(|event| !matches!(event, Heard::LastEventId(_)))
-                .filter(|event| matches!(event, Heard::Message(..)))
+                .take_while(|event| !matches!(event, Received::LastEventId(_)))
+                .filter(|event| matches!(event, Received::Message(..)))
                 .collect();
             for browser in Browser::ALL {
                 let mut source = BrowserStream::new(*browser);

@@ -4,16 +4,16 @@
 pub mod browser;
 pub mod checked_log;
 pub mod checks;
-mod heard;
 mod lines;
 pub mod oracle;
+mod received;
 pub mod seeds;
 pub mod sim;
 pub mod streams;
 mod ticker;
 mod waking;
 
-pub use heard::{Heard, Listener};
 pub use lines::lines_of;
+pub use received::{Received, Recorder};
 pub use ticker::Ticker;
 pub use waking::is_woken_by_a_channel;

@@ -1,15 +1,14 @@
-//! HTML 9.2.6 to the letter, as slow and plain as its prose: what the decoder is
-//! measured by.
+//! HTML 9.2.6, as slow and plain as its text: the oracle for the decoder.
 
 use std::time::Duration;
 
-use crate::Heard;
+use crate::Received;
 
-/// What a whole stream says to a client whose last event id is `last_event_id`,
-/// when an event may take `limit` bytes.
-pub fn decode(stream: &[u8], last_event_id: &str, limit: usize) -> Vec<Heard> {
+/// The items of a whole stream, for a client with this last event id and a limit on
+/// an event's size in bytes.
+pub fn decode(stream: &[u8], last_event_id: &str, limit: usize) -> Vec<Received> {
     let mut oracle = Oracle {
-        heard: Vec::new(),
+        received: Vec::new(),
         last_event_id: last_event_id.to_owned(),
         id: None,
         data: String::new(),
@@ -17,18 +16,18 @@ pub fn decode(stream: &[u8], last_event_id: &str, limit: usize) -> Vec<Heard> {
         size: 0,
         is_too_large: false,
     };
-    // The limit is in bytes of the stream, the rules are on its text.
+    // The limit counts bytes of the stream, the rules are about its text.
     let (lines, unfinished) = lines(without_mark(stream));
     for line in lines {
-        if !oracle.outgrows(line, limit) {
+        if !oracle.exceeds(line, limit) {
             oracle.take(&String::from_utf8_lossy(line));
         }
     }
     // The beginning of a byte order mark is not a line yet.
     if !MARK.starts_with(stream) {
-        oracle.outgrows(unfinished, limit);
+        oracle.exceeds(unfinished, limit);
     }
-    oracle.heard
+    oracle.received
 }
 
 // "UTF-8 decode" strips one leading byte order mark.
@@ -36,7 +35,7 @@ fn without_mark(stream: &[u8]) -> &[u8] {
     stream.strip_prefix(MARK).unwrap_or(stream)
 }
 
-/// The lines that have an ending, and what comes after them.
+/// The lines that have an ending, and the rest.
 fn lines(stream: &[u8]) -> (Vec<&[u8]>, &[u8]) {
     let mut lines = Vec::new();
     let mut start = 0;
@@ -57,7 +56,7 @@ fn lines(stream: &[u8]) -> (Vec<&[u8]>, &[u8]) {
 }
 
 struct Oracle {
-    heard: Vec<Heard>,
+    received: Vec<Received>,
     last_event_id: String,
     id: Option<String>,
     data: String,
@@ -67,12 +66,12 @@ struct Oracle {
 }
 
 impl Oracle {
-    fn outgrows(&mut self, line: &[u8], limit: usize) -> bool {
+    fn exceeds(&mut self, line: &[u8], limit: usize) -> bool {
         if line.is_empty() {
             return false;
         }
         if !self.is_too_large && self.size + line.len() > limit {
-            self.heard.push(Heard::TooLarge);
+            self.received.push(Received::TooLarge);
             self.is_too_large = true;
         }
         let name = line.split(|byte| *byte == b':').next().unwrap();
@@ -92,7 +91,8 @@ impl Oracle {
             // "If the line starts with a U+003A COLON character (:): Ignore the line."
             Some(0) => {
                 let text = &line[1..];
-                self.heard.push(Heard::Comment(text.strip_prefix(' ').unwrap_or(text).into()));
+                self.received
+                    .push(Received::Comment(text.strip_prefix(' ').unwrap_or(text).into()));
             }
             // "Collect the characters on the line before the first U+003A COLON character (:),
             // ... If value starts with a U+0020 SPACE character, remove it from value."
@@ -123,7 +123,7 @@ impl Oracle {
             // value as an integer in base ten ... Otherwise, ignore the field."
             "retry" if !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit()) => {
                 let millis = value.parse().unwrap_or(u64::MAX);
-                self.heard.push(Heard::Retry(Duration::from_millis(millis)));
+                self.received.push(Received::Retry(Duration::from_millis(millis)));
             }
             // "Otherwise: The field is ignored."
             _ => {}
@@ -146,7 +146,7 @@ impl Oracle {
         // buffer to the empty string and return."
         if data.is_empty() {
             if is_new {
-                self.heard.push(Heard::LastEventId(self.last_event_id.clone()));
+                self.received.push(Received::LastEventId(self.last_event_id.clone()));
             }
             return;
         }
@@ -154,7 +154,7 @@ impl Oracle {
         // remove the last character from the data buffer."
         let data = data.strip_suffix('\n').unwrap();
         let name = if name.is_empty() { "message" } else { &name };
-        self.heard.push(Heard::message(name, data, &self.last_event_id));
+        self.received.push(Received::message(name, data, &self.last_event_id));
     }
 }
 

@@ -1,11 +1,11 @@
-//! Streams at random: made of the pieces that matter, since uniform bytes miss
-//! all of them.
+//! Random streams, made of the pieces that matter: uniform bytes would never
+//! contain them.
 
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
 
-/// Bytes that look like a stream and go wrong in every way a stream can.
+/// Bytes that look like a stream, with everything that can go wrong in one.
 pub fn streams() -> impl Strategy<Value = Vec<u8>> {
     let piece = prop_oneof![
         6 => select(NAMES).prop_map(<[u8]>::to_vec),
@@ -17,12 +17,12 @@ pub fn streams() -> impl Strategy<Value = Vec<u8>> {
     vec(piece, 0..48).prop_map(|pieces| pieces.concat())
 }
 
-/// Lengths of chunks, to be repeated until the stream is used up.
+/// Lengths of chunks, which are repeated to the end of the stream.
 pub fn cuts() -> impl Strategy<Value = Vec<usize>> {
     vec(1usize..24, 1..8)
 }
 
-/// Cuts `stream` into chunks of the lengths of `cuts`, over and over.
+/// Cuts `stream` into chunks of these lengths, repeatedly.
 pub fn cut<'s>(stream: &'s [u8], cuts: &'s [usize]) -> impl Iterator<Item = &'s [u8]> {
     let mut lens = cuts.iter().cycle();
     let mut rest = stream;

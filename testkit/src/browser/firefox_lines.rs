@@ -4,7 +4,7 @@
 #[derive(Clone, Debug)]
 pub(super) struct FirefoxLines {
     state: State,
-    /// The name of the field at hand.
+    /// The name of the current field.
     name: Vec<u8>,
     /// Whether the name of an ignored id was left over: it then begins the next name.
     is_name_left: bool,

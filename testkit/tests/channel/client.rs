@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use lasse_testkit::Heard;
+use lasse_testkit::Received;
 
 /// What a client has heard.
 #[derive(Default)]
@@ -24,9 +24,9 @@ impl Client {
     /// # Panics
     ///
     /// When that is not lawful.
-    pub(crate) fn hear(&mut self, heard: Heard) {
+    pub(crate) fn hear(&mut self, heard: Received) {
         match heard {
-            Heard::Message(name, data, id) if name == "reset" => {
+            Received::Message(name, data, id) if name == "reset" => {
                 let reason = data.split('"').nth(3).unwrap();
                 let is_forward = number(&id) > self.number;
                 let may_be = if is_forward { &["expired", "lagged"][..] } else { &["ahead"] };
@@ -35,11 +35,11 @@ impl Client {
                 self.counts.clear();
                 self.move_to(id);
             }
-            Heard::Message(name, _, id) if name == "position" => {
+            Received::Message(name, _, id) if name == "position" => {
                 assert_eq!(self.last, None, "only a new client needs its position");
                 self.move_to(id);
             }
-            Heard::Message(_, data, id) => {
+            Received::Message(_, data, id) => {
                 assert_eq!(number(&id), self.number + 1, "after resets: {:?}", self.resets);
                 self.count(&data);
                 self.heard += 1;

@@ -3,7 +3,7 @@
 use std::thread;
 
 use lasse_core::{Channel, ChannelConfig, Channels, EndReason, Epoch, Event, StartAt};
-use lasse_testkit::Heard;
+use lasse_testkit::Received;
 
 use crate::reader::{End, Reader};
 use crate::server::{STACKS, Server, settle};
@@ -66,31 +66,31 @@ fn who_comes_back_to_the_channel_that_took_its_place_is_told_so() {
             let at = format!("{}-0", again.epoch());
             let data =
                 format!(r#"{{"reason":"foreign","requested":"{last}","resumed_at":"{at}"}}"#);
-            let told = Heard::message("reset", &data, &at);
-            let event = Heard::message("message", "milk first", whole.as_str());
+            let told = Received::message("reset", &data, &at);
+            let event = Received::message("message", "milk first", whole.as_str());
             assert_eq!((heard, end), (vec![told, event], End::Clean), "{stack:?}");
         }
     }
 }
 
 /// All that is heard before the cut.
-fn cut(reader: Reader) -> Vec<Heard> {
+fn cut(reader: Reader) -> Vec<Received> {
     let (heard, end) = reader.hear_out();
     assert_eq!(end, End::Cut, "after {heard:?}");
     heard
 }
 
-fn id(heard: &Heard) -> Option<&str> {
+fn id(heard: &Received) -> Option<&str> {
     match heard {
-        Heard::Message(_, _, id) => Some(id),
+        Received::Message(_, _, id) => Some(id),
         _ => None,
     }
 }
 
-fn told() -> [Heard; 3] {
+fn told() -> [Received; 3] {
     [
-        Heard::position("k-0"),
-        Heard::message("message", "to be", "k-1"),
-        Heard::message("message", "the model failed", "k-2"),
+        Received::position("k-0"),
+        Received::message("message", "to be", "k-1"),
+        Received::message("message", "the model failed", "k-2"),
     ]
 }

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::thread;
 
 use lasse_core::{Channel, ChannelConfig, Epoch, Event, EventId};
-use lasse_testkit::Heard;
+use lasse_testkit::Received;
 
 use crate::client::{Client, text};
 use crate::feed::Feed;
@@ -48,7 +48,7 @@ fn a_client_that_moves_between_processes_misses_and_repeats_nothing() {
     let fed = AtomicU64::new(0);
     let roam = |seed: usize| {
         let mut client = Client::default();
-        client.hear(Heard::position("store-0"));
+        client.hear(Received::position("store-0"));
         for turn in seed.. {
             // Both processes must know the id that it comes with.
             while fed.load(Relaxed) < client.number {

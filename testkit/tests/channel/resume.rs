@@ -1,7 +1,7 @@
 //! The table of resumption, row by row.
 
 use lasse_core::{Channel, ChannelConfig, Epoch, Event, Retention, StartAt};
-use lasse_testkit::Heard;
+use lasse_testkit::Received;
 
 use crate::reader::{End, Reader};
 use crate::server::{STACKS, Server};
@@ -11,14 +11,14 @@ struct Row {
     name: &'static str,
     target: &'static str,
     ids: &'static [&'static [u8]],
-    hears: fn() -> Vec<Heard>,
+    hears: fn() -> Vec<Received>,
 }
 
 impl Row {
     const fn new(
         name: &'static str,
         ids: &'static [&'static [u8]],
-        hears: fn() -> Vec<Heard>,
+        hears: fn() -> Vec<Received>,
     ) -> Self {
         Self { name, target: "/", ids, hears }
     }
@@ -86,7 +86,7 @@ fn who_is_reset_starts_where_who_is_new_does() {
             assert_eq!(foreign[1..], events(from), "{stack:?}: {start:?}");
             let at = format!("k-{}", from - 1);
             assert_eq!(fresh[..1], position(&at), "{stack:?}: {start:?}");
-            assert!(matches!(&foreign[0], Heard::Message(_, _, id) if *id == at), "{foreign:?}");
+            assert!(matches!(&foreign[0], Received::Message(_, _, id) if *id == at), "{foreign:?}");
         }
     }
 }
@@ -136,7 +136,7 @@ fn ids_from_before_a_restart_are_foreign() {
         let data = format!(
             "{{\"reason\":\"foreign\",\"requested\":\"{asked}\",\"resumed_at\":\"{resumed}\"}}"
         );
-        let told = Heard::message("reset", &data, resumed.as_str());
+        let told = Received::message("reset", &data, resumed.as_str());
         assert_eq!(reader.hear_until("now"), [told], "{stack:?}");
     }
 }
@@ -150,19 +150,19 @@ fn channel(config: &ChannelConfig) -> Channel {
     channel
 }
 
-fn position(id: &str) -> Vec<Heard> {
-    vec![Heard::position(id)]
+fn position(id: &str) -> Vec<Received> {
+    vec![Received::position(id)]
 }
 
 /// The events from `first` to the fifth.
-fn events(first: u64) -> Vec<Heard> {
-    let event = |n: u64| Heard::message("message", &n.to_string(), &format!("k-{n}"));
+fn events(first: u64) -> Vec<Received> {
+    let event = |n: u64| Received::message("message", &n.to_string(), &format!("k-{n}"));
     (first..=5).map(event).collect()
 }
 
 /// What tells of a gap, `requested` being JSON.
-fn reset(reason: &str, requested: &str) -> Vec<Heard> {
+fn reset(reason: &str, requested: &str) -> Vec<Received> {
     let data =
         format!("{{\"reason\":\"{reason}\",\"requested\":{requested},\"resumed_at\":\"k-5\"}}");
-    vec![Heard::message("reset", &data, "k-5")]
+    vec![Received::message("reset", &data, "k-5")]
 }

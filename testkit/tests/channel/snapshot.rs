@@ -8,7 +8,7 @@ use lasse_core::{
     Channel, ChannelConfig, Event, EventId, EventName, Init, PendingSubscriber, RequestHead,
     Retention, Subscriber,
 };
-use lasse_testkit::Heard;
+use lasse_testkit::Received;
 
 use crate::reader::{End, Reader};
 use crate::server::{STACKS, Server};
@@ -94,7 +94,7 @@ fn follow(server: &Server, length: usize) -> u64 {
         }
         for _ in 0..length * 100 {
             match reader.hear() {
-                Ok(Heard::Message(name, data, id)) => match name.as_str() {
+                Ok(Received::Message(name, data, id)) => match name.as_str() {
                     "state" => {
                         snapshots += 1;
                         value = data.parse().unwrap();

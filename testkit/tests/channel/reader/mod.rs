@@ -6,7 +6,7 @@ mod http2;
 use std::net::SocketAddr;
 use std::vec::IntoIter;
 
-use lasse_testkit::{Heard, Listener};
+use lasse_testkit::{Received, Recorder};
 
 use crate::server::{Server, Stack};
 use http1::Http1;
@@ -17,8 +17,8 @@ use http2::Http2;
 pub(crate) struct Reader {
     pub(crate) status: u16,
     body: Body,
-    listener: Listener,
-    heard: IntoIter<Heard>,
+    recorder: Recorder,
+    heard: IntoIter<Received>,
 }
 
 enum Body {
@@ -63,7 +63,7 @@ impl Reader {
                 (body.status(), Body::Http2(body))
             }
         };
-        Self { status, body, listener: Listener::default(), heard: IntoIter::default() }
+        Self { status, body, recorder: Recorder::default(), heard: IntoIter::default() }
     }
 
     /// Comes back, if it ever heard an id.
@@ -77,9 +77,9 @@ impl Reader {
     /// # Errors
     ///
     /// At the end.
-    pub(crate) fn hear(&mut self) -> Result<Heard, End> {
+    pub(crate) fn hear(&mut self) -> Result<Received, End> {
         loop {
-            let first_byte = Heard::Comment(String::new());
+            let first_byte = Received::Comment(String::new());
             if let Some(heard) = self.heard.find(|heard| *heard != first_byte) {
                 return Ok(heard);
             }
@@ -87,17 +87,17 @@ impl Reader {
                 Body::Http1(body) => body.chunk(),
                 Body::Http2(body) => body.chunk(),
             };
-            self.listener.hear(&chunk?);
-            self.heard = std::mem::take(&mut self.listener.heard).into_iter();
+            self.recorder.receive(&chunk?);
+            self.heard = std::mem::take(&mut self.recorder.received).into_iter();
         }
     }
 
     /// All that is heard before an event says `data`.
-    pub(crate) fn hear_until(&mut self, data: &str) -> Vec<Heard> {
+    pub(crate) fn hear_until(&mut self, data: &str) -> Vec<Received> {
         let mut before = Vec::new();
         loop {
             match self.hear() {
-                Ok(Heard::Message(_, said, _)) if said == data => return before,
+                Ok(Received::Message(_, said, _)) if said == data => return before,
                 Ok(heard) => before.push(heard),
                 Err(end) => panic!("{end:?} end before {data:?}, after {before:?}"),
             }
@@ -105,7 +105,7 @@ impl Reader {
     }
 
     /// All that is heard to the end, and which end that is.
-    pub(crate) fn hear_out(mut self) -> (Vec<Heard>, End) {
+    pub(crate) fn hear_out(mut self) -> (Vec<Received>, End) {
         let mut all = Vec::new();
         loop {
             match self.hear() {

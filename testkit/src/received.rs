@@ -1,25 +1,25 @@
-//! What a decoder heard, to be kept and compared.
+//! What a decoder returns, to keep and compare.
 
 use std::time::Duration;
 
 use lasse_core::{Decoded, Decoder, EventTooLarge};
 
-/// One thing heard in a stream.
+/// An item of a stream, as a decoder returns it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Heard {
-    /// An event: its name, data, and the last event id after it.
+pub enum Received {
+    /// An event: its name, its data, and the last event id after it.
     Message(String, String, String),
-    /// A line of comment.
+    /// A line of a comment.
     Comment(String),
-    /// A new reconnection delay.
+    /// A new reconnection time.
     Retry(Duration),
     /// A new last event id without an event.
     LastEventId(String),
-    /// An event that outgrew the limit.
+    /// An event over the limit.
     TooLarge,
 }
 
-impl Heard {
+impl Received {
     /// A message, from literals.
     pub fn message(name: &str, data: &str, last_event_id: &str) -> Self {
         Self::Message(name.into(), data.into(), last_event_id.into())
@@ -31,7 +31,7 @@ impl Heard {
     }
 }
 
-impl From<Result<Decoded<'_>, EventTooLarge>> for Heard {
+impl From<Result<Decoded<'_>, EventTooLarge>> for Received {
     fn from(decoded: Result<Decoded<'_>, EventTooLarge>) -> Self {
         match decoded {
             Ok(Decoded::Message(message)) => {
@@ -45,33 +45,33 @@ impl From<Result<Decoded<'_>, EventTooLarge>> for Heard {
     }
 }
 
-/// A decoder that keeps all it hears.
+/// A decoder that keeps all that it returns.
 #[derive(Clone, Debug, Default)]
-pub struct Listener {
+pub struct Recorder {
     /// The decoder.
     pub decoder: Decoder,
-    /// What it has heard.
-    pub heard: Vec<Heard>,
+    /// The items so far.
+    pub received: Vec<Received>,
 }
 
-impl Listener {
-    /// A listener by `decoder`, which may have heard something already.
+impl Recorder {
+    /// A recorder with this decoder.
     pub fn new(decoder: Decoder) -> Self {
-        Self { decoder, heard: Vec::new() }
+        Self { decoder, received: Vec::new() }
     }
 
-    /// Hears one chunk.
-    pub fn hear(&mut self, chunk: &[u8]) {
+    /// Decodes a chunk.
+    pub fn receive(&mut self, chunk: &[u8]) {
         let mut input = chunk;
         while let Some(decoded) = self.decoder.decode(&mut input).transpose() {
-            self.heard.push(decoded.into());
+            self.received.push(decoded.into());
         }
-        assert!(input.is_empty(), "a decoder that wants more has used up what it had");
+        assert!(input.is_empty(), "a decoder without an item has used up its input");
     }
 
-    /// Hears `stream` in chunks of `len` bytes.
-    pub fn hear_in_chunks(mut self, stream: &[u8], len: usize) -> Self {
-        stream.chunks(len).for_each(|chunk| self.hear(chunk));
+    /// Decodes `stream` in chunks of `len` bytes.
+    pub fn receive_in_chunks(mut self, stream: &[u8], len: usize) -> Self {
+        stream.chunks(len).for_each(|chunk| self.receive(chunk));
         self
     }
 }
