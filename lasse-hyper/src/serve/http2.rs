@@ -111,10 +111,9 @@ const MAX_STREAMS: u32 = 1000;
 /// How many bytes are buffered for a stream whose window is full.
 const MAX_SEND_BUFFER: usize = 16 * 1024;
 
-/// How many bytes of request bodies a client can send before they are read: the least
-/// that HTTP/2 allows for a connection (RFC 9113 6.9.2). H2 keeps each frame of them
-/// with more than a hundred bytes of its own, also if it has one byte.
-const WINDOW: u32 = 65_535;
+/// How many bytes of request bodies a client can send before they are read, on all
+/// streams of a connection: so much memory a connection can take for them.
+const WINDOW: u32 = 256 * 1024;
 
 /// After how much silence a client is sent a PING, and how long it can take to answer.
 const PING_INTERVAL: Duration = Duration::from_secs(20);
