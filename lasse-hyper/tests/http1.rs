@@ -2,10 +2,18 @@
 
 mod support;
 
-use lasse_hyper::ServeConfig;
+use std::convert::Infallible;
+use std::future::pending;
+use std::time::Duration;
+
+use http::{Request, Response};
+use hyper::body::Incoming;
+use hyper::service::service_fn;
 use lasse_hyper::lasse_core::EndReason;
+use lasse_hyper::{Endpoint, ServeConfig, serve};
 use support::*;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout};
 
 #[tokio::test]
@@ -113,4 +121,40 @@ async fn a_panic_costs_its_own_connection_alone() {
     assert!(matches!(broken.read(&mut [0; 1]).await, Ok(0) | Err(_)));
     to_kept.notify(event(1)).unwrap();
     read_until(&mut kept, "data: x\n\n\r\n").await;
+}
+
+#[tokio::test]
+async fn a_client_that_leaves_while_the_service_hangs_is_noticed() {
+    let (sender, mut dropped) = mpsc::unbounded_channel();
+    let server = Server::start_with(Endpoint::default(), |listener, _, _| async move {
+        let hang = move |_: Request<Incoming>| {
+            let guard = SendOnDrop(sender.clone());
+            async move {
+                let _guard = guard;
+                pending::<Result<Response<String>, Infallible>>().await
+            }
+        };
+        serve(listener, ServeConfig::new(), service_fn(hang)).await;
+    })
+    .await;
+    let socket = get(&server, "/").await;
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    drop(socket);
+    timeout(PATIENCE, dropped.recv()).await.expect("the service hangs on");
+
+    let mut client = h2_client::connect(&server, 65_535).await;
+    let request = Request::get("http://lasse.example/").body(()).unwrap();
+    let (response, _) = client.send_request(request, true).unwrap();
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    drop(response);
+    timeout(PATIENCE, dropped.recv()).await.expect("the service hangs on");
+}
+
+/// Sends a message when it is dropped.
+struct SendOnDrop(mpsc::UnboundedSender<()>);
+
+impl Drop for SendOnDrop {
+    fn drop(&mut self) {
+        let _ = self.0.send(());
+    }
 }

@@ -73,7 +73,7 @@ async fn a_large_body_arrives_whole_at_a_slow_reader() {
 async fn a_finished_channel_arrives_whole_at_a_slow_reader() {
     let channel = Channel::new(&ChannelConfig::new().with_start(StartAt::Oldest));
     for _ in 0..LARGE / 1000 {
-        channel.publish(&Event::new("x".repeat(1000))).unwrap();
+        channel.publish(Event::new("x".repeat(1000))).unwrap();
     }
     channel.publisher().finish();
     let server = start(move |request| subscribe(request, &Endpoint::default(), &channel)).await;

@@ -149,3 +149,27 @@ async fn a_shutdown_waits_for_no_websocket_that_has_ended() {
     server.gate.drain(&DrainPlan::new().with_notice(Duration::ZERO));
     server.stopped().await;
 }
+
+#[tokio::test]
+async fn a_websocket_over_http2_keeps_its_connection_open() {
+    let server = start().await;
+    let mut client = h2_client::connect(&server, 65_535).await;
+    // The settings of the server have arrived with the first response.
+    drop(h2_client::ask(&mut client, http::Method::GET, "/peer").await);
+    assert!(client.is_extended_connect_protocol_enabled());
+    let mut request = http::Request::connect("http://lasse.example/echo")
+        .header("sec-websocket-version", "13")
+        .body(())
+        .unwrap();
+    request.extensions_mut().insert(h2::ext::Protocol::from_static("websocket"));
+    let (response, mut sender) = client.send_request(request, false).unwrap();
+    let response = timeout(PATIENCE, response).await.expect("no answer").unwrap();
+    assert_eq!(response.status(), 200);
+    let mut body = response.into_body();
+    for _ in 0..2 {
+        // Longer than the idle timeout.
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        sender.send_data(b"\x81\x82\0\0\0\0hi".as_slice().into(), false).unwrap();
+        assert_eq!(h2_client::data(&mut body).await.unwrap().unwrap(), b"\x81\x02hi".as_slice());
+    }
+}
