@@ -8,14 +8,13 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::extract::Request;
-use axum::response::IntoResponse;
+use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use bytes::Bytes;
-use http_body_util::{BodyExt, Collected, Limited};
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::client::legacy::{self, Client as Http};
 use hyper_util::rt::TokioExecutor;
-use lasse::hyper::stream;
+use lasse::hyper::{collect_body, stream};
 use lasse::{Client, ClientClosed, Endpoint, Event, EventSource, EventSourceError, StreamConfig};
 use tokio::net::TcpListener;
 use tokio::time::sleep;
@@ -71,12 +70,15 @@ impl Answer {
 }
 
 /// The model's server.
-async fn answer(request: Request) -> impl IntoResponse {
+async fn answer(request: Request) -> Response {
     let (head, body) = request.into_parts();
-    let prompt = Limited::new(body, LONGEST_PROMPT).collect().await;
-    let prompt = prompt.map(Collected::to_bytes).unwrap_or_default();
+    let prompt = match collect_body(body, LONGEST_PROMPT, Duration::from_secs(10)).await {
+        Ok(prompt) => prompt,
+        Err(error) => return (error.status(), error.to_string()).into_response(),
+    };
     let config = StreamConfig::new().with_post(true).with_finite(true);
-    stream(&head, &Endpoint::new(config), tokens(&String::from_utf8_lossy(&prompt)))
+    let tokens = tokens(&String::from_utf8_lossy(&prompt));
+    stream(&head, &Endpoint::new(config), tokens).into_response()
 }
 
 fn tokens(prompt: &str) -> impl Stream<Item = Result<Event<'static>, Infallible>> + use<> {

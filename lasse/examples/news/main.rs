@@ -16,14 +16,15 @@ use std::env;
 use std::error::Error;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{ALLOW, CONTENT_TYPE, HOST, ORIGIN};
 use http::{HeaderValue, Method, Request, Response, StatusCode};
-use http_body_util::{BodyExt, Either, Full, Limited};
+use http_body_util::{Either, Full};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
-use lasse::hyper::{EventBody, serve, subscribe};
+use lasse::hyper::{EventBody, collect_body, serve, subscribe};
 use lasse::{
     Channel, ChannelConfig, Endpoint, Epoch, Event, EventId, Listener, ServeConfig, StartAt,
     StreamConfig, Subscriber,
@@ -89,9 +90,9 @@ async fn post(news: Arc<News>, request: Request<Incoming>) -> Response<Full<Byte
     if is_cross_origin(&request) {
         return failure(StatusCode::FORBIDDEN, "pages of other origins cannot post here");
     }
-    let body = match Limited::new(request.into_body(), LONGEST_POST).collect().await {
-        Ok(body) => body.to_bytes(),
-        Err(error) => return failure(StatusCode::PAYLOAD_TOO_LARGE, &error.to_string()),
+    let body = match collect_body(request.into_body(), LONGEST_POST, TIME_TO_POST).await {
+        Ok(body) => body,
+        Err(error) => return failure(error.status(), &error.to_string()),
     };
     let item = match serde_json::from_slice::<Item>(&body) {
         Ok(item) => item,
@@ -199,3 +200,6 @@ fn reply(status: StatusCode, kind: &'static str, body: impl Into<Bytes>) -> Resp
 
 /// In bytes.
 const LONGEST_POST: usize = 64 * 1024;
+
+/// How long a post can take to arrive.
+const TIME_TO_POST: Duration = Duration::from_secs(10);
