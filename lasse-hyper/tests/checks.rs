@@ -1,4 +1,4 @@
-//! The server, seen from outside: the checks that all of lasse's servers pass.
+//! The checks that all servers of lasse pass, from outside.
 
 use std::convert::Infallible;
 use std::future::{IntoFuture, ready};
@@ -31,7 +31,7 @@ async fn the_server_passes_the_checks() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn under_axums_server_streams_pass_those_that_are_theirs_to_pass() {
+async fn streams_under_the_server_of_axum_pass_the_checks_for_streams() {
     let listener = Listener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let journal = Journal::default();

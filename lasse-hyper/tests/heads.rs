@@ -108,7 +108,8 @@ async fn a_head_timeout_can_be_as_long_and_as_short_as_one_likes() {
     let config = ServeConfig::new().with_head_timeout(Duration::from_nanos(1)).unwrap();
     let server = Server::start(config).await;
     let mut socket = send(&server, "").await;
-    let end = timeout(PATIENCE, socket.read(&mut [0; 1])).await.expect("it stays open");
+    let end =
+        timeout(PATIENCE, socket.read(&mut [0; 1])).await.expect("the connection is still open");
     assert_eq!(end.unwrap(), 0);
 }
 

@@ -64,7 +64,7 @@ async fn flood(mut socket: TcpStream, frames: &[u8]) -> Option<u32> {
     let both = async {
         tokio::select! { () = write => {}, () = read => {} }
     };
-    timeout(PATIENCE, both).await.expect("the server serves on");
+    timeout(PATIENCE, both).await.expect("the connection is still open");
     error_code(&answer)
 }
 
@@ -118,7 +118,9 @@ async fn streams_that_are_reset_at_once_end_the_connection() {
     }
     let _ = socket.write_all(&frames).await;
     let mut answer = Vec::new();
-    let _ = timeout(PATIENCE, socket.read_to_end(&mut answer)).await.expect("it serves on");
+    let _ = timeout(PATIENCE, socket.read_to_end(&mut answer))
+        .await
+        .expect("the connection is still open");
     assert_eq!(error_code(&answer), Some(11), "ENHANCE_YOUR_CALM");
     assert!(server.streams.lock().unwrap().len() < 500);
     expect_service(&server).await;
@@ -182,7 +184,11 @@ async fn an_idle_connection_is_closed_and_one_with_a_stream_is_not() {
         assert!(open.is_err(), "{idle:?}");
         server.newest().inform("stop").unwrap();
         while data(&mut stream).await.is_some() {}
-        timeout(PATIENCE, connection).await.expect("it stays open").unwrap().unwrap();
+        timeout(PATIENCE, connection)
+            .await
+            .expect("the connection is still open")
+            .unwrap()
+            .unwrap();
         assert!(start.elapsed() >= 3 * idle, "{idle:?}");
     }
 }

@@ -39,7 +39,7 @@ async fn a_204_has_no_framing_headers() {
 }
 
 #[tokio::test]
-async fn a_response_of_the_applications_own_is_framed_by_the_server() {
+async fn a_response_of_the_application_is_framed_by_the_server() {
     let server = Server::start(ServeConfig::new()).await;
     let mut socket = get(&server, "/wrong").await;
     let text = read_until(&mut socket, "not here").await;
@@ -53,7 +53,7 @@ async fn a_response_of_the_applications_own_is_framed_by_the_server() {
 }
 
 #[tokio::test]
-async fn a_head_is_answered_at_once_and_without_a_body() {
+async fn a_head_has_a_response_at_once_and_without_a_body() {
     let mut server = Server::start(ServeConfig::new()).await;
     let mut socket = send(&server, &request("HEAD", "/")).await;
     let text = read_until(&mut socket, "\r\n\r\n").await;
@@ -83,7 +83,9 @@ async fn an_abort_leaves_the_body_without_an_end() {
     read_until(&mut socket, "data: hello\n\n\r\n").await;
     server.newest().inform("abort").unwrap();
     let mut rest = String::new();
-    let _ = timeout(PATIENCE, socket.read_to_string(&mut rest)).await.expect("it stays open");
+    let _ = timeout(PATIENCE, socket.read_to_string(&mut rest))
+        .await
+        .expect("the connection is still open");
     assert_eq!(rest, "");
     assert_eq!(server.end().await, EndReason::Aborted);
 }
@@ -109,7 +111,7 @@ async fn a_stalled_reader_is_dropped_within_the_write_timeout() {
 }
 
 #[tokio::test]
-async fn a_panic_costs_its_own_connection_alone() {
+async fn a_panic_ends_its_own_connection_only() {
     let mut server = Server::start(ServeConfig::new()).await;
     let mut kept = get(&server, "/").await;
     read_until(&mut kept, "data: hello\n\n\r\n").await;
@@ -140,14 +142,14 @@ async fn a_client_that_leaves_while_the_service_hangs_is_noticed() {
     let socket = get(&server, "/").await;
     tokio::time::sleep(Duration::from_millis(50)).await;
     drop(socket);
-    timeout(PATIENCE, dropped.recv()).await.expect("the service hangs on");
+    timeout(PATIENCE, dropped.recv()).await.expect("the service still hangs");
 
     let mut client = h2_client::connect(&server, 65_535).await;
     let request = Request::get("http://lasse.example/").body(()).unwrap();
     let (response, _) = client.send_request(request, true).unwrap();
     tokio::time::sleep(Duration::from_millis(50)).await;
     drop(response);
-    timeout(PATIENCE, dropped.recv()).await.expect("the service hangs on");
+    timeout(PATIENCE, dropped.recv()).await.expect("the service still hangs");
 }
 
 /// Sends a message when it is dropped.

@@ -47,7 +47,9 @@ async fn read_late(server: &Server, request: &str) -> io::Result<String> {
     socket.write_all(request.as_bytes()).await?;
     tokio::time::sleep(Duration::from_millis(300)).await;
     let mut text = String::new();
-    timeout(PATIENCE, socket.read_to_string(&mut text)).await.expect("it stays open")?;
+    timeout(PATIENCE, socket.read_to_string(&mut text))
+        .await
+        .expect("the connection is still open")?;
     Ok(text)
 }
 
@@ -157,7 +159,8 @@ async fn a_runtime_that_is_dropped_resets_a_stream() {
 }
 
 async fn expect_reset(socket: &mut TcpStream) {
-    let end = timeout(PATIENCE, socket.read(&mut [0; 1])).await.expect("it stays open");
+    let end =
+        timeout(PATIENCE, socket.read(&mut [0; 1])).await.expect("the connection is still open");
     assert_eq!(end.unwrap_err().kind(), ErrorKind::ConnectionReset);
 }
 

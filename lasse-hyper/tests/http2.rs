@@ -33,20 +33,20 @@ async fn a_stream_has_no_connection_headers() {
 }
 
 #[tokio::test]
-async fn a_head_is_answered_at_once_and_without_data() {
+async fn a_head_has_a_response_at_once_and_without_data() {
     let mut server = Server::start(ServeConfig::new()).await;
     let mut client = connect(&server, 65_535).await;
     for (path, length) in [("/", None), ("/wrong", Some("8")), ("/none", None)] {
         let response = ask(&mut client, Method::HEAD, path).await;
         assert!(response.body().is_end_stream(), "{path}: the head should end the stream");
-        let told = response.headers().get("content-length").map(|value| value.to_str().unwrap());
-        assert_eq!(told, length, "{path}");
+        let sent = response.headers().get("content-length").map(|value| value.to_str().unwrap());
+        assert_eq!(sent, length, "{path}");
     }
     assert_eq!(server.end().await, EndReason::HeadOnly);
 }
 
 #[tokio::test]
-async fn a_head_of_another_service_is_answered_without_data_too() {
+async fn a_head_of_another_service_has_a_response_without_data() {
     let server = Server::start_with(Endpoint::default(), |listener, _, _| async move {
         let page = || ready(Ok::<_, Infallible>(Response::new(String::from("a page"))));
         serve(listener, ServeConfig::new(), service_fn(move |_| page())).await;
@@ -59,7 +59,7 @@ async fn a_head_of_another_service_is_answered_without_data_too() {
 }
 
 #[tokio::test]
-async fn what_is_no_stream_ends_with_its_bytes() {
+async fn a_response_that_is_not_a_stream_ends_with_its_bytes() {
     let server = Server::start(ServeConfig::new()).await;
     let mut client = connect(&server, 65_535).await;
     let response = ask(&mut client, Method::GET, "/none").await;
@@ -94,20 +94,20 @@ async fn hundreds_of_streams_share_a_connection() {
 }
 
 #[tokio::test]
-async fn a_stalled_stream_is_dropped_while_its_neighbours_flow() {
+async fn a_stalled_stream_is_dropped_while_others_continue() {
     let mut server = Server::start(impatient()).await;
     let mut client = connect(&server, 20_000).await;
     let mut stalled = ask(&mut client, Method::GET, "/").await;
     let to_stalled = server.newest();
-    let mut neighbour = ask(&mut client, Method::GET, "/").await;
-    let to_neighbour = server.newest();
+    let mut other = ask(&mut client, Method::GET, "/").await;
+    let to_other = server.newest();
 
     let start = Instant::now();
     to_stalled.notify(event(100_000)).unwrap();
     while !to_stalled.is_closed() {
         assert!(start.elapsed() < PATIENCE);
-        to_neighbour.notify(event(10_000)).unwrap();
-        read_until(neighbour.body_mut(), "x\n\n").await;
+        to_other.notify(event(10_000)).unwrap();
+        read_until(other.body_mut(), "x\n\n").await;
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
     assert!(start.elapsed() >= WRITE_TIMEOUT);
@@ -119,13 +119,13 @@ async fn a_stalled_stream_is_dropped_while_its_neighbours_flow() {
         }
     };
     assert!(error.is_reset(), "{error}");
-    to_neighbour.inform("stop").unwrap();
-    assert!(data(neighbour.body_mut()).await.is_none());
+    to_other.inform("stop").unwrap();
+    assert!(data(other.body_mut()).await.is_none());
     assert_eq!(server.end().await, EndReason::Stopped);
 }
 
 #[tokio::test]
-async fn a_slow_reader_that_reads_on_is_kept() {
+async fn a_slow_reader_that_continues_is_not_dropped() {
     let server = Server::start(impatient()).await;
     let mut client = connect(&server, 20_000).await;
     let mut response = ask(&mut client, Method::GET, "/").await;
@@ -135,7 +135,7 @@ async fn a_slow_reader_that_reads_on_is_kept() {
         tokio::time::sleep(WRITE_TIMEOUT / 50).await;
         read += data(response.body_mut()).await.expect("the stream goes on").unwrap().len();
     }
-    assert!(start.elapsed() > WRITE_TIMEOUT, "too fast to show anything");
+    assert!(start.elapsed() > WRITE_TIMEOUT, "the test was too fast");
 }
 
 #[tokio::test]
@@ -148,7 +148,7 @@ async fn a_window_of_zero_stalls_after_the_head() {
 }
 
 #[tokio::test]
-async fn a_stream_that_the_peer_resets_is_over() {
+async fn a_stream_that_the_client_resets_ends() {
     let mut server = Server::start(ServeConfig::new()).await;
     let mut client = connect(&server, 65_535).await;
     let mut kept = ask(&mut client, Method::GET, "/").await;
@@ -161,7 +161,7 @@ async fn a_stream_that_the_peer_resets_is_over() {
 }
 
 #[tokio::test]
-async fn a_client_that_leaves_takes_its_streams_along() {
+async fn all_streams_of_a_client_that_leaves_end() {
     let mut server = Server::start(ServeConfig::new()).await;
     let socket = TcpStream::connect(server.addr).await.unwrap();
     let (client, connection) = h2::client::handshake(socket).await.unwrap();
@@ -175,7 +175,7 @@ async fn a_client_that_leaves_takes_its_streams_along() {
 }
 
 #[tokio::test]
-async fn a_panic_costs_its_own_stream_alone() {
+async fn a_panic_ends_its_own_stream_only() {
     let mut server = Server::start(ServeConfig::new()).await;
     let mut client = connect(&server, 65_535).await;
     let mut kept = ask(&mut client, Method::GET, "/").await;
@@ -203,7 +203,7 @@ async fn an_abort_is_a_reset() {
 }
 
 #[tokio::test]
-async fn a_client_that_never_ends_its_preface_is_dropped() {
+async fn a_client_with_an_incomplete_preface_is_dropped() {
     let config = ServeConfig::new().with_head_timeout(Duration::from_millis(200)).unwrap();
     let server = Server::start(config).await;
     for preface in ["PRI * HTTP/2.0\r\n", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"] {
@@ -211,7 +211,9 @@ async fn a_client_that_never_ends_its_preface_is_dropped() {
         let start = Instant::now();
         tokio::io::AsyncWriteExt::write_all(&mut socket, preface.as_bytes()).await.unwrap();
         let mut rest = Vec::new();
-        let _ = timeout(PATIENCE, socket.read_to_end(&mut rest)).await.expect("it stays open");
+        let _ = timeout(PATIENCE, socket.read_to_end(&mut rest))
+            .await
+            .expect("the connection is still open");
         assert!(start.elapsed() >= Duration::from_millis(200), "{preface}");
     }
 }

@@ -258,7 +258,9 @@ async fn a_timeout_layer_ends_a_silent_stream_and_no_other() {
         read_until(&mut socket, "x\n\n\r\n").await;
     }
     let mut rest = String::new();
-    let _ = timeout(PATIENCE, socket.read_to_string(&mut rest)).await.expect("it stays open");
+    let _ = timeout(PATIENCE, socket.read_to_string(&mut rest))
+        .await
+        .expect("the connection is still open");
     assert_eq!(rest, "", "a stream that is cut off has no last chunk");
 }
 
@@ -362,7 +364,9 @@ async fn a_body_that_panics_cuts_its_own_stream_off() {
     read_until(&mut socket, "data: hello\n\n\r\n").await;
     server.newest().notify(event(1)).unwrap();
     let mut rest = String::new();
-    let _ = timeout(PATIENCE, socket.read_to_string(&mut rest)).await.expect("it stays open");
+    let _ = timeout(PATIENCE, socket.read_to_string(&mut rest))
+        .await
+        .expect("the connection is still open");
     assert_eq!(rest, "");
     let mut other = get(&server, "/").await;
     read_until(&mut other, "data: hello\n\n\r\n").await;

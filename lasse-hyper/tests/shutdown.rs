@@ -1,4 +1,4 @@
-//! Shutdown with streams open that never end by themselves.
+//! Shutdown with open streams that never end by themselves.
 
 mod support;
 
@@ -15,12 +15,12 @@ use support::*;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::{Instant, timeout};
 
-/// A plan that is over before the tester is bored.
+/// A plan that is over soon.
 fn plan() -> DrainPlan {
     DrainPlan::new().with_window(Duration::from_millis(500)).with_grace(Duration::from_millis(500))
 }
 
-/// Opens a hundred streams, drains the gate, and reads what they say to the end.
+/// Opens a hundred streams, drains the gate, and reads the streams to their ends.
 async fn drain_a_hundred(server: &mut Server, gate: &Gate) {
     let mut sockets = Vec::new();
     for _ in 0..100 {
@@ -46,7 +46,7 @@ async fn drain_a_hundred(server: &mut Server, gate: &Gate) {
 }
 
 #[tokio::test]
-async fn a_hundred_streams_end_cleanly_and_the_server_with_them() {
+async fn a_hundred_streams_end_cleanly_and_then_the_server() {
     let mut server = Server::start(ServeConfig::new()).await;
     let gate = server.gate.clone();
     drain_a_hundred(&mut server, &gate).await;
@@ -54,7 +54,7 @@ async fn a_hundred_streams_end_cleanly_and_the_server_with_them() {
 }
 
 #[tokio::test]
-async fn a_hundred_streams_end_cleanly_under_axums_server_too() {
+async fn a_hundred_streams_end_cleanly_under_the_server_of_axum() {
     let gate = Gate::default();
     let endpoint = Endpoint::default().with_gate(&gate);
     let signal = gate.clone();
@@ -69,7 +69,7 @@ async fn a_hundred_streams_end_cleanly_under_axums_server_too() {
 }
 
 #[tokio::test]
-async fn a_hundred_http2_streams_end_cleanly_and_their_connection_with_them() {
+async fn a_hundred_http2_streams_end_cleanly_and_then_their_connection() {
     let mut server = Server::start(ServeConfig::new()).await;
     let mut client = connect(&server, 65_535).await;
     let mut streams = Vec::new();
@@ -92,7 +92,7 @@ async fn a_hundred_http2_streams_end_cleanly_and_their_connection_with_them() {
 }
 
 #[tokio::test]
-async fn connections_without_a_stream_do_not_hold_the_server() {
+async fn connections_without_a_stream_do_not_delay_the_shutdown() {
     let mut server = Server::start(ServeConfig::new()).await;
     let mut silent = send(&server, "").await;
     let mut slow = send(&server, "PRI * HT").await;
@@ -107,7 +107,7 @@ async fn connections_without_a_stream_do_not_hold_the_server() {
 }
 
 #[tokio::test]
-async fn a_request_that_is_on_its_way_when_the_gate_shuts_is_answered() {
+async fn a_request_that_is_on_its_way_when_the_gate_shuts_gets_a_response() {
     let mut server = Server::start(ServeConfig::new()).await;
     let mut silent = send(&server, "").await;
     let mut idle = get(&server, "/none").await;
@@ -124,7 +124,7 @@ async fn a_request_that_is_on_its_way_when_the_gate_shuts_is_answered() {
 }
 
 #[tokio::test]
-async fn an_answer_during_the_notice_is_the_last_of_its_connection() {
+async fn a_response_during_the_notice_is_the_last_of_its_connection() {
     let server = Server::start(ServeConfig::new()).await;
     server.gate.drain(&plan().with_notice(Duration::from_secs(60)));
     let answer = read_to_end(&mut get(&server, "/wrong").await).await;
@@ -133,14 +133,14 @@ async fn an_answer_during_the_notice_is_the_last_of_its_connection() {
 }
 
 #[tokio::test]
-async fn finite_streams_may_finish_and_others_may_not() {
+async fn finite_streams_can_complete_during_the_grace_and_are_then_aborted() {
     let endpoint = Endpoint::new(StreamConfig::new().with_finite(true));
     let mut server = Server::start_route(ServeConfig::new(), endpoint).await;
     let mut finishing = get(&server, "/").await;
     read_until(&mut finishing, "data: hello\n\n\r\n").await;
     let to_finishing = server.newest();
-    let mut dawdling = get(&server, "/").await;
-    read_until(&mut dawdling, "data: hello\n\n\r\n").await;
+    let mut slow = get(&server, "/").await;
+    read_until(&mut slow, "data: hello\n\n\r\n").await;
 
     server.gate.drain(&plan());
     tokio::time::sleep(Duration::from_millis(700)).await;
@@ -150,14 +150,16 @@ async fn finite_streams_may_finish_and_others_may_not() {
     assert_eq!(server.end().await, EndReason::Stopped);
 
     let mut rest = String::new();
-    let _ = timeout(PATIENCE, dawdling.read_to_string(&mut rest)).await.expect("it stays open");
+    let _ = timeout(PATIENCE, slow.read_to_string(&mut rest))
+        .await
+        .expect("the connection is still open");
     assert_eq!(rest, "", "an abort has no last chunk");
     assert_eq!(server.end().await, EndReason::Shutdown);
     server.stopped().await;
 }
 
 #[tokio::test]
-async fn a_reader_that_has_stalled_does_not_hold_the_server() {
+async fn a_stalled_reader_does_not_delay_the_shutdown() {
     let mut server = Server::start(ServeConfig::new()).await;
     let mut socket = get(&server, "/").await;
     read_until(&mut socket, "data: hello\n\n\r\n").await;
@@ -168,7 +170,7 @@ async fn a_reader_that_has_stalled_does_not_hold_the_server() {
 }
 
 #[tokio::test]
-async fn new_streams_are_served_until_the_notice_has_passed() {
+async fn new_streams_are_accepted_during_the_notice() {
     let mut server = Server::start(ServeConfig::new()).await;
     server.gate.drain(&plan().with_notice(Duration::from_millis(200)));
     let mut socket = get(&server, "/").await;
@@ -178,7 +180,7 @@ async fn new_streams_are_served_until_the_notice_has_passed() {
 }
 
 #[tokio::test]
-async fn a_server_that_is_dropped_drops_its_streams() {
+async fn a_dropped_server_drops_its_streams() {
     let mut server = Server::start(ServeConfig::new()).await;
     let mut socket = get(&server, "/").await;
     read_until(&mut socket, "data: hello\n\n\r\n").await;

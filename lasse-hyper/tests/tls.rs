@@ -1,4 +1,4 @@
-//! Streams over TLS, where the handshake tells the protocol.
+//! Streams over TLS, where the handshake negotiates the protocol.
 
 mod support;
 
@@ -19,7 +19,7 @@ use tokio_rustls::client::TlsStream;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use tokio_rustls::rustls::{ClientConfig, RootCertStore, ServerConfig};
 
-/// A server with a certificate of its own making, and the certificate.
+/// Starts a server with a self-signed certificate.
 async fn start(config: ServeConfig) -> (Server, CertificateDer<'static>) {
     let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
     let certificate = made.cert.der().clone();
@@ -49,7 +49,7 @@ async fn connect(
 }
 
 #[tokio::test]
-async fn who_asks_for_http2_gets_it() {
+async fn a_client_that_offers_http2_gets_it() {
     let (server, certificate) = start(ServeConfig::new()).await;
     let socket = connect(&server, certificate, &[b"h2", b"http/1.1"]).await;
     assert_eq!(socket.get_ref().1.alpn_protocol(), Some(b"h2".as_slice()));
@@ -61,7 +61,7 @@ async fn who_asks_for_http2_gets_it() {
 }
 
 #[tokio::test]
-async fn all_others_get_http1() {
+async fn other_clients_get_http1() {
     let (server, certificate) = start(ServeConfig::new()).await;
     for protocols in [&[b"http/1.1".as_slice()] as &[_], &[]] {
         let mut socket = connect(&server, certificate.clone(), protocols).await;
@@ -78,7 +78,7 @@ async fn all_others_get_http1() {
 }
 
 #[tokio::test]
-async fn a_slow_handshake_is_not_waited_for() {
+async fn a_slow_handshake_is_given_up() {
     let config = ServeConfig::new().with_head_timeout(Duration::from_millis(200)).unwrap();
     let (server, _) = start(config).await;
     let mut socket = send(&server, "\x16\x03\x01").await;
@@ -88,7 +88,7 @@ async fn a_slow_handshake_is_not_waited_for() {
 }
 
 #[tokio::test]
-async fn a_drained_server_says_goodbye_by_tls_too() {
+async fn a_drained_server_sends_close_notify() {
     let (mut server, certificate) = start(ServeConfig::new()).await;
     let mut socket = connect(&server, certificate, &[b"http/1.1"]).await;
     socket.write_all(request("GET", "/").as_bytes()).await.unwrap();
@@ -96,7 +96,9 @@ async fn a_drained_server_says_goodbye_by_tls_too() {
     tokio::time::sleep(Duration::from_millis(100)).await;
     server.gate.drain(&plan);
     let mut text = String::new();
-    let read = timeout(PATIENCE, socket.read_to_string(&mut text)).await.expect("it stays open");
+    let read = timeout(PATIENCE, socket.read_to_string(&mut text))
+        .await
+        .expect("the connection is still open");
     assert!(read.is_ok(), "close_notify is missing: {read:?}");
     assert!(text.ends_with("0\r\n\r\n"), "{text}");
     server.stopped().await;

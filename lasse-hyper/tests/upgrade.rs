@@ -81,7 +81,7 @@ async fn a_websocket_runs_beside_an_event_stream() {
     server.newest().notify(event(1)).unwrap();
     read_until(&mut stream, "data: x\n\n\r\n").await;
     client.close(None).await.unwrap();
-    let end = timeout(PATIENCE, client.next()).await.expect("it stays open");
+    let end = timeout(PATIENCE, client.next()).await.expect("the connection is still open");
     assert!(matches!(end, None | Some(Ok(ClientMessage::Close(_)))), "{end:?}");
 }
 
@@ -133,7 +133,7 @@ async fn a_shutdown_leaves_websockets_until_it_is_over_and_then_closes_them() {
     tokio::time::sleep(Duration::from_millis(700)).await;
     expect_echo(&mut echo, "still here").await;
     for client in [&mut echo, &mut hang] {
-        let end = timeout(PATIENCE, client.next()).await.expect("it stays open");
+        let end = timeout(PATIENCE, client.next()).await.expect("the connection is still open");
         assert!(matches!(end, None | Some(Err(_))), "{end:?}");
     }
     server.stopped().await;

@@ -1,4 +1,4 @@
-//! An HTTP/2 client that shows each frame.
+//! An HTTP/2 client that returns the data of each frame.
 
 use std::future::poll_fn;
 
@@ -11,7 +11,7 @@ use tokio::time::timeout;
 
 use super::{PATIENCE, Server};
 
-/// A client with a large window for the connection, and one for each stream.
+/// A client with a large window for the connection, and `stream_window` for each stream.
 pub async fn connect(server: &Server, stream_window: u32) -> SendRequest<Bytes> {
     let socket = TcpStream::connect(server.addr).await.unwrap();
     let mut builder = h2::client::Builder::new();
@@ -21,7 +21,7 @@ pub async fn connect(server: &Server, stream_window: u32) -> SendRequest<Bytes> 
     client.ready().await.unwrap()
 }
 
-/// Asks, and waits for the head of the answer.
+/// Sends a request, and returns the head of the response.
 pub async fn ask(
     client: &mut SendRequest<Bytes>,
     method: Method,
@@ -34,10 +34,10 @@ pub async fn ask(
     timeout(PATIENCE, response).await.expect("no answer").unwrap()
 }
 
-/// The next data of a stream, or `None` at its end, which may be an empty frame.
+/// The next data of a stream, or `None` at its end, which can be an empty frame.
 pub async fn data(body: &mut RecvStream) -> Option<Result<Bytes, h2::Error>> {
     loop {
-        let data = timeout(PATIENCE, body.data()).await.expect("nothing comes")?;
+        let data = timeout(PATIENCE, body.data()).await.expect("no data")?;
         match &data {
             Ok(bytes) if bytes.is_empty() => continue,
             Ok(bytes) => body.flow_control().release_capacity(bytes.len()).unwrap(),
@@ -47,7 +47,7 @@ pub async fn data(body: &mut RecvStream) -> Option<Result<Bytes, h2::Error>> {
     }
 }
 
-/// All that comes until it ends with `end`.
+/// Reads until the text ends with `end`.
 pub async fn read_until(body: &mut RecvStream, end: &str) -> String {
     let mut text = String::new();
     while !text.ends_with(end) {

@@ -1,4 +1,4 @@
-//! A server to be tested over a real socket, and what its handlers say.
+//! A server under test on a real socket, and how its streams ended.
 
 #![allow(dead_code, unreachable_pub, reason = "each test file uses some of it")]
 
@@ -24,7 +24,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
-/// A handler that does as it is told, and tells how it ends.
+/// A handler that executes orders, and sends how its stream ended.
 pub struct Tap(mpsc::UnboundedSender<EndReason>);
 
 impl Handler for Tap {
@@ -114,7 +114,7 @@ impl Server {
 
     /// Waits until the server has shut down.
     pub async fn stopped(&mut self) {
-        timeout(PATIENCE, &mut self.task).await.expect("the server runs on").unwrap();
+        timeout(PATIENCE, &mut self.task).await.expect("the server is still running").unwrap();
     }
 
     /// The notifier of the newest stream.
@@ -163,30 +163,33 @@ pub async fn get(server: &Server, path: &str) -> TcpStream {
     send(server, &request("GET", path)).await
 }
 
-/// Connects, and says something.
+/// Connects, and sends a text.
 pub async fn send(server: &Server, text: &str) -> TcpStream {
     let mut socket = TcpStream::connect(server.addr).await.unwrap();
     socket.write_all(text.as_bytes()).await.unwrap();
     socket
 }
 
-/// What comes until it ends with `end`.
+/// Reads until the text ends with `end`.
 pub async fn read_until(socket: &mut TcpStream, end: &str) -> String {
     let mut text = String::new();
     while !text.ends_with(end) {
         let mut space = [0; 4096];
         let n = timeout(PATIENCE, socket.read(&mut space)).await;
-        let n = n.unwrap_or_else(|_| panic!("nothing comes after {text:?}")).unwrap();
+        let n = n.unwrap_or_else(|_| panic!("no bytes after {text:?}")).unwrap();
         assert_ne!(n, 0, "the end, after {text:?}");
         text.push_str(std::str::from_utf8(&space[..n]).unwrap());
     }
     text
 }
 
-/// What comes until the connection closes.
+/// Reads until the connection closes.
 pub async fn read_to_end(socket: &mut TcpStream) -> String {
     let mut text = String::new();
-    timeout(PATIENCE, socket.read_to_string(&mut text)).await.expect("it stays open").unwrap();
+    timeout(PATIENCE, socket.read_to_string(&mut text))
+        .await
+        .expect("the connection is still open")
+        .unwrap();
     text
 }
 
