@@ -1,10 +1,10 @@
-//! An event stream on stdin to JSON lines on stdout.
+//! Decodes an event stream on stdin to JSON lines on stdout.
 //!
 //!     curl -sN https://example.org/events | cargo run --release --example decode
 //!
-//! `--chunk N` decodes N bytes at a time, `--last-event-id ID` starts from an id,
-//! `--comments` shows comments too. The last line is what a client would
-//! reconnect with.
+//! `--chunk N` decodes N bytes at a time, `--last-event-id ID` starts with an id,
+//! `--comments` also prints comments. The last line has the reconnection time and the
+//! id with which a client would reconnect.
 
 use std::error::Error;
 use std::io::{self, Read, Write};

@@ -304,7 +304,8 @@ pub enum ClientOutput {
     Listen(Option<Instant>),
     /// Close the connection, if there is one, and poll again at this time.
     Wait(Instant),
-    /// Close the connection, if there is one. This output never changes.
+    /// Close the connection, if there is one; if its response was refused, its body
+    /// can be read before. This output never changes.
     Closed(ClientClosed),
 }
 

@@ -11,7 +11,7 @@
 //!
 //! [`serve`](serve()) is a server for them, and for any other hyper service.
 //! [`collect_body`] reads the body of a request within limits.
-//! [`EventSource`] is the other end: a client that comes back.
+//! [`EventSource`] is the other end: a client that reconnects.
 //!
 //! # Examples
 //!
