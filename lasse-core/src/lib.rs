@@ -61,14 +61,14 @@
 extern crate alloc;
 
 #[cfg(feature = "std")]
-mod channel;
+pub mod channel;
 #[cfg(feature = "http")]
-mod client;
+pub mod client;
 mod config;
 mod connection;
 mod contain;
 mod deadlines;
-mod decode;
+pub mod decode;
 mod end;
 mod event;
 mod field;
@@ -77,9 +77,9 @@ mod handler;
 #[cfg(feature = "http1")]
 pub mod http1;
 mod line;
-mod log;
+pub mod log;
 #[cfg(feature = "std")]
-mod mailbox;
+pub mod mailbox;
 mod outbox;
 #[cfg(feature = "http")]
 mod request;
@@ -111,7 +111,7 @@ pub use log::{
     StartAt,
 };
 #[cfg(feature = "std")]
-pub use mailbox::{Closed, HandlerSource, Mailbox, Notifier, NotifyError, WithSource, mailbox};
+pub use mailbox::{HandlerSource, Mailbox, Notifier, NotifyError, WithSource, mailbox};
 #[cfg(feature = "http")]
 pub use request::{Accept, Init, RequestHead};
 pub use source::{Next, Source};

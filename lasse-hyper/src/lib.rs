@@ -79,12 +79,8 @@ pub use body::{Aborted, EventBody};
 #[cfg(feature = "client")]
 pub use client::{ClientEvent, DisconnectReason, EventSource, EventSourceError, MessageEvent};
 pub use end_reason_cell::EndReasonCell;
-pub use lasse_tokio::lasse_core;
-pub use lasse_tokio::{
-    Body, Closed, DrainPlan, Endpoint, EventStream, Gate, GateConfig, GateStats, HandlerSource,
-    Listener, Mailbox, Notifier, NotifyError, PeerAddr, Refusal, RejectReason, Rejected,
-    ServeConfig, Session, SessionBody, Source, WithSource, WriteDeadline, mailbox,
-};
+#[doc(no_inline)]
+pub use lasse_tokio::*;
 pub use request_body::{BodyError, collect_body};
 pub use respond::{respond, respond_with, stream, subscribe};
 #[cfg(feature = "axum")]

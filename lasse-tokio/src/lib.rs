@@ -34,9 +34,8 @@ pub use event_stream::EventStream;
 pub use gate::{DrainPlan, Gate, GateConfig, GateStats, Permit, RejectReason, Rejected};
 pub use lasse_core;
 pub use lasse_core::http1::ServeConfig;
-pub use lasse_core::{
-    Body, Closed, HandlerSource, Mailbox, Notifier, NotifyError, Source, WithSource, mailbox,
-};
+#[doc(no_inline)]
+pub use lasse_core::*;
 pub use runs::{
     InvalidRunId, RUN_ID, Run, RunFailure, RunId, RunOutcome, RunWriteError, RunWriter, Runs,
     RunsConfig, StartError,
