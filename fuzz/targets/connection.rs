@@ -159,7 +159,7 @@ fuzz_target!(|story: Story| {
     let first_len: usize = first.iter().map(Frame::len).sum();
     let mut config = StreamConfig::new().with_first_byte(first_byte).with_finite(finite);
     if let Some(millis) = max_age {
-        config = config.with_max_age(Duration::from_millis(u64::from(millis) + 1)).unwrap();
+        config = config.with_max_age(Duration::from_millis(millis.into()));
     }
     let mut connection = Connection::open(puppet, first, &config, now);
     let mut wire = Wire::default();

@@ -54,7 +54,7 @@ impl Accept for Responder {
         match request.uri().path().len() % 4 {
             0 => Init::NoContent,
             1 => Init::Respond(Response::new("whole".into())),
-            2 => Init::Refuse { retry_after: Duration::from_secs(1) },
+            2 => Init::refuse(Duration::from_secs(1)),
             _ => Init::Stream(Self, vec![Event::new("hello").encode()]),
         }
     }

@@ -1,4 +1,4 @@
-//! How streams behave, checked once, when it is built.
+//! The settings of streams.
 
 #[cfg(feature = "http")]
 mod http;
@@ -10,30 +10,38 @@ use core::time::Duration;
 
 use crate::frame::Frame;
 #[cfg(feature = "http")]
-use crate::request::Answers;
+use crate::request::Responses;
 
-/// How streams behave. A clone shares.
+/// The settings of streams. A clone shares them.
 ///
 /// | setting | default |
 /// |---|---|
-/// | keep-alive | `:` and a line feed, after 15 seconds of silence |
-/// | write timeout | 30 seconds from the last byte that the client took |
+/// | keep-alive | `:` and a line feed, after 15 seconds without a write |
+/// | write timeout | 30 seconds |
 /// | maximum age | none |
 /// | first byte | sent with the head |
 /// | finite | no |
+/// | dialect | [`Dialect::EventSource`](crate::Dialect::EventSource) |
+///
+/// Where a duration is optional, `None` turns the setting off. A duration below a
+/// millisecond counts as a millisecond; the longest durations never elapse.
+///
+/// A stream queues at most 16 KiB and one frame more: its source is polled again
+/// only when the client has read. So memory is bounded without a setting.
 ///
 /// # Examples
 ///
 /// ```
 /// use core::time::Duration;
-/// use lasse_core::{StreamConfig, Event, EventName};
+/// use lasse_core::{Event, EventName, StreamConfig};
 ///
 /// const PING: EventName = EventName::from_static("ping");
 ///
 /// let config = StreamConfig::new()
-///     .with_keep_alive(Duration::from_secs(10))?
+///     .with_keep_alive(Duration::from_secs(10))
 ///     .with_keep_alive_frame(Event::new("").with_name(PING))?
-///     .with_max_age(Duration::from_secs(3600))?;
+///     .with_write_timeout(None)
+///     .with_max_age(Duration::from_secs(3600));
 /// # Ok::<(), lasse_core::InvalidConfig>(())
 /// ```
 #[derive(Clone, Debug, Default)]
@@ -48,7 +56,7 @@ pub(crate) struct Settings {
     pub(crate) first_byte: bool,
     pub(crate) finite: bool,
     #[cfg(feature = "http")]
-    pub(crate) answers: Answers,
+    pub(crate) responses: Responses,
 }
 
 impl StreamConfig {
@@ -57,73 +65,55 @@ impl StreamConfig {
         Self::default()
     }
 
-    /// Breaks a silence of `interval` by a keep-alive. Proxies give up on a
-    /// silent stream after 10 to 100 seconds, so stay below.
-    ///
-    /// # Errors
-    ///
-    /// When `interval` is zero.
-    pub fn with_keep_alive(self, interval: Duration) -> Result<Self, InvalidConfig> {
-        let interval = positive(interval, "a keep-alive interval cannot be zero")?;
-        Ok(self.change(|settings| settings.keep_alive = Some(interval)))
-    }
-
-    /// Sends no keep-alives.
+    /// Sets after how long without a write a keep-alive is sent. Proxies close a silent
+    /// stream after 10 to 100 seconds, so stay below.
     #[must_use]
-    pub fn without_keep_alive(self) -> Self {
-        self.change(|settings| settings.keep_alive = None)
+    #[doc(alias("keepalive", "heartbeat", "ping"))]
+    pub fn with_keep_alive(self, interval: impl Into<Option<Duration>>) -> Self {
+        let interval = interval.into().map(at_least_a_millisecond);
+        self.change(|settings| settings.keep_alive = interval)
     }
 
-    /// Sends `frame` as keep-alive: a named event, for a page that wants to see
-    /// it, since `EventSource` hides comments.
+    /// Sends `frame` as the keep-alive. A page can only see it if it is a named
+    /// event, since `EventSource` hides comments.
     ///
     /// # Errors
     ///
-    /// When `frame` is empty.
+    /// If `frame` is empty.
+    #[doc(alias("keepalive", "heartbeat", "ping"))]
     pub fn with_keep_alive_frame(self, frame: impl Into<Frame>) -> Result<Self, InvalidConfig> {
         let frame = frame.into();
         if frame.is_empty() {
-            return Err(InvalidConfig("an empty frame keeps nothing alive"));
+            return Err(InvalidConfig("the keep-alive frame is empty; it needs at least a byte"));
         }
         Ok(self.change(|settings| settings.keep_alive_frame = frame))
     }
 
-    /// Gives up on a client that takes no byte for `timeout`, though there are
-    /// some for it.
-    ///
-    /// # Errors
-    ///
-    /// When `timeout` is zero.
-    pub fn with_write_timeout(self, timeout: Duration) -> Result<Self, InvalidConfig> {
-        let timeout = positive(timeout, "a write timeout cannot be zero")?;
-        Ok(self.change(|settings| settings.write_timeout = Some(timeout)))
-    }
-
-    /// Waits for slow clients without end.
+    /// Sets how long a client may take no byte while a write is in flight, before the stream
+    /// is aborted as [`Stalled`](crate::EndReason::Stalled).
     #[must_use]
-    pub fn without_write_timeout(self) -> Self {
-        self.change(|settings| settings.write_timeout = None)
+    #[doc(alias = "backpressure")]
+    pub fn with_write_timeout(self, timeout: impl Into<Option<Duration>>) -> Self {
+        let timeout = timeout.into().map(at_least_a_millisecond);
+        self.change(|settings| settings.write_timeout = timeout)
     }
 
-    /// Ends each stream cleanly when it is so old; the client comes back.
-    ///
-    /// # Errors
-    ///
-    /// When `age` is zero.
-    pub fn with_max_age(self, age: Duration) -> Result<Self, InvalidConfig> {
-        let age = positive(age, "a maximum age cannot be zero")?;
-        Ok(self.change(|settings| settings.max_age = Some(age)))
+    /// Sets the age at which each stream ends cleanly. The client reconnects.
+    #[must_use]
+    pub fn with_max_age(self, age: impl Into<Option<Duration>>) -> Self {
+        let age = age.into().map(at_least_a_millisecond);
+        self.change(|settings| settings.max_age = age)
     }
 
-    /// Whether the head is followed at once by a comment, so that layers which
-    /// hold a head back until there is a body let go of it.
+    /// Whether a comment follows the head at once. Layers that hold a head back until a
+    /// body follows then pass it on.
     #[must_use]
     pub fn with_first_byte(self, first_byte: bool) -> Self {
         self.change(|settings| settings.first_byte = first_byte)
     }
 
-    /// Whether streams end by themselves before long. When the server shuts
-    /// down, those may finish, and the others are told to come back.
+    /// Whether streams end by themselves before long. At a shutdown these may
+    /// finish, while the others end and their clients reconnect.
     #[must_use]
     pub fn with_finite(self, finite: bool) -> Self {
         self.change(|settings| settings.finite = finite)
@@ -149,12 +139,12 @@ impl Default for Settings {
             first_byte: true,
             finite: false,
             #[cfg(feature = "http")]
-            answers: Answers::default(),
+            responses: Responses::default(),
         }
     }
 }
 
-/// A setting that could not work.
+/// A setting that cannot work.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct InvalidConfig(pub(crate) &'static str);
 
@@ -171,4 +161,9 @@ pub(crate) fn positive(
     problem: &'static str,
 ) -> Result<Duration, InvalidConfig> {
     if duration.is_zero() { Err(InvalidConfig(problem)) } else { Ok(duration) }
+}
+
+/// A shorter interval would keep a stream busy without a pause.
+fn at_least_a_millisecond(duration: Duration) -> Duration {
+    duration.max(Duration::from_millis(1))
 }

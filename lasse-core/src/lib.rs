@@ -113,6 +113,6 @@ pub use log::{
 #[cfg(feature = "std")]
 pub use mailbox::{HandlerSource, Mailbox, Notifier, NotifyError, WithSource, mailbox};
 #[cfg(feature = "http")]
-pub use request::{Accept, Init, RequestHead};
+pub use request::{Accept, Dialect, Init, RequestHead};
 pub use source::{Next, Source};
 pub use time::Instant;

@@ -1,22 +1,22 @@
 //! Requests, and the decision how they are answered.
 
-mod answers;
+mod dialect;
 mod negotiate;
 mod query;
+mod responses;
 
 use alloc::vec::Vec;
 use core::time::Duration;
 
 use bytes::Bytes;
 use http::request::Parts;
-use http::{Extensions, HeaderMap, HeaderValue, Method, Uri, Version};
+use http::{Extensions, HeaderMap, HeaderValue, Method, StatusCode, Uri, Version};
 
 use crate::field::LastEventId;
 use crate::frame::Frame;
 
-#[cfg(feature = "http1")]
-pub(crate) use answers::has_no_body;
-pub(crate) use answers::{Answers, is_framing};
+pub use dialect::Dialect;
+pub(crate) use responses::{Responses, has_no_body, is_framing};
 
 /// The head of a request, with the last event id that its client received.
 #[derive(Clone, Debug)]
@@ -117,6 +117,7 @@ pub trait Accept: Sized {
 /// How a request is answered.
 #[derive(Debug)]
 #[must_use]
+#[non_exhaustive]
 pub enum Init<T> {
     /// With a stream, which starts with the given frames.
     Stream(T, Vec<Frame>),
@@ -126,21 +127,31 @@ pub enum Init<T> {
     /// (`content-length`, `transfer-encoding`, `connection`) belong to the adapter and
     /// are removed. After any status but 200, an `EventSource` never reconnects.
     Respond(http::Response<Bytes>),
-    /// With a refusal, after which the client reconnects.
+    /// With a refusal, after which the client reconnects. Its form depends on the
+    /// [`Dialect`].
     Refuse {
-        /// How long the client waits, in whole milliseconds.
+        /// How long the client waits: in whole milliseconds for an `EventSource`, else in
+        /// whole seconds, rounded up.
         retry_after: Duration,
+        /// The status for clients that read it: usually `503 Service Unavailable`, or
+        /// `429 Too Many Requests` for a limit of this client.
+        status: StatusCode,
     },
 }
 
 impl<T> Init<T> {
+    /// Refuses with `503 Service Unavailable`: the client reconnects after `retry_after`.
+    pub fn refuse(retry_after: Duration) -> Self {
+        Self::Refuse { retry_after, status: StatusCode::SERVICE_UNAVAILABLE }
+    }
+
     /// The same decision with `map(stream)` in place of its stream.
     pub fn map<U>(self, map: impl FnOnce(T) -> U) -> Init<U> {
         match self {
             Self::Stream(stream, first) => Init::Stream(map(stream), first),
             Self::NoContent => Init::NoContent,
             Self::Respond(response) => Init::Respond(response),
-            Self::Refuse { retry_after } => Init::Refuse { retry_after },
+            Self::Refuse { retry_after, status } => Init::Refuse { retry_after, status },
         }
     }
 }

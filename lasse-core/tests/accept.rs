@@ -1,4 +1,4 @@
-//! Requests and their answers.
+//! Requests and their responses.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -6,17 +6,17 @@ use std::task::{Context, Waker};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderName, HeaderValue, Request, Response};
+use http::{HeaderName, HeaderValue, Request, Response, StatusCode};
 use lasse_core::*;
 
-/// What `init` is to answer, and a diary.
-struct Args(&'static str, Diary);
+/// What `init` returns, and a journal.
+struct Args(&'static str, Journal);
 
-type Diary = Rc<RefCell<Vec<String>>>;
+type Journal = Rc<RefCell<Vec<String>>>;
 
-struct Door(Diary);
+struct Recorder(Journal);
 
-impl Source for Door {
+impl Source for Recorder {
     fn poll_next(&mut self, _: Instant, _: &mut Context<'_>) -> Next {
         Next::Wait(None)
     }
@@ -25,14 +25,14 @@ impl Source for Door {
     }
 }
 
-impl Accept for Door {
+impl Accept for Recorder {
     type Args = Args;
-    fn init(Args(answer, diary): Args, request: &RequestHead<'_>) -> Init<Self> {
-        diary.borrow_mut().push(format!("init {:?}", request.last_event_id()));
+    fn init(Args(answer, journal): Args, request: &RequestHead<'_>) -> Init<Self> {
+        journal.borrow_mut().push(format!("init {:?}", request.last_event_id()));
         match answer {
-            "stream" => Init::Stream(Self(diary), vec![Event::new("first").encode()]),
+            "stream" => Init::Stream(Self(journal), vec![Event::new("first").encode()]),
             "no content" => Init::NoContent,
-            "come back" => Init::Refuse { retry_after: Duration::from_millis(1500) },
+            "refuse" => Init::refuse(Duration::from_millis(1500)),
             text => Init::Respond(
                 Response::builder()
                     .status(418)
@@ -49,7 +49,7 @@ fn accept(
     method: &str,
     answer: &'static str,
     config: &StreamConfig,
-) -> (Diary, Response<Body<Connection<Door>>>) {
+) -> (Journal, Response<Body<Connection<Recorder>>>) {
     let request = Request::builder().method(method).uri("/events").body(()).unwrap();
     accept_request(&request, answer, config)
 }
@@ -58,29 +58,29 @@ fn accept_request(
     request: &Request<()>,
     answer: &'static str,
     config: &StreamConfig,
-) -> (Diary, Response<Body<Connection<Door>>>) {
-    let diary = Diary::default();
-    let args = || Args(answer, diary.clone());
+) -> (Journal, Response<Body<Connection<Recorder>>>) {
+    let journal = Journal::default();
+    let args = || Args(answer, journal.clone());
     let response = Connection::accept(request, args, config, Instant::from_nanos(0));
-    (diary, response)
+    (journal, response)
 }
 
-fn full(response: Response<Body<Connection<Door>>>) -> Bytes {
+fn full(response: Response<Body<Connection<Recorder>>>) -> Bytes {
     match response.into_body() {
         Body::Full(bytes) => bytes,
         other => panic!("not a full body: {other:?}"),
     }
 }
 
-impl std::fmt::Debug for Door {
+impl std::fmt::Debug for Recorder {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Door")
+        f.write_str("Recorder")
     }
 }
 
 #[test]
-fn a_get_is_answered_by_a_stream() {
-    let (diary, response) = accept("GET", "stream", &StreamConfig::new());
+fn a_get_is_answered_with_a_stream() {
+    let (journal, response) = accept("GET", "stream", &StreamConfig::new());
     assert_eq!(response.status(), 200);
     assert_eq!(response.headers()["content-type"], "text/event-stream");
     assert_eq!(response.headers()["cache-control"], "no-cache");
@@ -90,22 +90,50 @@ fn a_get_is_answered_by_a_stream() {
     let output =
         connection.poll_output(Instant::from_nanos(0), &mut Context::from_waker(Waker::noop()));
     assert_eq!(output, Output::Write(":\ndata: first\n\n".into()));
-    assert_eq!(*diary.borrow(), ["init Absent"]);
+    assert_eq!(*journal.borrow(), ["init Absent"]);
 }
 
 #[test]
-fn a_head_gets_the_head_alone_and_nothing_stays() {
-    let (diary, response) = accept("HEAD", "stream", &StreamConfig::new());
+fn a_head_gets_the_head_alone_and_its_source_terminates() {
+    let (journal, response) = accept("HEAD", "stream", &StreamConfig::new());
     assert_eq!(response.headers()["content-type"], "text/event-stream");
     assert!(matches!(response.body(), Body::HeadOnly));
-    assert_eq!(*diary.borrow(), ["init Absent", "head_only"]);
+    assert_eq!(*journal.borrow(), ["init Absent", "head_only"]);
 }
 
 #[test]
-fn another_method_is_refused_before_the_args_are_made() {
+fn a_head_gets_the_length_of_a_whole_body_and_no_body() {
+    for (answer, length) in [("own", Some("3")), ("refuse", Some("12")), ("no content", None)] {
+        let (_, response) = accept("HEAD", answer, &StreamConfig::new());
+        let header = response.headers().get("content-length");
+        assert_eq!(header.map(|value| value.to_str().unwrap()), length, "{answer}");
+        assert!(matches!(response.body(), Body::HeadOnly), "{answer}");
+    }
+}
+
+#[test]
+fn a_panic_of_terminate_does_not_cost_the_response_to_a_head() {
+    struct Panics;
+    impl Source for Panics {
+        fn poll_next(&mut self, _: Instant, _: &mut Context<'_>) -> Next {
+            Next::Wait(None)
+        }
+        fn terminate(&mut self, _: EndReason) {
+            panic!("as ordered");
+        }
+    }
+    let request = Request::head("/events").body(()).unwrap();
+    let init = |_: &RequestHead<'_>| Init::Stream(Panics, vec![]);
+    let (config, now) = (StreamConfig::new(), Instant::from_nanos(0));
+    let response = Connection::accept_with(&request, init, &config, now);
+    assert!(matches!(response.body(), Body::HeadOnly));
+}
+
+#[test]
+fn another_method_is_refused_before_the_arguments_are_made() {
     for method in ["POST", "DELETE", "OPTIONS", "get"] {
         let request = Request::builder().method(method).body(()).unwrap();
-        let response = Connection::<Door>::accept(
+        let response = Connection::<Recorder>::accept(
             &request,
             || panic!("the args were made"),
             &StreamConfig::new(),
@@ -118,7 +146,7 @@ fn another_method_is_refused_before_the_args_are_made() {
 }
 
 #[test]
-fn a_post_may_be_allowed() {
+fn a_post_can_be_allowed() {
     let config = StreamConfig::new().with_post(true);
     assert_eq!(accept("POST", "stream", &config).1.status(), 200);
     assert_eq!(accept("PUT", "stream", &config).1.headers()["allow"], "GET, HEAD, POST");
@@ -132,15 +160,56 @@ fn no_content_has_no_body_and_no_framing() {
 }
 
 #[test]
-fn a_client_may_be_told_to_come_back() {
-    let (_, response) = accept("GET", "come back", &StreamConfig::new());
+fn an_event_source_is_refused_with_a_stream_of_retry_alone() {
+    let (_, response) = accept("GET", "refuse", &StreamConfig::new());
     assert_eq!(response.status(), 200);
     assert_eq!(response.headers()["content-type"], "text/event-stream");
     assert_eq!(full(response), "retry: 1500\n");
 }
 
 #[test]
-fn a_response_of_the_handlers_own_goes_out_as_it_is_but_for_its_framing() {
+fn other_clients_are_refused_with_a_status() {
+    let nano = Duration::from_nanos(1);
+    for (retry_after, seconds) in [
+        (Duration::ZERO, "0"),
+        (nano, "1"),
+        (Duration::from_secs(2), "2"),
+        (Duration::from_secs(2) + nano, "3"),
+        (Duration::MAX, "18446744073709551615"),
+    ] {
+        for dialect in [Dialect::Fetch, Dialect::DataOnly, Dialect::Auto] {
+            for status in [StatusCode::SERVICE_UNAVAILABLE, StatusCode::TOO_MANY_REQUESTS] {
+                let request = Request::get("/events").body(()).unwrap();
+                let init = |_: &RequestHead<'_>| Init::<Recorder>::Refuse { retry_after, status };
+                let config = StreamConfig::new().with_dialect(dialect);
+                let now = Instant::from_nanos(0);
+                let response = Connection::accept_with(&request, init, &config, now);
+                assert_eq!(response.status(), status);
+                assert_eq!(response.headers()["retry-after"], seconds, "{dialect:?}");
+                assert_eq!(full(response), "");
+            }
+        }
+    }
+}
+
+#[test]
+fn an_event_source_can_be_refused_for_any_time() {
+    for (retry_after, text) in [
+        (Duration::ZERO, "retry: 0\n"),
+        (Duration::from_millis(1), "retry: 1\n"),
+        (Duration::MAX, "retry: 18446744073709551615\n"),
+    ] {
+        let request = Request::get("/events").body(()).unwrap();
+        let init = |_: &RequestHead<'_>| Init::<Recorder>::refuse(retry_after);
+        let now = Instant::from_nanos(0);
+        let response = Connection::accept_with(&request, init, &StreamConfig::new(), now);
+        assert_eq!(response.status(), 200);
+        assert_eq!(full(response), text);
+    }
+}
+
+#[test]
+fn a_response_of_the_application_keeps_everything_but_its_framing() {
     let (_, response) = accept("GET", "short and stout", &StreamConfig::new());
     assert_eq!(response.status(), 418);
     assert_eq!(response.headers()["x-own"], "kept");
@@ -149,7 +218,7 @@ fn a_response_of_the_handlers_own_goes_out_as_it_is_but_for_its_framing() {
 }
 
 #[test]
-fn extra_headers_go_on_every_answer() {
+fn configured_headers_are_on_every_response() {
     let name = HeaderName::from_static;
     let value = HeaderValue::from_static;
     let config = StreamConfig::new()
@@ -162,7 +231,7 @@ fn extra_headers_go_on_every_answer() {
         ("GET", "stream"),
         ("HEAD", "stream"),
         ("GET", "no content"),
-        ("GET", "come back"),
+        ("GET", "refuse"),
         ("GET", "own"),
         ("PUT", "stream"),
     ] {
@@ -186,13 +255,13 @@ fn framing_headers_cannot_be_configured() {
 }
 
 #[test]
-fn accept_is_lenient_unless_told_otherwise() {
+fn accept_is_lenient_unless_it_is_strict() {
     let request = Request::get("/").header("accept", "text/html").body(()).unwrap();
     assert_eq!(accept_request(&request, "stream", &StreamConfig::new()).1.status(), 200);
     let strict = StreamConfig::new().with_strict_accept(true);
-    let (diary, response) = accept_request(&request, "stream", &strict);
+    let (journal, response) = accept_request(&request, "stream", &strict);
     assert_eq!(response.status(), 406);
-    assert!(diary.borrow().is_empty(), "init ran");
+    assert!(journal.borrow().is_empty(), "init ran");
 }
 
 #[test]

@@ -59,7 +59,7 @@ fn secs(secs: u64) -> Duration {
 
 /// The write timeout of a stream is 7 s.
 fn streams() -> StreamConfig {
-    StreamConfig::new().with_first_byte(false).with_write_timeout(secs(7)).unwrap()
+    StreamConfig::new().with_first_byte(false).with_write_timeout(secs(7))
 }
 
 /// A head has 3 s, a response 5 s, a client 4 s to take a byte.

@@ -1,4 +1,4 @@
-//! A stream as the body of a response, to be polled by hyper.
+//! A stream as the body of a response, polled by hyper.
 
 use std::error::Error;
 use std::fmt;
@@ -9,30 +9,69 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use http_body::{Frame, SizeHint};
-use lasse_tokio::lasse_core::{Body, Close, EndReason, Output, Source};
-use lasse_tokio::{Session, SessionBody};
+use lasse_tokio::{Body, Close, EndReason, Output, Session, SessionBody, Source};
 
 use crate::end_reason_cell::EndReasonCell;
 
-/// The body of a response that [`respond`](crate::respond) gives: a stream, or a
-/// few bytes.
+/// The body of a response: a stream, or bytes.
 ///
-/// Bytes that it hands out count as written when it is asked for more. To drop it
-/// is to end the stream: its handler hears what the server told the request's
+/// Returned bytes count as written when the body is polled again. Dropping the body ends
+/// the stream, with the reason that the server has put into the request's
 /// [`EndReasonCell`], or [`EndReason::Dropped`].
 #[derive(Debug)]
 pub struct EventBody<S: Source> {
-    answer: SessionBody<S>,
-    /// How many bytes were handed out last.
-    handed_out: usize,
-    fate: Option<EndReasonCell>,
+    body: SessionBody<S>,
+    /// How many of the bytes that were returned last do not count as written yet.
+    unacknowledged: usize,
+    reason: Option<EndReasonCell>,
 }
 
 impl<S: Source> EventBody<S> {
-    /// The body of an answer. The fate is the one in the extensions of the
-    /// request, if the server put one there.
-    pub fn new(answer: SessionBody<S>, fate: Option<EndReasonCell>) -> Self {
-        Self { answer, handed_out: 0, fate }
+    /// Wraps a body. `reason` is the cell in the extensions of the request, if the
+    /// server has put one there.
+    pub fn new(body: SessionBody<S>, reason: Option<EndReasonCell>) -> Self {
+        Self { body, unacknowledged: 0, reason }
+    }
+
+    fn poll_session(&mut self, cx: &mut Context<'_>) -> Poll<Output> {
+        let Body::Stream(session) = &mut self.body else {
+            return Poll::Ready(Output::Close(Close::Clean));
+        };
+        let written = mem::take(&mut self.unacknowledged);
+        let polled = contain(session, |session| {
+            if written > 0 {
+                session.handle_written(written);
+            }
+            session.poll_output(cx)
+        });
+        if written > 0 && polled == Poll::Ready(Output::Close(Close::Abort)) {
+            // Hyper discards what it has not flushed when a body fails, and flushes
+            // when a body is pending.
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        polled
+    }
+
+    fn handle_output(&mut self, output: Output) -> Option<Result<Frame<Bytes>, Aborted>> {
+        match output {
+            Output::Write(mut bytes) => {
+                bytes.truncate(LARGEST_FRAME);
+                self.unacknowledged = bytes.len();
+                Some(Ok(Frame::data(bytes)))
+            }
+            Output::Close(close) => {
+                let ended = mem::replace(&mut self.body, Body::HeadOnly);
+                let reason = match &ended {
+                    Body::Stream(session) => session.reason(),
+                    Body::Full(_) | Body::HeadOnly => None,
+                };
+                let reason = reason.filter(|_| close == Close::Abort)?;
+                self.reason.iter().for_each(|cell| cell.decide(reason));
+                Some(Err(Aborted(reason)))
+            }
+            Output::Wait => None,
+        }
     }
 }
 
@@ -44,24 +83,9 @@ impl<S: Source> http_body::Body for EventBody<S> {
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Aborted>>> {
-        let body = self.get_mut();
-        match &mut body.answer {
-            Body::Stream(session) => {
-                let handed_out = mem::take(&mut body.handed_out);
-                let polled = contain(session, |session| {
-                    if handed_out > 0 {
-                        session.handle_written(handed_out);
-                    }
-                    session.poll_output(cx)
-                });
-                if handed_out > 0 && polled == Poll::Ready(Output::Close(Close::Abort)) {
-                    // Hyper throws away what it has not flushed when a body fails,
-                    // and flushes when a body waits.
-                    cx.waker().wake_by_ref();
-                    return Poll::Pending;
-                }
-                polled.map(|output| body.hand_out(output))
-            }
+        let this = self.get_mut();
+        match &mut this.body {
+            Body::Stream(_) => this.poll_session(cx).map(|output| this.handle_output(output)),
             Body::Full(bytes) => {
                 let bytes = mem::take(bytes);
                 Poll::Ready((!bytes.is_empty()).then(|| Ok(Frame::data(bytes))))
@@ -71,7 +95,7 @@ impl<S: Source> http_body::Body for EventBody<S> {
     }
 
     fn is_end_stream(&self) -> bool {
-        match &self.answer {
+        match &self.body {
             Body::Stream(_) => false,
             Body::Full(bytes) => bytes.is_empty(),
             Body::HeadOnly => true,
@@ -79,47 +103,25 @@ impl<S: Source> http_body::Body for EventBody<S> {
     }
 
     fn size_hint(&self) -> SizeHint {
-        match &self.answer {
+        match &self.body {
             Body::Full(bytes) => SizeHint::with_exact(bytes.len() as u64),
-            // A length of zero would be told to a HEAD, where a GET gets a stream.
+            // An exact size of zero would become a `content-length`, which a GET for
+            // a stream would not get.
             Body::Stream(_) | Body::HeadOnly => SizeHint::default(),
-        }
-    }
-}
-
-impl<S: Source> EventBody<S> {
-    fn hand_out(&mut self, output: Output) -> Option<Result<Frame<Bytes>, Aborted>> {
-        match output {
-            Output::Write(mut bytes) => {
-                bytes.truncate(MOST_AT_ONCE);
-                self.handed_out = bytes.len();
-                Some(Ok(Frame::data(bytes)))
-            }
-            Output::Close(close) => {
-                let over = mem::replace(&mut self.answer, Body::HeadOnly);
-                let reason = match &over {
-                    Body::Stream(session) => session.reason(),
-                    Body::Full(_) | Body::HeadOnly => None,
-                };
-                let reason = reason.filter(|_| close == Close::Abort)?;
-                self.fate.iter().for_each(|fate| fate.decide(reason));
-                Some(Err(Aborted(reason)))
-            }
-            Output::Wait => None,
         }
     }
 }
 
 impl<S: Source> Drop for EventBody<S> {
     fn drop(&mut self) {
-        if let (Body::Stream(session), Some(fate)) = (&mut self.answer, &self.fate) {
-            session.abort(fate.reason());
+        if let (Body::Stream(session), Some(reason)) = (&mut self.body, &self.reason) {
+            session.abort(reason.reason());
         }
     }
 }
 
-/// Why a body ended before its time: its client must not take what it has for
-/// all.
+/// The error of a body that is aborted: the client must not take what it has for all
+/// there is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Aborted(EndReason);
 
@@ -138,7 +140,7 @@ impl fmt::Display for Aborted {
 
 impl Error for Aborted {}
 
-/// Keeps a panic of the handler or of its mail from the streams that share the
+/// Catches a panic of the source, which must not end the other streams of the
 /// connection.
 fn contain<S: Source>(
     session: &mut Session<S>,
@@ -153,6 +155,6 @@ fn contain<S: Source>(
     }
 }
 
-/// How many bytes are handed out at once. What is not asked for again in time
-/// has stalled, so a large event must not be one piece.
-const MOST_AT_ONCE: usize = 16 * 1024;
+/// How many bytes are returned at once. The stall timer restarts with each frame, so a
+/// large event must not be one frame.
+const LARGEST_FRAME: usize = 16 * 1024;

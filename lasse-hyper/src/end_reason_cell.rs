@@ -1,20 +1,20 @@
-//! Why a stream ended, where its server knows and its body does not.
+//! Why a stream ends, passed from a server to the bodies of its responses.
 
 use std::sync::{Arc, OnceLock};
 
-use lasse_tokio::lasse_core::EndReason;
+use lasse_tokio::EndReason;
 
-/// Tells a body that is dropped before its end what its handler is to hear.
+/// The reason with which a body ends its stream if it is dropped: a cell that is
+/// written once.
 ///
-/// A body learns of the network only by being dropped. A server that knows more
-/// puts a fate into the extensions of each request, as [`serve`](crate::serve())
-/// does; without one, the handler hears [`EndReason::Dropped`].
+/// A body only sees that it is dropped, not why. A server that knows more puts a cell
+/// into the extensions of each request, as [`serve`](crate::serve()) does. Without one, the
+/// reason is [`EndReason::Dropped`].
 ///
 /// # Examples
 ///
 /// ```
-/// use lasse_hyper::EndReasonCell;
-/// use lasse_hyper::lasse_core::EndReason;
+/// use lasse_hyper::{EndReason, EndReasonCell};
 ///
 /// let connection = EndReasonCell::new();
 /// let stream = connection.of_stream();
@@ -35,26 +35,25 @@ struct Decision {
 }
 
 impl EndReasonCell {
-    /// The fate of a connection, and of all streams on it.
+    /// The cell of a connection, and of all streams on it.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// The fate of one stream on this connection: its own if there is one, else
-    /// the connection's.
+    /// The cell of one stream on this connection. If it is not written, the connection's
+    /// reason holds.
     #[must_use]
     pub fn of_stream(&self) -> Self {
         let connection = Some(self.clone());
         Self(Arc::new(Decision { reason: OnceLock::new(), connection }))
     }
 
-    /// Decides why whatever is dropped from now on ends. The first word counts.
+    /// Sets the reason of all bodies that are dropped from now on. The first call counts.
     pub fn decide(&self, reason: EndReason) {
         let _ = self.0.reason.set(reason);
     }
 
-    /// Why the stream ended, if it ends now: the client left, unless something
-    /// else was decided.
+    /// The reason, if the body is dropped now: [`EndReason::PeerClosed`] by default.
     pub fn reason(&self) -> EndReason {
         self.decided().unwrap_or(EndReason::PeerClosed)
     }

@@ -1,17 +1,16 @@
 //! Server-Sent Events for hyper, axum and tower, over HTTP/1.1 and HTTP/2.
 //!
-//! A request is answered by an [`http::Response`] whose body is a stream:
+//! A request is answered with an [`http::Response`] whose body is a stream:
 //!
-//! - [`subscribe`]: of the events of a [`Channel`](lasse_core::Channel), from where
-//!   the client left off;
-//! - [`stream`]: of the events of a `Stream`;
-//! - [`respond`]: of what a [`Handler`](lasse_core::Handler) of yours says, message
-//!   by message;
-//! - [`EventService`]: the same, as a service of hyper's or of tower's.
+//! - [`subscribe`]: the events of a [`Channel`], from where the client left off;
+//! - [`stream`]: the events of a `Stream`;
+//! - [`respond`]: what a [`Handler`] sends, message by message;
+//! - [`respond_with`]: the frames of any [`Source`];
+//! - [`EventService`]: `respond` as a service of hyper and of tower.
 //!
 //! [`serve`](serve()) is a server for them, and for any other hyper service.
 //! [`collect_body`] reads the body of a request within limits.
-//! [`EventSource`] is the other end: a client that reconnects.
+//! `EventSource` (feature `client`) is the other end: a client that reconnects.
 //!
 //! # Examples
 //!
@@ -22,8 +21,7 @@
 //! use http::Request;
 //! use hyper::body::Incoming;
 //! use hyper::service::service_fn;
-//! use lasse_hyper::lasse_core::{Channel, ChannelConfig, Event};
-//! use lasse_hyper::{Listener, Endpoint, ServeConfig};
+//! use lasse_hyper::{Channel, ChannelConfig, Endpoint, Event, Listener, ServeConfig};
 //!
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -39,18 +37,18 @@
 //! # }
 //! ```
 //!
-//! # Under another's server
+//! # Under another server
 //!
-//! The same responses go out by axum's server or one of your own on hyper. What is
-//! decided at the socket is then that server's affair:
+//! The same responses work under axum's server, and under one of your own on hyper. What is
+//! decided at the socket is then that server's part:
 //!
-//! | | under [`serve`](serve()) | under another's |
+//! | | under [`serve`](serve()) | under another server |
 //! |---|---|---|
-//! | a stalled HTTP/1.1 client is dropped | yes | if its listener is a [`Listener`] (`axum::serve` takes one, with the feature `axum`), or its sockets are in a [`WriteDeadline`] |
-//! | a stalled HTTP/2 stream is dropped | yes | no: only with its connection |
-//! | the handler hears why a client is gone | yes | [`EndReason::Dropped`](lasse_core::EndReason::Dropped), unless it puts a [`EndReasonCell`] into its requests |
-//! | shutdown ends open streams | yes | if their [`Endpoint`] has a [`Gate`], and something drains it |
-//! | slow heads, HTTP/2 pings | yes | as it is set up |
+//! | a stalled HTTP/1.1 client is dropped | yes | if the listener is a [`Listener`] (`axum::serve` takes one, with the feature `axum`), or the sockets are [`WriteDeadline`]s |
+//! | a stalled HTTP/2 stream is reset | yes | no: only with its connection |
+//! | the source receives the reason of a disconnect | yes | [`EndReason::Dropped`], unless the server puts an [`EndReasonCell`] into its requests |
+//! | a shutdown ends open streams | yes | if their [`Endpoint`] has a [`Gate`] that is drained |
+//! | slow heads, HTTP/2 pings | yes | as configured there |
 //!
 //! # Features
 //!
@@ -68,6 +66,7 @@
 
 mod body;
 #[cfg(feature = "client")]
+#[expect(hidden_glob_reexports, reason = "its types are re-exported below")]
 mod client;
 mod end_reason_cell;
 mod request_body;
@@ -82,7 +81,7 @@ pub use end_reason_cell::EndReasonCell;
 #[doc(no_inline)]
 pub use lasse_tokio::*;
 pub use request_body::{BodyError, collect_body};
-pub use respond::{respond, respond_with, stream, subscribe};
+pub use respond::{ChannelBody, HandlerBody, respond, respond_with, stream, subscribe};
 #[cfg(feature = "axum")]
 pub use serve::{RouterService, serve_router};
 pub use serve::{Serve, serve};

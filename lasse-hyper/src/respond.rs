@@ -1,27 +1,25 @@
-//! How a request to a hyper, axum or tower service is answered.
+//! Answers requests to hyper, axum and tower services with streams.
 
-use bytes::Bytes;
 use futures_core::Stream;
-use http::header::{CONTENT_LENGTH, HeaderValue};
-use http::{Method, Response, StatusCode};
-use lasse_tokio::lasse_core::{
-    Accept, Body, Channel, Handler, HandlerSource, Init, Next, Notifier, RequestHead, Source,
-    Subscriber,
+use http::Response;
+use lasse_tokio::{
+    Accept, Channel, Endpoint, EventStream, Handler, HandlerSource, Init, Next, Notifier,
+    RequestHead, Source, Subscriber,
 };
-use lasse_tokio::{Endpoint, EventStream, SessionBody};
 
 use crate::body::EventBody;
 use crate::end_reason_cell::EndReasonCell;
 
-/// Answers a request by a stream of events, or as [`Accept::init`] decides.
+/// Answers a request with the stream of a handler, or as [`Accept::init`] decides.
 ///
-/// `args` is given the notifier of the new stream, to put wherever its messages
-/// will come from. It does not run if the request is refused.
+/// `args` receives the notifier of the new stream, to keep wherever its messages
+/// will come from. It does not run if the request is refused: for its method, or
+/// by the endpoint's gate.
 ///
 /// # Examples
 ///
 /// ```
-/// # use lasse_hyper::lasse_core::{Accept, Event, Handler, Init, Next, RequestHead};
+/// # use lasse_hyper::{Accept, Event, Handler, Init, Next, RequestHead};
 /// # struct Echo;
 /// # impl Handler for Echo {
 /// #     type Notify = &'static str;
@@ -47,20 +45,18 @@ pub fn respond<'a, H: Handler + Accept>(
     request: impl Into<RequestHead<'a>>,
     endpoint: &Endpoint,
     args: impl FnOnce(Notifier<H>) -> H::Args,
-) -> Response<EventBody<HandlerSource<H>>> {
+) -> Response<HandlerBody<H>> {
     let request = request.into();
-    let asker = Asker::of(&request);
-    asker.embody(lasse_tokio::respond(request, endpoint, args))
+    let reason = reason_of(&request);
+    lasse_tokio::respond(request, endpoint, args).map(|body| EventBody::new(body, reason))
 }
 
-/// Answers a request by the events of a stream, each an
-/// [`Event`](lasse_tokio::lasse_core::Event), a
-/// [`Frame`](lasse_tokio::lasse_core::Frame) or a `Result` of one. An `Err` aborts
-/// the response, so that the client does not take what it has for all there is; map it to
-/// [`Next::last`] to send an event about it instead.
+/// Answers a request with the events of a stream, each an [`Event`](crate::Event), a
+/// [`Frame`](crate::Frame) or a `Result` of one. An `Err` aborts the response, so that
+/// the client does not take what it has for all there is; map it to [`Next::last`]
+/// to send an event about it instead.
 ///
-/// The stream is dropped when the response is over, or the client gone, which
-/// cancels whatever feeds it.
+/// The stream is dropped when the response ends, for any reason, which cancels what feeds it.
 ///
 /// # Examples
 ///
@@ -73,8 +69,7 @@ pub fn respond<'a, H: Handler + Accept>(
 /// #         Poll::Ready(None)
 /// #     }
 /// # }
-/// use lasse_hyper::Endpoint;
-/// use lasse_hyper::lasse_core::{StreamConfig, Event};
+/// use lasse_hyper::{Endpoint, Event, StreamConfig};
 ///
 /// let endpoint = Endpoint::new(StreamConfig::new().with_finite(true));
 /// let request = http::Request::get("/tokens").body(())?;
@@ -88,19 +83,18 @@ pub fn stream<'a, S: Stream<Item: Into<Next>>>(
     events: S,
 ) -> Response<EventBody<EventStream<S>>> {
     let request = request.into();
-    let asker = Asker::of(&request);
-    asker.embody(lasse_tokio::stream(request, endpoint, events))
+    let reason = reason_of(&request);
+    lasse_tokio::stream(request, endpoint, events).map(|body| EventBody::new(body, reason))
 }
 
-/// Answers a request by the events of a channel, from where the client left off:
-/// what it missed and what comes, without a gap and without a repeat. To who has
-/// all of a channel that is over, the answer is 204.
+/// Answers a request with the events of a channel, from where the client left off:
+/// first those that it missed, then new ones, without a gap and without a repeat. A client
+/// that has received all events of a finished channel gets a 204.
 ///
 /// # Examples
 ///
 /// ```
-/// use lasse_hyper::Endpoint;
-/// use lasse_hyper::lasse_core::{Channel, ChannelConfig, Event};
+/// use lasse_hyper::{Channel, ChannelConfig, Endpoint, Event};
 ///
 /// let news = Channel::new(&ChannelConfig::new());
 /// let request = http::Request::get("/news").body(())?;
@@ -109,14 +103,15 @@ pub fn stream<'a, S: Stream<Item: Into<Next>>>(
 /// news.publish(Event::new("tea is ready"))?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+#[doc(alias = "broadcast")]
 pub fn subscribe<'a>(
     request: impl Into<RequestHead<'a>>,
     endpoint: &Endpoint,
     channel: &Channel,
-) -> Response<EventBody<Subscriber>> {
+) -> Response<ChannelBody> {
     let request = request.into();
-    let asker = Asker::of(&request);
-    asker.embody(lasse_tokio::subscribe(request, endpoint, channel))
+    let reason = reason_of(&request);
+    lasse_tokio::subscribe(request, endpoint, channel).map(|body| EventBody::new(body, reason))
 }
 
 /// Answers a request with the stream of any [`Source`], or as `init` decides.
@@ -126,36 +121,16 @@ pub fn respond_with<'a, S: Source>(
     init: impl FnOnce(&RequestHead<'_>) -> Init<S>,
 ) -> Response<EventBody<S>> {
     let request = request.into();
-    let asker = Asker::of(&request);
-    asker.embody(lasse_tokio::respond_with(request, endpoint, init))
+    let reason = reason_of(&request);
+    lasse_tokio::respond_with(request, endpoint, init).map(|body| EventBody::new(body, reason))
 }
 
-/// What a body must know of its request.
-struct Asker {
-    is_head: bool,
-    fate: Option<EndReasonCell>,
-}
+/// The body of a response by [`subscribe`].
+pub type ChannelBody = EventBody<Subscriber>;
 
-impl Asker {
-    fn of(request: &RequestHead<'_>) -> Self {
-        let fate = request.extensions().get::<EndReasonCell>().cloned();
-        Self { is_head: request.method() == Method::HEAD, fate }
-    }
+/// The body of a response by [`respond`], with a handler `H`.
+pub type HandlerBody<H> = EventBody<HandlerSource<H>>;
 
-    /// Makes a body of an answer. A HEAD gets none, but hears how long it would
-    /// have been (RFC 9110 9.3.2).
-    fn embody<S: Source>(self, response: Response<SessionBody<S>>) -> Response<EventBody<S>> {
-        let (mut head, mut answer) = response.into_parts();
-        if let (true, Body::Full(bytes)) = (self.is_head, &mut answer) {
-            if !has_no_body(head.status) {
-                head.headers.insert(CONTENT_LENGTH, HeaderValue::from(bytes.len()));
-            }
-            *bytes = Bytes::new();
-        }
-        Response::from_parts(head, EventBody::new(answer, self.fate))
-    }
-}
-
-fn has_no_body(status: StatusCode) -> bool {
-    status.is_informational() || matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED)
+fn reason_of(request: &RequestHead<'_>) -> Option<EndReasonCell> {
+    request.extensions().get().cloned()
 }

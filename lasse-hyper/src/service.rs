@@ -1,4 +1,4 @@
-//! A stream of events as a service, for hyper and for tower.
+//! A handler as a service of hyper and of tower.
 
 use std::convert::Infallible;
 use std::fmt;
@@ -7,19 +7,17 @@ use std::marker::PhantomData;
 use std::task::{Context, Poll};
 
 use http::{Request, Response};
-use lasse_tokio::Endpoint;
-use lasse_tokio::lasse_core::{Accept, Handler, HandlerSource, Notifier};
+use lasse_tokio::{Accept, Endpoint, Handler, Notifier};
 
-use crate::body::EventBody;
-use crate::respond::respond;
+use crate::respond::{HandlerBody, respond};
 
-/// Answers every request by [`respond`], as a service of hyper's or of tower's:
-/// axum's `route_service` takes it too.
+/// Answers every request with [`respond`], as a service of hyper and of tower. axum's
+/// `route_service` takes it, too.
 ///
 /// # Examples
 ///
 /// ```
-/// # use lasse_hyper::lasse_core::{Accept, Event, Handler, Init, Next, RequestHead};
+/// # use lasse_hyper::{Accept, Event, Handler, Init, Next, RequestHead};
 /// # struct Echo;
 /// # impl Handler for Echo {
 /// #     type Notify = &'static str;
@@ -31,7 +29,7 @@ use crate::respond::respond;
 /// #     fn init((): (), _: &RequestHead<'_>) -> Init<Self> { Init::Stream(Self, vec![]) }
 /// # }
 /// use std::sync::Mutex;
-/// use lasse_hyper::{EventService, Notifier, Endpoint};
+/// use lasse_hyper::{Endpoint, EventService, Notifier};
 ///
 /// static SUBSCRIBERS: Mutex<Vec<Notifier<Echo>>> = Mutex::new(Vec::new());
 ///
@@ -47,8 +45,8 @@ pub struct EventService<H, F> {
 }
 
 impl<H: Handler + Accept, F: Fn(Notifier<H>) -> H::Args> EventService<H, F> {
-    /// A service whose streams have `endpoint` in common. `args` makes what
-    /// [`Accept::init`] is given, from the notifier of the new stream.
+    /// A service whose streams share `endpoint`. `args` makes the arguments of
+    /// [`Accept::init`], and receives the notifier of the new stream.
     pub fn new(endpoint: impl Into<Endpoint>, args: F) -> Self {
         Self { endpoint: endpoint.into(), args, handler: PhantomData }
     }
@@ -63,7 +61,7 @@ where
     H: Handler + Accept,
     F: Fn(Notifier<H>) -> H::Args,
 {
-    type Response = Response<EventBody<HandlerSource<H>>>;
+    type Response = Response<HandlerBody<H>>;
     type Error = Infallible;
     type Future = Answered<H>;
 
@@ -77,7 +75,7 @@ where
     H: Handler + Accept,
     F: Fn(Notifier<H>) -> H::Args,
 {
-    type Response = Response<EventBody<HandlerSource<H>>>;
+    type Response = Response<HandlerBody<H>>;
     type Error = Infallible;
     type Future = Answered<H>;
 
@@ -102,4 +100,4 @@ impl<H, F> fmt::Debug for EventService<H, F> {
     }
 }
 
-type Answered<H> = Ready<Result<Response<EventBody<HandlerSource<H>>>, Infallible>>;
+type Answered<H> = Ready<Result<Response<HandlerBody<H>>, Infallible>>;

@@ -8,7 +8,7 @@ use lasse_core::{
 };
 
 use crate::clock::now;
-use crate::endpoint::Endpoint;
+use crate::endpoint::{Endpoint, refuse};
 use crate::event_stream::EventStream;
 use crate::gate::Permit;
 use crate::session::Session;
@@ -95,7 +95,7 @@ pub fn respond_with<'a, S: Source>(
             permit = admitted;
             init(request)
         }
-        Err(rejected) => endpoint.refuse(rejected),
+        Err(rejected) => refuse(rejected),
     };
     let response = Connection::accept_with(request, init, endpoint.config(), now());
     response.map(|body| match body {

@@ -1,76 +1,63 @@
-//! What the streams of one endpoint have in common.
+//! The settings that the streams of one endpoint share.
 
-use std::time::Duration;
-
-use bytes::Bytes;
-use http::header::RETRY_AFTER;
-use http::{HeaderValue, Method, Response, StatusCode};
-use lasse_core::{Init, RequestHead, StreamConfig};
+use http::{Method, StatusCode};
+use lasse_core::{Dialect, Init, RequestHead, StreamConfig};
 
 use crate::gate::{Gate, Permit, RejectReason, Rejected};
 
-/// What the streams of one endpoint have in common. Make it once; a clone shares.
+/// The settings that the streams of one endpoint share. Make it once: a clone shares
+/// them.
 ///
 /// | setting | default |
 /// |---|---|
+/// | streams | those of [`StreamConfig`] |
 /// | gate | the server's, if there is one in the request's extensions |
-/// | refusal | as an `EventSource` understands it |
 /// | mailbox | room for 64 messages |
 ///
 /// # Examples
 ///
 /// ```
-/// use lasse_tokio::lasse_core::StreamConfig;
-/// use lasse_tokio::{Gate, GateConfig, Endpoint};
+/// use lasse_tokio::{Dialect, Endpoint, Gate, GateConfig, StreamConfig};
 ///
 /// let gate = Gate::new(GateConfig::new().with_limit(10_000));
-/// let endpoint = Endpoint::new(StreamConfig::new().with_post(true)).with_gate(&gate);
+/// let config = StreamConfig::new().with_post(true).with_dialect(Dialect::Fetch);
+/// let endpoint = Endpoint::new(config).with_gate(&gate);
 /// ```
 #[derive(Clone, Debug)]
 pub struct Endpoint {
     config: StreamConfig,
     gate: Option<Gate>,
-    refusal: Refusal,
     mailbox_capacity: usize,
 }
 
-/// How a client hears that there is no room for it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Refusal {
-    /// By a stream that says only when to come back: any other status than 200
-    /// would end an `EventSource` for ever.
-    #[default]
-    EventSource,
-    /// By a status, 429 or 503, with `Retry-After`: for clients that fetch, and
-    /// would take an empty stream for an answer.
-    Status,
-}
-
 impl Endpoint {
-    /// A endpoint whose streams behave as `config` says.
+    /// An endpoint for streams of this configuration.
     pub fn new(config: StreamConfig) -> Self {
         config.into()
     }
 
-    /// Lets streams in by this gate, and ends them when it drains.
+    /// Admits streams by this gate, which also ends them when it drains.
     #[must_use]
+    #[doc(alias("rate limit", "shutdown"))]
     pub fn with_gate(self, gate: &Gate) -> Self {
         Self { gate: Some(gate.clone()), ..self }
     }
 
-    /// Sets how a client hears that the gate refuses it.
+    /// Sets what the clients understand: [`StreamConfig::with_dialect`].
     #[must_use]
-    pub fn with_refusal(self, refusal: Refusal) -> Self {
-        Self { refusal, ..self }
+    pub fn with_dialect(self, dialect: Dialect) -> Self {
+        Self { config: self.config.with_dialect(dialect), ..self }
     }
 
-    /// Sets how many messages may wait for a slow client.
+    /// Sets how many messages of notifiers can wait for a slow client. With zero, every
+    /// message is refused.
     #[must_use]
+    #[doc(alias = "backpressure")]
     pub fn with_mailbox_capacity(self, messages: usize) -> Self {
         Self { mailbox_capacity: messages, ..self }
     }
 
-    /// How its streams behave.
+    /// The configuration of its streams.
     pub fn config(&self) -> &StreamConfig {
         &self.config
     }
@@ -84,25 +71,26 @@ impl Endpoint {
         self.mailbox_capacity
     }
 
-    /// Asks the gate, for what may become a stream.
+    /// Asks the gate to admit a request, unless it is a HEAD, which becomes no stream.
     pub(crate) fn admit(&self, request: &RequestHead<'_>) -> Result<Option<Permit>, Rejected> {
         let gate = self.gate.as_ref().or_else(|| request.extensions().get());
         let gate = gate.filter(|_| request.method() != Method::HEAD);
         gate.map(|gate| gate.admit(request)).transpose()
     }
+}
 
-    pub(crate) fn refuse<S>(&self, refused: Rejected) -> Init<S> {
-        match self.refusal {
-            Refusal::EventSource => Init::Refuse { retry_after: refused.retry() },
-            Refusal::Status => Init::Respond(status(refused)),
-        }
-    }
+/// The answer to a request that a gate does not admit.
+pub(crate) fn refuse<S>(rejected: Rejected) -> Init<S> {
+    let status = match rejected.cause() {
+        RejectReason::LimitPerKey => StatusCode::TOO_MANY_REQUESTS,
+        RejectReason::Limit | RejectReason::Draining => StatusCode::SERVICE_UNAVAILABLE,
+    };
+    Init::Refuse { retry_after: rejected.retry(), status }
 }
 
 impl From<StreamConfig> for Endpoint {
     fn from(config: StreamConfig) -> Self {
-        let (gate, refusal) = (None, Refusal::default());
-        Self { config, gate, refusal, mailbox_capacity: MAILBOX_CAPACITY }
+        Self { config, gate: None, mailbox_capacity: MAILBOX_CAPACITY }
     }
 }
 
@@ -112,17 +100,5 @@ impl Default for Endpoint {
     }
 }
 
-fn status(refused: Rejected) -> Response<Bytes> {
-    let mut response = Response::new(Bytes::new());
-    *response.status_mut() = match refused.cause() {
-        RejectReason::LimitPerKey => StatusCode::TOO_MANY_REQUESTS,
-        RejectReason::Limit | RejectReason::Draining => StatusCode::SERVICE_UNAVAILABLE,
-    };
-    let seconds = refused.retry().saturating_add(Duration::from_nanos(999_999_999)).as_secs();
-    response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
-    response
-}
-
-/// How many messages wait for a slow client, at the most, unless the endpoint says
-/// otherwise.
+/// How many messages can wait for a slow client by default.
 const MAILBOX_CAPACITY: usize = 64;

@@ -29,7 +29,7 @@ mod tracker;
 pub use answer::{SessionBody, respond, respond_with, stream, subscribe};
 pub use clock::now;
 pub use dispatch::{dispatch, idle, sweep};
-pub use endpoint::{Endpoint, Refusal};
+pub use endpoint::Endpoint;
 pub use event_stream::EventStream;
 pub use gate::{DrainPlan, Gate, GateConfig, GateStats, Permit, RejectReason, Rejected};
 pub use lasse_core;

@@ -8,11 +8,11 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Request, Response};
 use lasse_core::{
-    Accept, Body, Close, EndReason, Event, Handler, HandlerSource, Init, Instant, Next, Output,
-    RequestHead, Source, StreamConfig, Subscriber,
+    Accept, Body, Close, Dialect, EndReason, Event, Handler, HandlerSource, Init, Instant, Next,
+    Output, RequestHead, Source, StreamConfig, Subscriber,
 };
 use lasse_tokio::{
-    DrainPlan, Endpoint, Gate, GateConfig, Refusal, RejectReason, Session, SessionBody, respond,
+    DrainPlan, Endpoint, Gate, GateConfig, RejectReason, Session, SessionBody, respond,
     respond_with,
 };
 use tokio::time::{sleep, timeout};
@@ -43,7 +43,7 @@ impl Accept for Voice {
     fn init(answer: &'static str, _: &RequestHead<'_>) -> Init<Self> {
         match answer {
             "no content" => Init::NoContent,
-            "come back" => Init::Refuse { retry_after: secs(1) },
+            "come back" => Init::refuse(secs(1)),
             "own" => Init::Respond(Response::new(Bytes::from_static(b"own"))),
             answer => Init::Stream(Self { is_busy: answer == "busy" }, vec![]),
         }
@@ -111,7 +111,7 @@ fn a_client_that_fetches_is_told_by_the_status() {
     let config = StreamConfig::new().with_header(name, HeaderValue::from_static("*")).unwrap();
     let per_key = Gate::new(GateConfig::new().with_limit_per_key(0, |_| Some(())));
     for (gate, status) in [(full(), 503), (per_key, 429)] {
-        let endpoint = Endpoint::new(config.clone()).with_gate(&gate).with_refusal(Refusal::Status);
+        let endpoint = Endpoint::new(config.clone()).with_gate(&gate).with_dialect(Dialect::Fetch);
         let response =
             respond::<Voice>(&request("GET"), &endpoint, |_| panic!("the args were made"));
         assert_eq!(response.status(), status);
@@ -166,7 +166,7 @@ fn a_route_says_how_many_messages_may_wait() {
 #[tokio::test(start_paused = true)]
 async fn the_gate_learns_why_a_stream_ended() {
     let gate = Gate::default();
-    let config = StreamConfig::new().with_max_age(secs(60)).unwrap();
+    let config = StreamConfig::new().with_max_age(secs(60));
     let endpoint = Endpoint::new(config).with_gate(&gate);
 
     let mut peer_closed = open(&endpoint, "stream");
@@ -200,7 +200,7 @@ async fn a_stream_that_panics_is_counted_as_such() {
 #[tokio::test(start_paused = true)]
 async fn streams_are_sent_home_cleanly_each_at_its_own_time() {
     let gate = Gate::default();
-    let endpoint = Endpoint::new(StreamConfig::new().without_keep_alive()).with_gate(&gate);
+    let endpoint = Endpoint::new(StreamConfig::new().with_keep_alive(None)).with_gate(&gate);
     let start = tokio::time::Instant::now();
     let clients: Vec<_> = (0..1000)
         .map(|_| {
@@ -253,7 +253,7 @@ async fn finite_streams_may_finish_until_the_grace_is_over() {
 #[tokio::test(start_paused = true)]
 async fn a_stream_whose_client_is_stuck_is_aborted_when_the_grace_is_over() {
     let gate = Gate::default();
-    let endpoint = Endpoint::new(StreamConfig::new().without_write_timeout()).with_gate(&gate);
+    let endpoint = Endpoint::new(StreamConfig::new().with_write_timeout(None)).with_gate(&gate);
     let mut session = open(&endpoint, "stream");
     let stuck = poll_fn(|cx| session.poll_output(cx)).await;
     assert!(matches!(stuck, Output::Write(_)));

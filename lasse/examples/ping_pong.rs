@@ -14,10 +14,8 @@ use http::{Request, Response, StatusCode};
 use http_body_util::Either;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
-use lasse::hyper::{EventBody, serve, subscribe};
-use lasse::{
-    Channel, ChannelConfig, Endpoint, Event, EventName, Listener, ServeConfig, Subscriber,
-};
+use lasse::hyper::{ChannelBody, serve, subscribe};
+use lasse::{Channel, ChannelConfig, Endpoint, Event, EventName, Listener, ServeConfig};
 
 const PING: EventName = EventName::from_static("ping");
 
@@ -53,4 +51,4 @@ fn say(status: StatusCode, text: &str) -> Response<Body> {
     response
 }
 
-type Body = Either<EventBody<Subscriber>, String>;
+type Body = Either<ChannelBody, String>;

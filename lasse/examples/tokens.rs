@@ -22,10 +22,10 @@ use http::{Request, Response};
 use http_body_util::{Either, Full};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
-use lasse::hyper::{BodyError, EventBody, collect_body, respond_with, serve};
+use lasse::hyper::{BodyError, ChannelBody, collect_body, respond_with, serve};
 use lasse::{
     AppendError, Channel, ChannelConfig, Channels, Endpoint, Event, EventName, Listener, Publisher,
-    ServeConfig, StartAt, StreamConfig, Subscriber, idle, sweep,
+    ServeConfig, StartAt, StreamConfig, idle, sweep,
 };
 use tokio::time::sleep;
 
@@ -60,7 +60,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-type Body = Either<EventBody<Subscriber>, Full<Bytes>>;
+type Body = Either<ChannelBody, Full<Bytes>>;
 
 async fn answer(
     answers: Arc<Answers>,

@@ -3,8 +3,8 @@
 
 #[doc(inline)]
 pub use lasse_hyper::{
-    Aborted, BodyError, EndReasonCell, EventBody, EventService, Serve, collect_body, respond,
-    respond_with, serve, stream, subscribe,
+    Aborted, BodyError, ChannelBody, EndReasonCell, EventBody, EventService, HandlerBody, Serve,
+    collect_body, respond, respond_with, serve, stream, subscribe,
 };
 #[cfg(feature = "axum")]
 #[doc(inline)]

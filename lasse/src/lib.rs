@@ -15,7 +15,7 @@ pub use lasse_hyper::{ClientEvent, DisconnectReason, EventSource, EventSourceErr
 #[doc(inline)]
 pub use lasse_tokio::{
     DrainPlan, Endpoint, EventStream, Gate, GateConfig, GateStats, InvalidRunId, Listener,
-    PeerAddr, Permit, RUN_ID, Refusal, RejectReason, Rejected, Run, RunFailure, RunId, RunOutcome,
+    PeerAddr, Permit, RUN_ID, RejectReason, Rejected, Run, RunFailure, RunId, RunOutcome,
     RunWriteError, RunWriter, Runs, RunsConfig, ServeConfig, Session, SessionBody, StartError,
     WriteDeadline, dispatch, idle, now, sweep,
 };

@@ -29,7 +29,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let Options { tls, keep, keep_alive } = Options::from_args()?;
     let retention = Retention::new().with_events(keep).with_bytes(64 << 20);
     let channel = Channel::new(&ChannelConfig::new().with_retention(retention));
-    let endpoint = Endpoint::new(StreamConfig::new().with_keep_alive(keep_alive)?);
+    let endpoint = Endpoint::new(StreamConfig::new().with_keep_alive(keep_alive));
     let port = std::env::var("PORT").unwrap_or_else(|_| "0".into()).parse::<u16>()?;
     let listener = Listener::bind(("127.0.0.1", port)).await?;
     let address = listener.local_addr()?;

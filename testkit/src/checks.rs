@@ -49,9 +49,9 @@ pub struct Server {
 /// Never, unless the settings here could not work.
 pub fn config() -> Result<StreamConfig, InvalidConfig> {
     StreamConfig::new()
-        .with_keep_alive(KEEP_ALIVE)?
+        .with_keep_alive(KEEP_ALIVE)
         .with_keep_alive_frame(Frame::comment("alive"))?
-        .with_write_timeout(WRITE_TIMEOUT)?
+        .with_write_timeout(WRITE_TIMEOUT)
         .with_header(MARK, HeaderValue::from_static("lasse"))
 }
 

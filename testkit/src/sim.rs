@@ -85,9 +85,7 @@ impl World {
             .with_position(PositionNotice::default())
             .with_backfill(dice.once_in(2))
             .with_read_budget(dice.pick(&[1, 500, 16 * 1024]));
-        let streams = StreamConfig::new()
-            .with_max_age(Duration::from_secs(dice.within(20..600)))
-            .map_err(|error| error.to_string())?;
+        let streams = StreamConfig::new().with_max_age(Duration::from_secs(dice.within(20..600)));
         let request =
             Request::get("/events").body(Bytes::new()).map_err(|error| error.to_string())?;
         let client = Client::new(request).with_read_timeout(Duration::from_secs(60));

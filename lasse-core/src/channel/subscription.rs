@@ -219,7 +219,7 @@ mod http {
                 }
                 Self::NeedsSnapshot(never) => match never {},
                 Self::Complete => Init::NoContent,
-                Self::Full(delay) => Init::Refuse { retry_after: delay },
+                Self::Full(delay) => Init::refuse(delay),
             }
         }
     }

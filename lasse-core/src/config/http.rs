@@ -1,42 +1,49 @@
-//! How requests are answered.
+//! The settings of responses.
 
 use http::{HeaderName, HeaderValue};
 
 use super::{InvalidConfig, StreamConfig};
-use crate::request::{Answers, is_framing};
+use crate::request::{Dialect, Responses, is_framing};
 
 impl StreamConfig {
-    /// Sets a header of every answer, refusals included, instead of ours of that
-    /// name, if there is one. The application's own responses keep theirs.
+    /// Sets a header of every response, refusals included. It replaces the default of
+    /// the same name; a response of the application keeps its own.
     ///
     /// # Errors
     ///
-    /// When the header is one by which the adapter frames the message:
+    /// If the header frames the message, which is the adapter's part:
     /// `content-length`, `transfer-encoding`, `connection`.
     pub fn with_header(self, name: HeaderName, value: HeaderValue) -> Result<Self, InvalidConfig> {
         if is_framing(&name) {
-            return Err(InvalidConfig("a header that frames the message is the adapter's"));
+            return Err(InvalidConfig(
+                "content-length, transfer-encoding and connection are set by the adapter",
+            ));
         }
-        Ok(self.change_answers(|answers| {
-            answers.headers.append(name, value);
+        Ok(self.change_responses(|responses| {
+            responses.headers.append(name, value);
         }))
     }
 
-    /// Whether to answer `406 Not Acceptable` to a client whose `Accept` excludes
-    /// event streams, instead of streaming all the same.
+    /// Whether a client whose `Accept` excludes event streams gets `406 Not
+    /// Acceptable` instead of a stream.
     #[must_use]
     pub fn with_strict_accept(self, strict: bool) -> Self {
-        self.change_answers(|answers| answers.strict_accept = strict)
+        self.change_responses(|responses| responses.strict_accept = strict)
     }
 
-    /// Whether a POST is answered by a stream, as clients expect that send a
-    /// question in the body.
+    /// Whether a POST gets a stream, for clients that send a question in the body.
     #[must_use]
     pub fn with_post(self, post: bool) -> Self {
-        self.change_answers(|answers| answers.post = post)
+        self.change_responses(|responses| responses.post = post)
     }
 
-    fn change_answers(self, change: impl FnOnce(&mut Answers)) -> Self {
-        self.change(|settings| change(&mut settings.answers))
+    /// Sets what the clients are: how they are refused, so that they reconnect.
+    #[must_use]
+    pub fn with_dialect(self, dialect: Dialect) -> Self {
+        self.change_responses(|responses| responses.dialect = dialect)
+    }
+
+    fn change_responses(self, change: impl FnOnce(&mut Responses)) -> Self {
+        self.change(|settings| change(&mut settings.responses))
     }
 }

@@ -1,14 +1,14 @@
 //! Answers a request with a stream, or with another response.
 
 use bytes::Bytes;
+use http::header::{CONTENT_LENGTH, HeaderValue};
 use http::{Method, Response};
 
 use super::Connection;
 use crate::config::StreamConfig;
 use crate::contain::contain;
 use crate::end::EndReason;
-use crate::frame::Frame;
-use crate::request::{Accept, Init, RequestHead};
+use crate::request::{Accept, Init, RequestHead, has_no_body};
 use crate::source::Source;
 use crate::time::Instant;
 
@@ -19,8 +19,8 @@ pub enum Body<T> {
     Stream(T),
     /// A whole body, which may be empty.
     Full(Bytes),
-    /// No body: the request was a HEAD, and a GET would have been answered with a
-    /// stream.
+    /// No body, because the request was a HEAD. The head is that of a GET: for
+    /// a whole body, it has the `content-length`.
     HeadOnly,
 }
 
@@ -79,24 +79,37 @@ impl<S: Source> Connection<S> {
         now: Instant,
     ) -> Response<Body<Self>> {
         let request = request.into();
-        let answers = &config.settings().answers;
-        if let Some(refusal) = answers.refusal(&request) {
-            return refusal.map(Body::Full);
+        let is_head = request.method() == Method::HEAD;
+        let responses = &config.settings().responses;
+        if let Some(refusal) = responses.refusal(&request) {
+            return whole(refusal, is_head);
         }
         match init(&request) {
-            Init::Stream(mut source, _) if request.method() == Method::HEAD => {
+            Init::Stream(mut source, _) if is_head => {
                 contain(|| source.terminate(EndReason::HeadOnly)).ok();
-                answers.stream().map(|()| Body::HeadOnly)
+                responses.stream().map(|()| Body::HeadOnly)
             }
             Init::Stream(source, first) => {
                 let connection = Self::open(source, first, config, now);
-                answers.stream().map(|()| Body::Stream(connection))
+                responses.stream().map(|()| Body::Stream(connection))
             }
-            Init::NoContent => answers.no_content().map(Body::Full),
-            Init::Respond(response) => answers.own(response).map(Body::Full),
-            Init::Refuse { retry_after } => {
-                answers.stream().map(|()| Body::Full(Frame::retry(retry_after).into_bytes()))
+            Init::NoContent => whole(responses.no_content(), is_head),
+            Init::Respond(response) => whole(responses.own(response), is_head),
+            Init::Refuse { retry_after, status } => {
+                whole(responses.refuse(&request, status, retry_after), is_head)
             }
         }
     }
+}
+
+/// A response with a whole body. A HEAD gets the length instead (RFC 9110 9.3.2).
+fn whole<T>(response: Response<Bytes>, is_head: bool) -> Response<Body<T>> {
+    if !is_head {
+        return response.map(Body::Full);
+    }
+    let (mut head, body) = response.into_parts();
+    if !has_no_body(head.status) {
+        head.headers.insert(CONTENT_LENGTH, HeaderValue::from(body.len()));
+    }
+    Response::from_parts(head, Body::HeadOnly)
 }

@@ -54,6 +54,11 @@ impl Framer {
         Self::new(context, head, framing, is_chunked)
     }
 
+    /// Frames the response to a HEAD: the head alone, with its `content-length`, if any.
+    pub fn of_head(context: ResponseContext, head: &Response<()>) -> Self {
+        Self::new(context, head, Framing::of_head(context, head), false)
+    }
+
     /// Frames a whole body, and returns what of it must be written as payload. The
     /// response to a HEAD has the length of the body, but not the body.
     pub fn of_body(context: ResponseContext, response: Response<Bytes>) -> (Self, Bytes) {

@@ -64,7 +64,7 @@ impl<S: Source> Reply<S> {
                 (Framer::of_stream(context, &head), Body::Stream(stream))
             }
             connection::Body::HeadOnly => {
-                (Framer::of_stream(context, &head), Body::Full(Bytes::new()))
+                (Framer::of_head(context, &head), Body::Full(Bytes::new()))
             }
             connection::Body::Full(body) => {
                 let (framer, payload) = Framer::of_body(context, head.map(|()| body));

@@ -27,6 +27,16 @@ impl Framing {
         if context.has_chunks() { Self::Chunked } else { Self::UntilClose }
     }
 
+    /// The framing that a head without a body declares.
+    pub(super) fn of_head(context: ResponseContext, head: &Response<()>) -> Self {
+        let length = head.headers().get(CONTENT_LENGTH);
+        match length.and_then(|length| length.to_str().ok()?.parse().ok()) {
+            _ if has_no_body(head.status()) => Self::Nothing,
+            Some(length) => Self::Length(length),
+            None => Self::of_stream(context),
+        }
+    }
+
     pub(super) fn of_body(status: StatusCode, len: usize) -> Self {
         if has_no_body(status) { Self::Nothing } else { Self::Length(len) }
     }

@@ -4,8 +4,8 @@ use http::HeaderMap;
 use http::header::ACCEPT;
 
 /// Whether `Accept` admits `text/event-stream` (RFC 9110 12.5.1): the most
-/// specific range that covers it decides, and its weight must not be zero. No
-/// field admits everything.
+/// specific range that covers it must not have the weight zero. Without the field,
+/// everything is admitted.
 pub(super) fn admits_event_stream(headers: &HeaderMap) -> bool {
     let mut is_absent = true;
     let mut best = None;
@@ -17,7 +17,7 @@ pub(super) fn admits_event_stream(headers: &HeaderMap) -> bool {
     is_absent || best.is_some_and(|(_, admits)| admits)
 }
 
-/// How specific a range is that covers an event stream, and whether it admits it.
+/// If the range covers event streams: how specific it is, and whether it admits them.
 fn specificity_and_admission(range: &str) -> Option<(u8, bool)> {
     let mut parts = range.split(';').map(str::trim);
     let specificity = match parts.next()? {

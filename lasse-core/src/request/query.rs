@@ -1,11 +1,11 @@
-//! The last event id as a parameter of the query, for clients that cannot set a
-//! header on their first request.
+//! The last event id as a query parameter, for clients that cannot set a header on
+//! their first request.
 
 use alloc::vec::Vec;
 
 use crate::field::LastEventId;
 
-/// What the parameters `last_event_id` and `lastEventId` say, taken together.
+/// The last event id of the parameters `last_event_id` and `lastEventId`.
 pub(super) fn last_event_id(query: &str) -> LastEventId {
     let pairs = query.split('&').map(|pair| pair.split_once('=').unwrap_or((pair, "")));
     let named = pairs.filter(|(name, _)| matches!(*name, "last_event_id" | "lastEventId"));
@@ -13,8 +13,8 @@ pub(super) fn last_event_id(query: &str) -> LastEventId {
     LastEventId::from_values(values.iter().map(Vec::as_slice))
 }
 
-/// Undoes the percent-encoding of forms (URL Standard 5.1), where a plus is a
-/// space. A percent sign that encodes nothing stands for itself.
+/// Decodes the percent-encoding of forms (URL Standard 5.1), in which a plus is a
+/// space. A percent sign without two hexadecimal digits is kept.
 fn decode(value: &str) -> Vec<u8> {
     let mut out = Vec::with_capacity(value.len());
     let mut rest = value.as_bytes();

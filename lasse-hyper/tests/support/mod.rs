@@ -54,7 +54,7 @@ impl Accept for Tap {
     fn init(ends: Self::Args, request: &RequestHead<'_>) -> Init<Self> {
         match request.uri().path() {
             "/none" => Init::NoContent,
-            "/later" => Init::Refuse { retry_after: Duration::from_millis(1500) },
+            "/later" => Init::refuse(Duration::from_millis(1500)),
             "/wrong" => Init::Respond(
                 Response::builder()
                     .status(404)

@@ -24,10 +24,10 @@ use http::{HeaderValue, Method, Request, Response, StatusCode};
 use http_body_util::{Either, Full};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
-use lasse::hyper::{EventBody, collect_body, serve, subscribe};
+use lasse::hyper::{ChannelBody, collect_body, serve, subscribe};
 use lasse::{
     Channel, ChannelConfig, Endpoint, Epoch, Event, EventId, Listener, ServeConfig, StartAt,
-    StreamConfig, Subscriber,
+    StreamConfig,
 };
 use serde::{Deserialize, Serialize};
 use store::Store;
@@ -54,7 +54,7 @@ struct Posts {
     newest: u64,
 }
 
-type Body = Either<EventBody<Subscriber>, Full<Bytes>>;
+type Body = Either<ChannelBody, Full<Bytes>>;
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {

@@ -65,7 +65,7 @@ impl Accept for Puppet {
             "/abort" => Part::Abort,
             "/no-content" => return Init::NoContent,
             "/own-response" => return badly_framed().map_or(Init::NoContent, Init::Respond),
-            "/come-back" => return Init::Refuse { retry_after: Duration::from_millis(1234) },
+            "/come-back" => return Init::refuse(Duration::from_millis(1234)),
             _ => return not_found().map_or(Init::NoContent, Init::Respond),
         };
         let first = match request.uri().path() {

@@ -72,8 +72,8 @@ impl Server {
         let listener = runtime.block_on(bind(address));
         let address = listener.local_addr().unwrap();
         let gate = Gate::new(GateConfig::new());
-        let endpoint = Endpoint::new(StreamConfig::new().with_write_timeout(timeout).unwrap())
-            .with_gate(&gate);
+        let endpoint =
+            Endpoint::new(StreamConfig::new().with_write_timeout(timeout)).with_gate(&gate);
         let config = ServeConfig::new().with_write_timeout(timeout).unwrap();
         match stack {
             Stack::Tokio => runtime.spawn(serve_by_tokio(listener, config, endpoint, source)),

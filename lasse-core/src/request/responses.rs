@@ -1,25 +1,29 @@
-//! The heads that answer a request, and the settings that shape them.
+//! The responses to requests, and their settings.
+
+use core::time::Duration;
 
 use bytes::Bytes;
 use http::header::{
     ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, HeaderName, HeaderValue,
-    TRANSFER_ENCODING,
+    RETRY_AFTER, TRANSFER_ENCODING,
 };
 use http::{HeaderMap, Method, Response, StatusCode};
 
-use super::RequestHead;
 use super::negotiate::admits_event_stream;
+use super::{Dialect, RequestHead};
+use crate::frame::Frame;
 
-/// How requests are answered.
+/// The settings of responses.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Answers {
+pub(crate) struct Responses {
     pub(crate) headers: HeaderMap,
     pub(crate) strict_accept: bool,
     pub(crate) post: bool,
+    pub(crate) dialect: Dialect,
 }
 
-impl Answers {
-    /// The refusal of a request that asks for what no handler could give.
+impl Responses {
+    /// The refusal of a request that asks for something else than a stream.
     pub(crate) fn refusal(&self, request: &RequestHead<'_>) -> Option<Response<Bytes>> {
         let method = request.method();
         let is_post = method == Method::POST && self.post;
@@ -44,13 +48,30 @@ impl Answers {
         head
     }
 
-    /// The answer that tells an `EventSource` not to come back.
+    /// The response after which an `EventSource` does not reconnect.
     pub(crate) fn no_content(&self) -> Response<Bytes> {
         self.own(bare(StatusCode::NO_CONTENT, &[], Bytes::new()))
     }
 
-    /// A response of the application's own: as it is, but for the framing, and
-    /// with the configured headers that it does not have itself.
+    /// The response after which the client reconnects, as its dialect has it.
+    pub(crate) fn refuse(
+        &self,
+        request: &RequestHead<'_>,
+        status: StatusCode,
+        retry_after: Duration,
+    ) -> Response<Bytes> {
+        if self.dialect.resolve(request) == Dialect::EventSource {
+            return self.stream().map(|()| Frame::retry(retry_after).into_bytes());
+        }
+        let mut response = bare(status, &[], Bytes::new());
+        // Whole seconds, rounded up (RFC 9110 10.2.3).
+        let seconds = retry_after.saturating_add(Duration::from_nanos(999_999_999)).as_secs();
+        response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
+        self.own(response)
+    }
+
+    /// A response of the application: without its framing, and with the configured
+    /// headers that it does not have itself.
     pub(crate) fn own(&self, mut response: Response<Bytes>) -> Response<Bytes> {
         let headers = response.headers_mut();
         for name in FRAMING_HEADERS {
@@ -68,7 +89,7 @@ impl Answers {
     }
 }
 
-/// Whether a header belongs to whoever frames the message (RFC 9112 6).
+/// Whether a header frames the message (RFC 9112 6), which is the adapter's part.
 pub(crate) fn is_framing(name: &HeaderName) -> bool {
     FRAMING_HEADERS.contains(name)
 }
@@ -76,7 +97,7 @@ pub(crate) fn is_framing(name: &HeaderName) -> bool {
 fn bare<T>(status: StatusCode, headers: &[(HeaderName, &'static str)], body: T) -> Response<T> {
     let mut response = Response::new(body);
     *response.status_mut() = status;
-    // No more than it takes: hyper keeps the map for as long as the connection.
+    // Without spare capacity: hyper keeps the map as long as the connection.
     *response.headers_mut() = HeaderMap::with_capacity(headers.len());
     for (name, value) in headers {
         response.headers_mut().insert(name, HeaderValue::from_static(value));
@@ -98,7 +119,7 @@ pub(crate) fn has_no_body(status: StatusCode) -> bool {
 const STREAM_HEADERS: [(HeaderName, &str); 3] = [
     (CONTENT_TYPE, "text/event-stream"),
     (CACHE_CONTROL, "no-cache"),
-    // Nginx holds a response back until it has 8 KiB of it, unless told so.
+    // Nginx buffers 8 KiB of a response without this field.
     (HeaderName::from_static("x-accel-buffering"), "no"),
 ];
 
