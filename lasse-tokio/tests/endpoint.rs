@@ -1,29 +1,32 @@
-//! Streams that pass a gate, from the request to the end.
+//! Streams of an endpoint with a gate, from the request to the end.
 
 use std::future::poll_fn;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures_core::Stream;
 use http::{HeaderName, HeaderValue, Request, Response};
 use lasse_core::{
-    Accept, Body, Close, Dialect, EndReason, Event, Handler, HandlerSource, Init, Instant, Next,
-    Output, RequestHead, Source, StreamConfig, Subscriber,
+    Accept, Body, Close, Dialect, EndReason, Event, Frame, Handler, HandlerSource, Init, Instant,
+    Next, Output, RequestHead, Source, StreamConfig, Subscriber,
 };
 use lasse_tokio::{
     DrainPlan, Endpoint, Gate, GateConfig, RejectReason, Session, SessionBody, respond,
-    respond_with,
+    respond_with, stream,
 };
 use tokio::time::{sleep, timeout};
 
-/// A handler that says what it was made to say, again and again if it is busy.
+/// A handler that sends its messages, and sends without a pause if it is busy.
 #[derive(Debug)]
-struct Voice {
+struct Echo {
     is_busy: bool,
 }
 
-impl Handler for Voice {
+impl Handler for Echo {
     type Notify = &'static str;
     type Info = ();
     fn handle_notify(&mut self, text: &'static str) -> Next {
@@ -38,7 +41,7 @@ impl Handler for Voice {
     }
 }
 
-impl Accept for Voice {
+impl Accept for Echo {
     type Args = &'static str;
     fn init(answer: &'static str, _: &RequestHead<'_>) -> Init<Self> {
         match answer {
@@ -54,7 +57,7 @@ fn request(method: &str) -> Request<()> {
     Request::builder().method(method).uri("/events").body(()).unwrap()
 }
 
-fn open(endpoint: &Endpoint, answer: &'static str) -> Box<Session<HandlerSource<Voice>>> {
+fn open(endpoint: &Endpoint, answer: &'static str) -> Box<Session<HandlerSource<Echo>>> {
     let Body::Stream(session) = respond(&request("GET"), endpoint, |_| answer).into_body() else {
         panic!("no stream")
     };
@@ -68,8 +71,8 @@ fn text<S: Source>(answer: SessionBody<S>) -> Bytes {
     }
 }
 
-/// Takes what a stream has to say, as fast as it says it, until its end.
-async fn listen(mut session: Box<Session<HandlerSource<Voice>>>) -> (String, Close) {
+/// Reads a stream to its end.
+async fn listen<S: Source>(mut session: Box<Session<S>>) -> (String, Close) {
     let mut said = String::new();
     loop {
         match poll_fn(|cx| session.poll_output(cx)).await {
@@ -97,23 +100,23 @@ fn millis(n: u64) -> Duration {
 }
 
 #[test]
-fn an_event_source_is_told_to_come_back() {
+fn an_event_source_is_refused_with_a_stream() {
     let endpoint = Endpoint::default().with_gate(&full());
-    let response = respond::<Voice>(&request("GET"), &endpoint, |_| panic!("the args were made"));
+    let response = respond::<Echo>(&request("GET"), &endpoint, |_| panic!("the args were made"));
     assert_eq!(response.status(), 200);
     assert_eq!(response.headers()["content-type"], "text/event-stream");
     assert_eq!(text(response.into_body()), "retry: 1500\n");
 }
 
 #[test]
-fn a_client_that_fetches_is_told_by_the_status() {
+fn other_clients_are_refused_with_a_status() {
     let name = HeaderName::from_static("access-control-allow-origin");
     let config = StreamConfig::new().with_header(name, HeaderValue::from_static("*")).unwrap();
     let per_key = Gate::new(GateConfig::new().with_limit_per_key(0, |_| Some(())));
     for (gate, status) in [(full(), 503), (per_key, 429)] {
         let endpoint = Endpoint::new(config.clone()).with_gate(&gate).with_dialect(Dialect::Fetch);
         let response =
-            respond::<Voice>(&request("GET"), &endpoint, |_| panic!("the args were made"));
+            respond::<Echo>(&request("GET"), &endpoint, |_| panic!("the args were made"));
         assert_eq!(response.status(), status);
         assert_eq!(response.headers()["access-control-allow-origin"], "*");
         let seconds: u64 = response.headers()["retry-after"].to_str().unwrap().parse().unwrap();
@@ -127,25 +130,25 @@ fn a_client_that_fetches_is_told_by_the_status() {
 fn a_head_and_a_refused_method_need_no_permit() {
     let gate = full();
     let endpoint = Endpoint::default().with_gate(&gate);
-    let response = respond::<Voice>(&request("HEAD"), &endpoint, |_| "stream");
+    let response = respond::<Echo>(&request("HEAD"), &endpoint, |_| "stream");
     assert!(matches!(response.body(), Body::HeadOnly));
-    assert_eq!(respond::<Voice>(&request("PUT"), &endpoint, |_| "stream").status(), 405);
+    assert_eq!(respond::<Echo>(&request("PUT"), &endpoint, |_| "stream").status(), 405);
     assert_eq!(gate.stats(), full().stats());
 }
 
 #[test]
-fn an_answer_that_is_no_stream_takes_no_place() {
+fn a_response_without_a_stream_takes_no_permit() {
     let gate = Gate::new(GateConfig::new().with_limit(1));
     let unused = gate.stats();
     let endpoint = Endpoint::default().with_gate(&gate);
     for answer in ["no content", "come back", "own"] {
-        text(respond::<Voice>(&request("GET"), &endpoint, |_| answer).into_body());
+        text(respond::<Echo>(&request("GET"), &endpoint, |_| answer).into_body());
     }
     assert_eq!(gate.stats(), unused);
 }
 
 #[test]
-fn what_is_answered_without_a_mailbox_passes_the_gate_as_well() {
+fn a_source_without_a_mailbox_needs_a_permit_too() {
     let endpoint = Endpoint::default().with_gate(&full());
     let response =
         respond_with(&request("GET"), &endpoint, |_| -> Init<Subscriber> { panic!("init ran") });
@@ -153,10 +156,10 @@ fn what_is_answered_without_a_mailbox_passes_the_gate_as_well() {
 }
 
 #[test]
-fn a_route_says_how_many_messages_may_wait() {
+fn an_endpoint_sets_the_capacity_of_mailboxes() {
     let endpoint = Endpoint::default().with_mailbox_capacity(2);
     let sent = AtomicUsize::new(0);
-    let response = respond::<Voice>(&request("GET"), &endpoint, |notifier| {
+    let response = respond::<Echo>(&request("GET"), &endpoint, |notifier| {
         sent.store((0..9).filter(|_| notifier.notify("hello").is_ok()).count(), Ordering::Relaxed);
         "stream"
     });
@@ -164,7 +167,7 @@ fn a_route_says_how_many_messages_may_wait() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_gate_learns_why_a_stream_ended() {
+async fn the_gate_counts_why_a_stream_ended() {
     let gate = Gate::default();
     let config = StreamConfig::new().with_max_age(secs(60));
     let endpoint = Endpoint::new(config).with_gate(&gate);
@@ -185,10 +188,10 @@ async fn the_gate_learns_why_a_stream_ended() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_stream_that_panics_is_counted_as_such() {
+async fn a_panic_of_a_handler_is_counted() {
     let gate = Gate::default();
     let endpoint = Endpoint::default().with_gate(&gate);
-    let response = respond::<Voice>(&request("GET"), &endpoint, |notifier| {
+    let response = respond::<Echo>(&request("GET"), &endpoint, |notifier| {
         notifier.notify("panic").unwrap();
         "stream"
     });
@@ -197,8 +200,28 @@ async fn a_stream_that_panics_is_counted_as_such() {
     assert_eq!(gate.stats().ended(EndReason::Panicked), 1);
 }
 
+/// A `Stream` that panics.
+struct Panics;
+
+impl Stream for Panics {
+    type Item = Frame;
+    fn poll_next(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Frame>> {
+        panic!("as ordered")
+    }
+}
+
 #[tokio::test(start_paused = true)]
-async fn streams_are_sent_home_cleanly_each_at_its_own_time() {
+async fn a_panic_of_an_event_stream_is_counted() {
+    let gate = Gate::default();
+    let endpoint = Endpoint::default().with_gate(&gate);
+    let response = stream(&request("GET"), &endpoint, Panics);
+    let Body::Stream(session) = response.into_body() else { panic!("no stream") };
+    assert!(tokio::spawn(listen(session)).await.unwrap_err().is_panic());
+    assert_eq!(gate.stats().ended(EndReason::Panicked), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn at_a_drain_streams_end_cleanly_each_at_its_own_time() {
     let gate = Gate::default();
     let endpoint = Endpoint::new(StreamConfig::new().with_keep_alive(None)).with_gate(&gate);
     let start = tokio::time::Instant::now();
@@ -226,12 +249,12 @@ async fn streams_are_sent_home_cleanly_each_at_its_own_time() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn finite_streams_may_finish_until_the_grace_is_over() {
+async fn at_a_drain_finite_streams_continue_until_the_grace_is_over() {
     let gate = Gate::default();
     let endpoint = Endpoint::new(StreamConfig::new().with_finite(true)).with_gate(&gate);
     let unending = tokio::spawn(listen(open(&endpoint, "stream")));
     let mut notifier = None;
-    let response = respond::<Voice>(&request("GET"), &endpoint, |own| {
+    let response = respond::<Echo>(&request("GET"), &endpoint, |own| {
         notifier = Some(own);
         "stream"
     });
@@ -251,7 +274,7 @@ async fn finite_streams_may_finish_until_the_grace_is_over() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_stream_whose_client_is_stuck_is_aborted_when_the_grace_is_over() {
+async fn a_stalled_stream_is_aborted_when_the_grace_is_over() {
     let gate = Gate::default();
     let endpoint = Endpoint::new(StreamConfig::new().with_write_timeout(None)).with_gate(&gate);
     let mut session = open(&endpoint, "stream");
@@ -266,7 +289,7 @@ async fn a_stream_whose_client_is_stuck_is_aborted_when_the_grace_is_over() {
 }
 
 #[tokio::test]
-async fn a_stream_that_never_pauses_is_sent_home_too() {
+async fn at_a_drain_a_stream_that_never_waits_ends_too() {
     let gate = Gate::default();
     let endpoint = Endpoint::default().with_gate(&gate);
     let client = tokio::spawn(listen(open(&endpoint, "busy")));
@@ -278,13 +301,13 @@ async fn a_stream_that_never_pauses_is_sent_home_too() {
 }
 
 #[test]
-fn init_runs_for_no_more_than_are_let_in() {
+fn init_runs_only_for_admitted_requests() {
     let gate = Gate::new(GateConfig::new().with_limit(3));
     let endpoint = Endpoint::default().with_gate(&gate);
     let made = Arc::new(AtomicUsize::new(0));
     let sessions: Vec<_> = (0..10)
         .map(|_| {
-            respond::<Voice>(&request("GET"), &endpoint, |_| {
+            respond::<Echo>(&request("GET"), &endpoint, |_| {
                 made.fetch_add(1, Ordering::Relaxed);
                 "stream"
             })

@@ -1,7 +1,7 @@
 //! What a client understands.
 
-use http::Method;
 use http::header::{ACCEPT, CACHE_CONTROL};
+use http::{HeaderValue, Method};
 
 use super::RequestHead;
 
@@ -62,7 +62,7 @@ fn looks_like_event_source(request: &RequestHead<'_>) -> bool {
     let headers = request.headers();
     let is = |name, expected: &str| {
         let mut values = headers.get_all(name).into_iter();
-        let first = values.next().map(|value| value.as_bytes());
+        let first = values.next().map(HeaderValue::as_bytes);
         first.is_some_and(|value| value.eq_ignore_ascii_case(expected.as_bytes()))
             && values.next().is_none()
     };
