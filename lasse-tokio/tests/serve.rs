@@ -185,9 +185,9 @@ async fn an_idle_connection_is_closed_without_a_reset() -> io::Result<()> {
 async fn a_stream_has_a_write_timeout_of_its_own() -> io::Result<()> {
     let short = Duration::from_millis(300);
     let config = ServeConfig::new().with_write_timeout(short).unwrap();
-    let long = StreamConfig::new().with_write_timeout(Duration::from_secs(300)).unwrap();
-    let none = StreamConfig::new().without_write_timeout();
-    let same = StreamConfig::new().with_write_timeout(short).unwrap();
+    let long = StreamConfig::new().with_write_timeout(Duration::from_secs(300));
+    let none = StreamConfig::new().with_write_timeout(None);
+    let same = StreamConfig::new().with_write_timeout(short);
     let mut running = Vec::new();
     for streams in [long, none, same] {
         let gate = Gate::default();
