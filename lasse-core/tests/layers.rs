@@ -1,10 +1,10 @@
-//! The house plan: a module leans only on the modules below it.
+//! The layers of the crate: a module depends only on the modules below it.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// From the ground up.
-const STOREYS: [&str; 20] = [
+/// From the lowest to the highest.
+const LAYERS: [&str; 20] = [
     "time",
     "line",
     "field",
@@ -28,20 +28,19 @@ const STOREYS: [&str; 20] = [
 ];
 
 #[test]
-fn no_module_leans_on_one_above_it() {
+fn a_module_depends_only_on_modules_below_it() {
     for file in sources(&source_root()) {
-        let module = storey_of(&file);
-        let Some(height) = STOREYS.iter().position(|storey| *storey == module) else {
-            assert_eq!(module, "lib", "{} stands on no storey", file.display());
+        let module = module_of(&file);
+        let Some(layer) = layer_of(&module) else {
+            assert_eq!(module, "lib", "{} is in no layer", file.display());
             continue;
         };
         for path in code(&file).split("crate::").skip(1) {
-            let below: String =
+            let used: String =
                 path.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
-            let floor = STOREYS.iter().position(|storey| *storey == below);
             assert!(
-                floor.is_some_and(|floor| floor <= height),
-                "{} leans on {below:?}, which is not below it",
+                layer_of(&used).is_some_and(|below| below <= layer),
+                "{} depends on {used:?}, which is not below it",
                 file.display()
             );
         }
@@ -49,15 +48,15 @@ fn no_module_leans_on_one_above_it() {
 }
 
 #[test]
-fn the_core_knows_no_runtime() {
+fn the_core_uses_no_runtime() {
     for file in sources(&source_root()) {
         for runtime in ["tokio::", "std::net", "std::thread::spawn", "async fn"] {
-            assert!(!code(&file).contains(runtime), "{} speaks of {runtime}", file.display());
+            assert!(!code(&file).contains(runtime), "{} uses {runtime}", file.display());
         }
     }
 }
 
-/// The text of a file without its comments, where links may lead anywhere.
+/// The text of a file without its comments, which can link to any module.
 fn code(file: &Path) -> String {
     let text = fs::read_to_string(file).unwrap();
     text.lines().map(|line| line.split("//").next().unwrap_or_default()).collect()
@@ -72,8 +71,12 @@ fn sources(folder: &Path) -> Vec<PathBuf> {
     entries.flat_map(|path| if path.is_dir() { sources(&path) } else { vec![path] }).collect()
 }
 
-/// The name of the file, or of the folder, that stands at the root.
-fn storey_of(file: &Path) -> String {
+fn layer_of(module: &str) -> Option<usize> {
+    LAYERS.iter().position(|layer| *layer == module)
+}
+
+/// The name of the file or folder at the root.
+fn module_of(file: &Path) -> String {
     let inner = file.strip_prefix(source_root()).unwrap();
     inner.components().next().unwrap().as_os_str().to_str().unwrap().replace(".rs", "")
 }
