@@ -1,4 +1,4 @@
-//! Whatever is done with a log, it says what a naive one says.
+//! Whatever calls are made, a log does what a simple one does.
 
 #![no_main]
 
@@ -8,7 +8,7 @@ use lasse_testkit::checked_log::{CheckedLog, LastSeen, LogCall, READERS};
 use libfuzzer_sys::fuzz_target;
 
 #[derive(Arbitrary, Debug)]
-struct Story {
+struct Input {
     events: u8,
     bytes: u16,
     ages: bool,
@@ -20,6 +20,9 @@ enum Call {
     Append(u16),
     AppendOwn(u8),
     AppendAs(u8),
+    Skip(u8),
+    Hole,
+    BeginEpoch,
     Read(u8, u16),
     Connect(u8, Last, From),
     Advance(u8),
@@ -30,8 +33,8 @@ enum Call {
 #[derive(Arbitrary, Debug)]
 enum Last {
     Absent,
-    Event(u8),
-    Number(i8),
+    Entry(u8),
+    Number(i8, u8),
     Own(u8),
     Text(String),
 }
@@ -43,14 +46,17 @@ enum From {
     Last(u8),
 }
 
-fuzz_target!(|story: Story| {
-    let events = if story.events == 0 { u64::MAX } else { story.events.into() };
-    let mut log = CheckedLog::new(events, story.bytes.into(), story.ages);
-    for call in story.calls {
+fuzz_target!(|input: Input| {
+    let events = if input.events == 0 { u64::MAX } else { input.events.into() };
+    let mut log = CheckedLog::new(events, input.bytes.into(), input.ages);
+    for call in input.calls {
         log.call(match call {
             Call::Append(len) => LogCall::Append(len.into()),
             Call::AppendOwn(name) => LogCall::AppendOwn(name),
-            Call::AppendAs(skip) => LogCall::AppendAs(skip.into()),
+            Call::AppendAs(left_out) => LogCall::AppendAs(left_out.into()),
+            Call::Skip(count) => LogCall::Skip(count.into()),
+            Call::Hole => LogCall::Hole,
+            Call::BeginEpoch => LogCall::BeginEpoch,
             Call::Read(reader, budget) => LogCall::Read(one_of(reader), budget.into()),
             Call::Connect(reader, last, from) => {
                 LogCall::Connect(one_of(reader), last_seen(last), start(&from))
@@ -70,8 +76,8 @@ fn one_of(reader: u8) -> usize {
 fn last_seen(last: Last) -> LastSeen {
     match last {
         Last::Absent => LastSeen::Absent,
-        Last::Event(back) => LastSeen::Event(back.into()),
-        Last::Number(offset) => LastSeen::Number(offset.into()),
+        Last::Entry(back) => LastSeen::Entry(back.into()),
+        Last::Number(offset, back) => LastSeen::Number(offset.into(), back.into()),
         Last::Own(name) => LastSeen::Own(name),
         Last::Text(text) => LastSeen::Text(text),
     }

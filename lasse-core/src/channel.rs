@@ -141,6 +141,35 @@ impl Channel {
         self.0.change(|log| log.append_as(id, event))
     }
 
+    /// Records that events are missing here, as [`Log::append_hole`] does: readers are reset when
+    /// they reach the hole. Returns the id of the place after it, if the place has one.
+    ///
+    /// # Errors
+    ///
+    /// If the channel has ended.
+    pub fn publish_hole(&self) -> Result<Option<EventId>, AppendError> {
+        self.0.change(Log::append_hole)
+    }
+
+    /// Declares that no event was ever given the numbers after the newest, up to `number`, as
+    /// [`Log::skip_unused`] does.
+    ///
+    /// # Errors
+    ///
+    /// If [`Log::skip_unused`] refuses it.
+    pub fn skip_unused(&self, number: u64) -> Result<(), AppendError> {
+        self.0.change(|log| log.skip_unused(number))
+    }
+
+    /// Goes on under another epoch, from number 1, as [`Log::begin_epoch`] does. Older events stay.
+    ///
+    /// # Errors
+    ///
+    /// If [`Log::begin_epoch`] refuses it.
+    pub fn begin_epoch(&self, epoch: Epoch) -> Result<(), AppendError> {
+        self.0.change(|log| log.begin_epoch(epoch))
+    }
+
     /// Ends the channel as complete. Streams end cleanly once they have sent everything, and
     /// clients that reconnect after that are told to stop. The first ending counts.
     pub fn finish(&self) {
@@ -250,7 +279,7 @@ impl Channel {
     /// To take a snapshot, read this first and then the state.
     pub fn last_id(&self) -> Option<EventId> {
         let state = self.0.lock();
-        Some(state.log.id_before(state.log.cursor(StartAt::Now)))
+        state.log.id_before(state.log.cursor(StartAt::Now))
     }
 
     /// The name of this incarnation of the channel.
@@ -267,6 +296,7 @@ impl Channel {
             published: state.log.appended(),
             events: state.log.len(),
             bytes: state.log.memory(),
+            bytes_in_flight: state.log.bytes_in_flight(),
             ..state.stats.as_deref().copied().unwrap_or_default()
         }
     }

@@ -69,7 +69,7 @@ impl Client {
                     return true;
                 }
                 Read::Lagged => return false,
-                Read::Wait => panic!("it was ready"),
+                other => panic!("it was ready: {other:?}"),
             }
         }
         false

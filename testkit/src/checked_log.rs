@@ -1,5 +1,5 @@
-//! A log that is compared, call by call, with one too simple to be wrong: a vector
-//! of events that are never forgotten.
+//! A log that is compared, call by call, with a simple one: a vector of entries that never drops
+//! any.
 
 use std::time::Duration;
 
@@ -8,36 +8,42 @@ use lasse_core::{
     Retention, StartAt,
 };
 
-/// Something to do with a log.
+/// A call of a log.
 #[derive(Clone, Debug)]
 pub enum LogCall {
-    /// Appends an event of so many bytes.
+    /// Appends an event of about this many bytes.
     Append(usize),
-    /// Appends an event with an id of its own, of few that there are.
+    /// Appends an event with an id of its own, one of a few.
     AppendOwn(u8),
-    /// Appends under a number from outside, which skips so many.
+    /// Appends an event under a number that leaves out this many.
     AppendAs(u64),
-    /// Has a reader read up to so many bytes.
+    /// Declares this many numbers unused.
+    Skip(u64),
+    /// Appends a hole.
+    Hole,
+    /// Begins another epoch.
+    BeginEpoch,
+    /// Lets a reader read up to this many bytes.
     Read(usize, usize),
-    /// Has a reader start anew.
+    /// Lets a reader start again.
     Connect(usize, LastSeen, StartAt),
-    /// Lets so many seconds pass.
+    /// Lets this many seconds pass.
     Advance(u64),
-    /// Lets go of everything.
+    /// Drops everything.
     Clear,
     /// Ends the log.
     End(Ending),
 }
 
-/// What a client says it has seen last.
+/// The last event id of a client.
 #[derive(Clone, Debug)]
 pub enum LastSeen {
-    /// Nothing.
+    /// None.
     Absent,
-    /// The event that is so many before the newest.
-    Event(usize),
-    /// A number, counted from the newest.
-    Number(i64),
+    /// That of the entry this many before the newest.
+    Entry(usize),
+    /// A number of an epoch, counted from the newest: of the current epoch, or of one before.
+    Number(i64, usize),
     /// An event's own id.
     Own(u8),
     /// Something else.
@@ -47,61 +53,98 @@ pub enum LastSeen {
 /// How many readers there are.
 pub const READERS: usize = 4;
 
-/// The log, the naive one, and readers that stand at the same place in both.
+/// The log, the simple one, and readers that stand at the same place in both.
 #[derive(Debug)]
 pub struct CheckedLog {
     log: Log,
-    said: Vec<Said>,
-    /// How many have been forgotten. Only the log knows when; the naive one sees
-    /// to it that it neither takes any back nor keeps any too long.
+    entries: Vec<Entry>,
+    /// How many entries were dropped. Only the log knows when; the simple one checks that none
+    /// returns and that none is held too long.
     first: usize,
     readers: Vec<(Cursor, usize)>,
     events: u64,
     bytes: usize,
     ending: Option<Ending>,
     now: Instant,
+    is_own: Option<bool>,
+    /// The newest number of each epoch.
+    numbers: Vec<u64>,
+    /// The numbers that the first event began after.
+    begun_after: u64,
 }
 
 #[derive(Debug)]
-struct Said {
-    id: String,
-    number: u64,
-    is_own: bool,
-    wire: Vec<u8>,
+enum Entry {
+    Event {
+        id: String,
+        epoch: usize,
+        number: u64,
+        wire: Vec<u8>,
+    },
+    /// The numbers up to this one are missing.
+    Hole {
+        epoch: usize,
+        number: u64,
+        before: Cursor,
+    },
+}
+
+impl Entry {
+    /// The id of the place after it: an epoch and a number.
+    fn name(&self) -> (usize, u64) {
+        match self {
+            Self::Event { epoch, number, .. } | Self::Hole { epoch, number, .. } => {
+                (*epoch, *number)
+            }
+        }
+    }
+
+    fn is_hole(&self) -> bool {
+        matches!(self, Self::Hole { .. })
+    }
 }
 
 impl CheckedLog {
-    /// A log that keeps so many events and bytes, and for 64 seconds or for ever.
+    /// A log that keeps this many events and bytes, and for 64 seconds or for ever.
     pub fn new(events: u64, bytes: usize, ages: bool) -> Self {
         let retention = Retention::new().with_events(events).with_bytes(bytes);
         let age = Duration::from_secs(64);
         let retention = if ages { retention.with_age(age) } else { retention };
-        let log = Log::new(Epoch::new("k").unwrap(), retention);
-        let readers = vec![(log.cursor(StartAt::Now), 0); READERS];
-        let now = Instant::from_nanos(0);
-        Self { log, said: Vec::new(), first: 0, readers, events, bytes, ending: None, now }
+        let log = Log::new(Epoch::new("k0").unwrap(), retention);
+        Self {
+            readers: vec![(log.cursor(StartAt::Now), 0); READERS],
+            log,
+            entries: Vec::new(),
+            first: 0,
+            events,
+            bytes,
+            ending: None,
+            now: Instant::from_nanos(0),
+            is_own: None,
+            numbers: vec![0],
+            begun_after: 0,
+        }
     }
 
     /// Makes a call on both.
     ///
     /// # Panics
     ///
-    /// When they do not say the same.
+    /// If they differ.
     pub fn call(&mut self, call: LogCall) {
         match call {
-            LogCall::Append(len) => {
-                let number = self.newest() + 1;
-                self.append(Event::new("x\n".repeat(len / 2)), format!("k-{number}"), number, None);
-            }
+            LogCall::Append(len) => self.append(&Event::new("x\n".repeat(len / 2)), None),
             LogCall::AppendOwn(name) => {
-                let event = Event::new("own").with_id(id(&format!("own {name}")));
-                self.append(event, format!("own {name}"), self.newest() + 1, None);
+                self.append(&Event::new("own").with_id(id(&own_id(name))), None);
             }
-            LogCall::AppendAs(skip) => {
-                let number = self.newest() + 1 + skip;
-                let given = format!("k-{number}");
-                self.append(Event::new("given"), given.clone(), number, Some(id(&given)));
+            LogCall::AppendAs(left_out) => {
+                let number = self.newest() + 1 + left_out;
+                let given = id(&self.name_of((self.numbers.len() - 1, number)));
+                self.append(&Event::new("given"), Some((given, number)));
             }
+            LogCall::Skip(count) => self.skip(count),
+            LogCall::Hole => self.append_hole(),
+            LogCall::BeginEpoch => self.begin_epoch(),
             LogCall::Read(reader, budget) => self.read(reader, budget),
             LogCall::Connect(reader, last, start) => self.connect(reader, &last, start),
             LogCall::Advance(seconds) => {
@@ -117,28 +160,117 @@ impl CheckedLog {
                 self.ending.get_or_insert(ending);
             }
         }
-        let first = self.said.len() - usize::try_from(self.log.len()).unwrap();
-        assert!(first >= self.first, "what is forgotten does not come back");
+        self.follow_drops();
+    }
+
+    /// Learns from the log how many events it holds.
+    fn follow_drops(&mut self) {
+        let mut left = self.log.len();
+        let mut first = self.entries.len();
+        while left > 0 {
+            first -= 1;
+            left -= u64::from(!self.entries[first].is_hole());
+        }
+        // The holes before the oldest event.
+        while let Some(Entry::Hole { before, .. }) = first.checked_sub(1).map(|n| &self.entries[n])
+        {
+            if self.log.has_passed(*before) {
+                break;
+            }
+            first -= 1;
+        }
+        assert!(first >= self.first, "a dropped entry is held again");
         self.first = first;
     }
 
-    fn append(&mut self, event: Event<'_>, id: String, number: u64, given: Option<EventId>) {
+    fn append(&mut self, event: &Event<'_>, given: Option<(EventId, u64)>) {
+        let is_own = event.id().is_some();
+        let before = self.log.cursor(StartAt::Now);
         let appended = match &given {
-            Some(given) => self.log.append_as(given, &event),
-            None => self.log.append(&event),
+            Some((given, _)) => self.log.append_as(given, event),
+            None => self.log.append(event),
         };
         if let Some(ending) = self.ending {
             assert_eq!(appended.unwrap_err().ending(), Some(ending));
             return;
         }
+        if self.is_own.is_some_and(|kind| kind != is_own) {
+            appended.unwrap_err();
+            return;
+        }
+        self.is_own = Some(is_own);
         let sent = appended.unwrap();
-        assert_eq!(sent.as_str(), id);
-        let is_own = event.id().is_some();
-        let wire = event.with_id(sent).encode().as_bytes().to_vec();
+        let epoch = self.numbers.len() - 1;
+        let number = given.map_or_else(|| self.newest() + 1, |(_, number)| number);
+        if is_own {
+            assert_eq!(Some(&sent), event.id());
+        } else {
+            assert_eq!(sent.as_str(), self.name_of((epoch, number)));
+            if number > self.newest() + 1 {
+                if self.entries.is_empty() && self.numbers == [0] {
+                    self.begun_after = number - 1;
+                } else {
+                    self.entries.push(Entry::Hole { epoch, number: number - 1, before });
+                }
+            }
+            self.numbers[epoch] = number;
+        }
+        let id = sent.as_str().to_owned();
+        let wire = event.clone().with_id(sent).encode().as_bytes().to_vec();
         let segment = wire.len().max(self.bytes / 4).max(256);
-        self.said.push(Said { id, number, is_own, wire });
+        self.entries.push(Entry::Event { id, epoch, number, wire });
         assert!((1..=self.events).contains(&self.log.len()));
-        assert!(self.log.memory() <= self.bytes + segment + 4096, "{}", self.log.memory());
+        let most = self.bytes + 2 * segment + 8192 + 80 * self.entries.len();
+        assert!(self.log.memory() <= most, "{}", self.log.memory());
+    }
+
+    fn skip(&mut self, count: u64) {
+        let number = self.newest() + count;
+        let skipped = self.log.skip_unused(number);
+        if self.ending.is_some() || self.is_own == Some(true) || count == 0 {
+            skipped.unwrap_err();
+            return;
+        }
+        skipped.unwrap();
+        self.is_own = Some(false);
+        *self.numbers.last_mut().unwrap() = number;
+    }
+
+    fn append_hole(&mut self) {
+        let before = self.log.cursor(StartAt::Now);
+        let sent = self.log.append_hole();
+        if self.ending.is_some() {
+            sent.unwrap_err();
+            return;
+        }
+        let (epoch, number) = (self.numbers.len() - 1, self.newest() + 1);
+        if self.is_own == Some(true) {
+            assert_eq!(sent.unwrap(), None);
+            self.entries.push(Entry::Hole { epoch, number: 0, before });
+            return;
+        }
+        self.is_own = Some(false);
+        assert_eq!(sent.unwrap().unwrap().as_str(), self.name_of((epoch, number)));
+        self.numbers[epoch] = number;
+        self.entries.push(Entry::Hole { epoch, number, before });
+    }
+
+    fn begin_epoch(&mut self) {
+        let epoch = Epoch::new(&format!("k{}", self.numbers.len())).unwrap();
+        // The simple log keeps all epochs, and the log only those of which it holds anything.
+        let is_fresh = self.newest() == 0;
+        if self.numbers.len() > 60 || is_fresh {
+            return;
+        }
+        let begun = self.log.begin_epoch(epoch);
+        if self.ending.is_some() || self.is_own == Some(true) {
+            begun.unwrap_err();
+            return;
+        }
+        begun.unwrap();
+        self.log.begin_epoch(epoch).unwrap_err();
+        self.is_own = Some(false);
+        self.numbers.push(0);
     }
 
     fn read(&mut self, reader: usize, budget: usize) {
@@ -148,89 +280,144 @@ impl CheckedLog {
         assert_eq!(is_ready, read != Read::Wait);
         if *position < self.first {
             assert_eq!(read, Read::Lagged);
-        } else if *position == self.said.len() {
+        } else if *position == self.entries.len() {
             assert_eq!(read, self.ending.map_or(Read::Wait, Read::Over));
+        } else if self.entries[*position].is_hole() {
+            assert_eq!(read, Read::Hole);
+            *position += 1;
         } else {
             let mut expected = Vec::new();
-            for said in &self.said[*position..] {
-                if !expected.is_empty() && expected.len() + said.wire.len() > budget {
+            for entry in &self.entries[*position..] {
+                let Entry::Event { wire, .. } = entry else { break };
+                if !expected.is_empty() && expected.len() + wire.len() > budget {
                     break;
                 }
-                expected.extend_from_slice(&said.wire);
+                expected.extend_from_slice(wire);
                 *position += 1;
             }
             let Read::Events(frame) = read else { panic!("{read:?}") };
             assert_eq!(frame.as_bytes(), expected);
-            let name = self.log.id_before(*cursor);
-            assert_eq!(name.as_str(), self.said[*position - 1].id);
+            let Entry::Event { id, .. } = &self.entries[*position - 1] else { panic!() };
+            assert_eq!(self.log.id_before(*cursor).unwrap().as_str(), id);
         }
     }
 
     fn connect(&mut self, reader: usize, last: &LastSeen, start: StartAt) {
         let text = match last {
             LastSeen::Absent => None,
-            LastSeen::Event(back) => self.said.iter().rev().nth(*back).map(|said| said.id.clone()),
-            LastSeen::Number(offset) => {
-                Some(format!("k-{}", self.newest().saturating_add_signed(*offset)))
+            LastSeen::Entry(back) => {
+                self.entries.iter().rev().nth(*back).map(|entry| match entry {
+                    Entry::Event { id, .. } => id.clone(),
+                    Entry::Hole { .. } => self.name_of(entry.name()),
+                })
             }
-            LastSeen::Own(name) => Some(format!("own {name}")),
+            LastSeen::Number(offset, back) => {
+                let epoch = (self.numbers.len() - 1).saturating_sub(*back);
+                Some(self.name_of((epoch, self.numbers[epoch].saturating_add_signed(*offset))))
+            }
+            LastSeen::Own(name) => Some(own_id(*name)),
             LastSeen::Text(text) => Some(text.clone()),
         };
         let last = LastEventId::from_values(text.as_deref().map(str::as_bytes));
-        let begin = match start {
-            StartAt::Oldest => self.first,
-            StartAt::Last(n) => self.said.len().saturating_sub(n as usize).max(self.first),
-            _ => self.said.len(),
-        };
+        let begin = self.begin(start);
         let expected = match &last {
             LastEventId::Absent | LastEventId::Empty => Ok(begin),
             LastEventId::Id(id) => self.after(id.as_str()),
             LastEventId::Invalid(_) => Err(ResetReason::Unknown),
         };
-        let is_over = |position| self.ending.is_some() && position == self.said.len();
+        let is_over = |position| self.ending.is_some() && position == self.entries.len();
         let (cursor, position) = match (self.log.resume(&last, start), expected) {
             (Resume::Complete, Ok(position)) if is_over(position) => return,
             (Resume::Fresh(cursor), Ok(position)) if last.id().is_none() => (cursor, position),
             (Resume::Resumed(cursor), Ok(position)) if last.id().is_some() => (cursor, position),
-            (Resume::Reset(gap, cursor), Err(expected)) if gap == expected => (cursor, begin),
+            (Resume::Reset(reason, cursor), Err(expected)) if reason == expected => (cursor, begin),
             other => panic!("{other:?} for {last:?}"),
         };
-        assert!(self.log.after(&self.log.id_before(cursor)).is_ok());
+        match self.log.id_before(cursor) {
+            Some(id) => assert!(self.log.after(&id).is_ok() || self.is_own == Some(true), "{id}"),
+            None => assert_eq!(self.is_own, Some(true), "a numbered place has an id"),
+        }
         self.readers[reader] = (cursor, position);
     }
 
-    /// Where a client goes on that has seen `id`.
-    fn after(&self, id: &str) -> Result<usize, ResetReason> {
-        let Some(("k", number)) = numbered(id) else {
-            let mut kept = self.said.iter().enumerate().skip(self.first);
-            let found = kept.find(|(_, said)| said.is_own && said.id == id);
-            let unheld =
-                if numbered(id).is_some() { ResetReason::Foreign } else { ResetReason::Unknown };
-            return found.map(|(position, _)| position + 1).ok_or(unheld);
+    fn begin(&self, start: StartAt) -> usize {
+        let mut begin = match start {
+            StartAt::Oldest => self.first,
+            StartAt::Last(n) => {
+                let (mut begin, mut left) = (self.entries.len(), n);
+                while left > 0 && begin > self.first {
+                    begin -= 1;
+                    left -= u64::from(!self.entries[begin].is_hole());
+                }
+                begin
+            }
+            _ => self.entries.len(),
         };
-        let gone = match self.first.checked_sub(1) {
-            Some(last_gone) => self.said[last_gone].number,
-            None => self.said.first().map_or(0, |said| said.number - 1),
-        };
-        match number {
-            _ if number > self.newest() => Err(ResetReason::Ahead),
-            _ if number < gone => Err(ResetReason::Expired),
-            _ => Ok(self.said.iter().take_while(|said| said.number <= number).count()),
+        while self.entries.get(begin).is_some_and(Entry::is_hole) {
+            begin += 1;
         }
+        begin
+    }
+
+    /// The place where a client goes on whose last event id is `id`.
+    fn after(&self, id: &str) -> Result<usize, ResetReason> {
+        let place =
+            if self.is_own == Some(true) { self.after_own(id)? } else { self.after_number(id)? };
+        let is_at_hole = self.entries.get(place).is_some_and(Entry::is_hole);
+        if is_at_hole && self.is_own != Some(true) { Err(ResetReason::Hole) } else { Ok(place) }
+    }
+
+    fn after_own(&self, id: &str) -> Result<usize, ResetReason> {
+        let known = self.entries.iter().enumerate().skip(self.first.saturating_sub(1));
+        let mut found =
+            known.filter(|(_, entry)| matches!(entry, Entry::Event { id: own, .. } if own == id));
+        found.next().map(|(place, _)| place + 1).ok_or(ResetReason::Unknown)
+    }
+
+    fn after_number(&self, id: &str) -> Result<usize, ResetReason> {
+        let (epoch, number) = numbered(id).ok_or(ResetReason::Unknown)?;
+        let epochs = 0..self.numbers.len();
+        let Some(epoch) = epochs.into_iter().find(|nth| epoch == format!("k{nth}")) else {
+            return Err(ResetReason::Foreign);
+        };
+        let floor = match self.first.checked_sub(1) {
+            Some(last_dropped) => self.entries[last_dropped].name(),
+            None => (0, self.begun_after),
+        };
+        let is_held = epoch >= floor.0;
+        if !is_held {
+            return Err(ResetReason::Foreign);
+        }
+        if number > self.numbers[epoch] {
+            return Err(ResetReason::Ahead);
+        }
+        if (epoch, number) < floor {
+            return Err(ResetReason::Expired);
+        }
+        let place = self.entries.iter().take_while(|entry| entry.name() <= (epoch, number)).count();
+        Ok(place.max(self.first))
     }
 
     fn newest(&self) -> u64 {
-        self.said.last().map_or(0, |said| said.number)
+        *self.numbers.last().unwrap()
+    }
+
+    fn name_of(&self, (epoch, number): (usize, u64)) -> String {
+        format!("k{epoch}-{number}")
     }
 }
 
-/// The epoch and the number of an id that a log may have made.
+/// The epoch and the number of an id, if it has the form that a log gives.
 fn numbered(id: &str) -> Option<(&str, u64)> {
     let (epoch, digits) = id.rsplit_once('-')?;
     let is_word = epoch.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
     let number = digits.parse::<u64>().ok()?;
     let is_it = is_word && (1..=32).contains(&epoch.len()) && digits == number.to_string();
     is_it.then_some((epoch, number))
+}
+
+fn own_id(name: u8) -> String {
+    format!("own {name}")
 }
 
 fn id(text: &str) -> EventId {

@@ -59,6 +59,8 @@ struct World {
     channels: ChannelConfig,
     streams: StreamConfig,
     channel: Channel,
+    /// Whether events have ids of their own.
+    has_own_ids: bool,
     client: Client,
     client_deadline: Option<Instant>,
     /// The client's connection.
@@ -90,6 +92,7 @@ impl World {
             Request::get("/events").body(Bytes::new()).map_err(|error| error.to_string())?;
         let client = Client::new(request).with_read_timeout(Duration::from_secs(60));
         let mut witness = Witness::default();
+        let has_own_ids = dice.once_in(4);
         let channel = open(&channels, &mut witness, &mut dice);
         Ok(Self {
             now,
@@ -97,6 +100,7 @@ impl World {
             channels,
             streams,
             channel,
+            has_own_ids,
             client,
             client_deadline: None,
             link: None,
@@ -129,7 +133,7 @@ impl World {
         for _ in 0..self.dice.within(1..5) {
             let (n, text) = self.witness.next();
             let mut event = Event::new(text);
-            if self.dice.once_in(10) {
+            if self.has_own_ids {
                 let id = EventId::new(format!("my own {n}")).map_err(|error| error.to_string())?;
                 event = event.with_id(id);
             }

@@ -9,7 +9,7 @@ use super::budget::Budget;
 use super::config::{ChannelConfig, Settings};
 use super::stats::ChannelStats;
 use super::waiters::{BATCH, Waiters, WakePanic};
-use crate::log::{Cursor, Log};
+use crate::log::{Cursor, Log, StartAt};
 use crate::time::Instant;
 
 /// A channel, as its handles and its readers share it.
@@ -99,10 +99,10 @@ impl Shared {
     /// Changes the log, and tells those who wait for it if there is news.
     pub(super) fn change<T>(&self, change: impl FnOnce(&mut Log) -> T) -> T {
         let mut state = self.lock();
-        let before = (state.log.appended(), state.log.ending());
+        let before = (state.log.cursor(StartAt::Now), state.log.ending());
         let result = change(&mut state.log);
         let counted = state.count();
-        if before == (state.log.appended(), state.log.ending()) {
+        if before == (state.log.cursor(StartAt::Now), state.log.ending()) {
             drop(state);
         } else {
             let has_ended = before.1 != state.log.ending();
@@ -123,7 +123,7 @@ impl Shared {
     }
 
     fn show_end(&self, log: &Log) {
-        self.end.store(log.appended() as usize, Ordering::Release);
+        self.end.store(log.cursor(StartAt::Now).position() as usize, Ordering::Release);
         self.is_over.store(log.ending().is_some(), Ordering::Release);
     }
 

@@ -14,6 +14,9 @@ pub struct ChannelStats {
     pub events: u64,
     /// Bytes that the log takes, now.
     pub bytes: usize,
+    /// Bytes of slices that were read and are still held, now: in the streams of slow clients, and
+    /// by the channel, which keeps the last slice.
+    pub bytes_in_flight: usize,
     /// New clients that subscribed.
     pub fresh: u64,
     /// Clients that resumed where they had left off.

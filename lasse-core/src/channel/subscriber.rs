@@ -84,6 +84,7 @@ impl Subscriber {
     ///
     /// [`Read::Lagged`] is final: end the stream, and the client reconnects and is reset. Under
     /// [`LagPolicy::Skip`] it does not occur, unless the stream started with a snapshot.
+    /// [`Read::Hole`] never occurs: the reset is among the events.
     pub fn read(&mut self) -> Read {
         if self.opening.is_some() {
             let frames = self.opening_frames();
@@ -96,22 +97,27 @@ impl Subscriber {
         }
         let settings = self.shared.settings();
         let mut state = self.shared.lock();
-        let read = state.log.read(&mut self.cursor, settings.read_budget);
-        if read != Read::Lagged {
-            return read;
-        }
-        if !self.has_lagged {
-            state.stats.get_or_insert_default().count_reset(ResetReason::Lagged);
-        }
-        if settings.lag_policy == LagPolicy::Disconnect || self.has_snapshots {
-            self.has_lagged = true;
-            return Read::Lagged;
-        }
-        self.cursor = state.log.cursor(StartAt::Oldest);
-        let at = Some(state.log.id_before(self.cursor));
-        match reset(settings, ResetReason::Lagged, None, at.as_ref(), at.as_ref()) {
-            Some(frame) => Read::Events(frame),
-            None => state.log.read(&mut self.cursor, settings.read_budget),
+        loop {
+            let reason = match state.log.read(&mut self.cursor, settings.read_budget) {
+                Read::Lagged => ResetReason::Lagged,
+                Read::Hole => ResetReason::Hole,
+                read => return read,
+            };
+            if !self.has_lagged {
+                state.stats.get_or_insert_default().count_reset(reason);
+            }
+            let skips = settings.lag_policy == LagPolicy::Skip || reason == ResetReason::Hole;
+            if self.has_snapshots || self.has_lagged || !skips {
+                self.has_lagged = true;
+                return Read::Lagged;
+            }
+            if reason == ResetReason::Lagged {
+                self.cursor = state.log.cursor(StartAt::Oldest);
+            }
+            let at = state.log.id_before(self.cursor);
+            if let Some(frame) = reset(settings, reason, None, at.as_ref(), at.as_ref()) {
+                return Read::Events(frame);
+            }
         }
     }
 
@@ -179,7 +185,7 @@ impl Source for Subscriber {
         match self.poll_read(cx) {
             Poll::Pending | Poll::Ready(Read::Wait) => Next::Wait(None),
             Poll::Ready(Read::Events(frame)) => Next::Send(frame),
-            Poll::Ready(Read::Lagged) => Next::Lagged,
+            Poll::Ready(Read::Lagged | Read::Hole) => Next::Lagged,
             Poll::Ready(Read::Over(Ending::Finished)) => Next::Stop,
             Poll::Ready(Read::Over(Ending::Aborted)) => Next::Abort,
         }

@@ -167,7 +167,7 @@ impl State {
             ResumeOutcome::Fresh => None,
             ResumeOutcome::Reset(reason) => Some(reason),
         };
-        let at = Some(self.log.id_before(cursor));
+        let at = self.log.id_before(cursor);
         Some(Opening { reset, requested: last.clone(), at, snapshot: None })
     }
 }

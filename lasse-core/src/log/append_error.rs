@@ -1,4 +1,4 @@
-//! Why an event was not appended.
+//! Why a log refuses an event.
 
 use core::error::Error;
 use core::fmt;
@@ -6,90 +6,102 @@ use core::fmt;
 use super::cursor::Ending;
 use crate::field::LastEventId;
 
-/// An event that a [`Log`](crate::Log) did not take.
+/// Why a [`Log`](crate::Log) refuses an event, or another change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct AppendError(Problem);
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Problem {
-    Over(Ending),
-    Empty,
-    TooLong(usize),
-    Unsendable { byte: u8, at: usize },
-    Numbered,
-    Past(u64),
-    UsedUp,
+#[non_exhaustive]
+pub enum AppendError {
+    /// The log has ended: it refuses every event.
+    Ended(Ending),
+    /// The id is empty: it would make a client forget its last id.
+    EmptyId,
+    /// The id is longer than a client can send back.
+    IdTooLong {
+        /// The bytes of the id.
+        len: usize,
+    },
+    /// The id cannot stand in a header.
+    UnsendableId {
+        /// The byte that cannot.
+        byte: u8,
+        /// Its offset in the id.
+        at: usize,
+    },
+    /// The event's own id has the form of the log's ids, `<epoch>-<number>`.
+    NumberedId,
+    /// The events of this log are numbered, and this one has an id of its own.
+    OwnIdInNumberedLog,
+    /// The events of this log have ids of their own, and this one is numbered.
+    NumberInOwnIdLog,
+    /// The number is not above the newest.
+    NumberNotAbove {
+        /// The newest number.
+        newest: u64,
+    },
+    /// The log has given its last number.
+    NumbersUsedUp,
+    /// The log holds events of this epoch already.
+    EpochInUse,
 }
 
 impl AppendError {
-    /// How the log ended, if that is why: no other event will be taken either.
-    /// Otherwise it was the event's id.
+    /// How the log ended, if that is why.
     pub fn ending(&self) -> Option<Ending> {
-        match self.0 {
-            Problem::Over(ending) => Some(ending),
+        match self {
+            Self::Ended(ending) => Some(*ending),
             _ => None,
         }
-    }
-
-    pub(super) fn over(ending: Ending) -> Self {
-        Self(Problem::Over(ending))
-    }
-
-    pub(super) fn numbered() -> Self {
-        Self(Problem::Numbered)
-    }
-
-    pub(super) fn used_up() -> Self {
-        Self(Problem::UsedUp)
-    }
-
-    pub(super) fn past(newest: u64) -> Self {
-        Self(Problem::Past(newest))
     }
 }
 
 impl fmt::Display for AppendError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0 {
-            Problem::Over(Ending::Finished) => f.write_str("the log is finished"),
-            Problem::Over(Ending::Aborted) => f.write_str("the log was aborted"),
-            Problem::Empty => {
-                f.write_str("the empty id makes a client forget; leave it out to have a number")
+        match self {
+            Self::Ended(Ending::Finished) => f.write_str("the log is finished"),
+            Self::Ended(Ending::Aborted) => f.write_str("the log was aborted"),
+            Self::EmptyId => {
+                f.write_str("the empty id makes a client forget; omit it to get a number")
             }
-            Problem::TooLong(len) => {
-                let most = LastEventId::MAX_LEN;
-                write!(f, "the id has {len} bytes; a client may send back {most}")
+            Self::IdTooLong { len } => {
+                let limit = LastEventId::MAX_LEN;
+                write!(f, "the id has {len} bytes; a client can send back {limit}")
             }
-            Problem::Unsendable { byte, at } => write!(
+            Self::UnsendableId { byte, at } => write!(
                 f,
-                "byte {at} of the id is {byte:#04x}; a header holds no control characters, and \
-                 no blanks at its ends"
+                "byte {at} of the id is {byte:#04x}; a header has no control characters, and no \
+                 blanks at its ends"
             ),
-            Problem::Numbered => f.write_str(
-                "the id looks like one that a log makes, <epoch>-<number>; append_as takes those",
+            Self::NumberedId => f.write_str(
+                "the id has the form of the log's own ids, <epoch>-<number>; append_as takes those",
             ),
-            Problem::Past(newest) => {
-                write!(f, "the id's number is not above the newest, which is {newest}")
+            Self::OwnIdInNumberedLog => {
+                f.write_str("the events of this log are numbered; this one has an id of its own")
             }
-            Problem::UsedUp => write!(f, "the log has given its last number, {}", u64::MAX),
+            Self::NumberInOwnIdLog => {
+                f.write_str("the events of this log have ids of their own; this one is numbered")
+            }
+            Self::NumberNotAbove { newest } => {
+                write!(f, "the number is not above the newest, which is {newest}")
+            }
+            Self::NumbersUsedUp => write!(f, "the log has given its last number, {}", u64::MAX),
+            Self::EpochInUse => f.write_str("the log holds events of this epoch already"),
         }
     }
 }
 
 impl Error for AppendError {}
 
-/// Whether a client could send `id` back in a header.
+/// Checks that a client can send `id` back in a header.
 pub(super) fn check_sendable(id: &str) -> Result<(), AppendError> {
     let last = match id.len() {
-        0 => return Err(AppendError(Problem::Empty)),
-        len if len > LastEventId::MAX_LEN => return Err(AppendError(Problem::TooLong(len))),
+        0 => return Err(AppendError::EmptyId),
+        len if len > LastEventId::MAX_LEN => return Err(AppendError::IdTooLong { len }),
         len => len - 1,
     };
     let mut bytes = id.bytes().enumerate();
     let bad = bytes
         .find(|(at, byte)| byte.is_ascii_control() || (*byte == b' ' && (*at == 0 || *at == last)));
     match bad {
-        Some((at, byte)) => Err(AppendError(Problem::Unsendable { byte, at })),
+        Some((at, byte)) => Err(AppendError::UnsendableId { byte, at }),
         None => Ok(()),
     }
 }

@@ -1,24 +1,24 @@
 //! A place in a log, and how a log ends.
 
-/// Where a reader of a [`Log`](crate::Log) stands: between two events.
+/// A place in a [`Log`](crate::Log): between two events.
 ///
-/// A cursor is worth nothing to any other log.
+/// A cursor means nothing to any other log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Cursor(pub(super) u64);
 
 impl Cursor {
-    /// How many events there were before it.
+    /// How many events and holes there were before it.
     #[cfg(feature = "std")]
     pub(crate) fn position(self) -> u64 {
         self.0
     }
 }
 
-/// How a log came to its end.
+/// How a log ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Ending {
-    /// All that was to be said has been said.
+    /// It is complete.
     Finished,
-    /// More should have come, and cannot.
+    /// It is incomplete: there should have been more events.
     Aborted,
 }

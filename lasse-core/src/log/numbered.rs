@@ -39,7 +39,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_log_would_not_write_is_not_its_shape() {
+    fn text_that_a_log_would_not_write_is_not_a_numbered_id() {
         for id in ["", "-", "a", "a-", "-1", "a-01", "a-+1", "a-1 ", "a.b-1", "a-b-1", "a-1x"] {
             assert_eq!(read(id), None, "{id}");
         }

@@ -1,4 +1,4 @@
-//! Reading: whatever has come since, as one slice.
+//! Reading: what came since, as one slice.
 
 use alloc::vec::Vec;
 use core::mem::size_of;
@@ -13,29 +13,35 @@ use crate::frame::Frame;
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[must_use]
 pub enum Read {
-    /// These events, which the cursor has moved past.
+    /// These events. The cursor is behind them now.
     Events(Frame),
-    /// Nothing yet.
+    /// No event yet.
     Wait,
-    /// The next event has fallen off the log, so that this reader has a gap.
+    /// Events are missing here. The cursor is behind the hole now.
+    Hole,
+    /// The log has dropped the next event: this reader lags. The cursor stays where it is.
     Lagged,
-    /// Nothing, and nothing will come.
+    /// No event, and there will be none.
     Over(Ending),
 }
 
 impl Log {
-    /// Reads whole events in at most `budget` bytes, or one if that is larger, and
-    /// moves the cursor past them.
+    /// Reads whole events of at most `budget` bytes, or one event if that is larger, and moves the
+    /// cursor behind them.
     ///
-    /// Readers at the same place share the bytes. They are copied only where they
-    /// lie in several pieces, having been read piecemeal by others before; and
-    /// then, where the log is large, once for those who read them in turn.
+    /// Readers at the same place share the bytes. A slice is a copy, unless that would be no
+    /// smaller than half the memory that it lies in: a slow reader does not keep more than twice
+    /// its slice allocated.
     pub fn read(&mut self, cursor: &mut Cursor, budget: usize) -> Read {
         if self.has_passed(*cursor) {
             return Read::Lagged;
         }
-        if cursor.0 >= self.newest.index.end() {
+        if cursor.0 >= self.end() {
             return self.ending.map_or(Read::Wait, Read::Over);
+        }
+        if self.numbering.is_hole(cursor.0) {
+            cursor.0 += 1;
+            return Read::Hole;
         }
         let latest = self.latest.as_deref().and_then(|latest| latest.find(*cursor, budget));
         let (frame, to) = latest.unwrap_or_else(|| self.read_anew(*cursor, budget));
@@ -43,44 +49,51 @@ impl Log {
         Read::Events(frame)
     }
 
-    /// Whether [`read`](Self::read) has anything but [`Read::Wait`] to say.
+    /// Whether [`read`](Self::read) returns anything but [`Read::Wait`].
     pub fn is_ready(&self, cursor: Cursor) -> bool {
-        cursor.0 < self.newest.index.end() || self.ending.is_some()
+        cursor.0 < self.end() || self.ending.is_some()
     }
 
-    /// Whether events after the cursor have fallen off the log.
+    /// Whether the log has dropped events after the cursor.
     pub fn has_passed(&self, cursor: Cursor) -> bool {
         cursor.0 < self.first
     }
 
-    /// What was read last is not what would be read now.
+    /// Drops the last slice, because there is more to read now.
     pub(super) fn forget_latest(&mut self) {
         if let Some(latest) = &mut self.latest {
             latest.0 = None;
         }
     }
 
-    /// Reads, and remembers what was read. A copy is not worth its memory to a
-    /// log that is small yet.
+    /// Reads, and keeps the slice for the next reader, unless it is large beside the log.
     fn read_anew(&mut self, from: Cursor, budget: usize) -> (Frame, Cursor) {
-        let (events, len) = self.extent(from.0, budget);
-        let (slice, copied) = self.slice(from.0, len);
-        let (frame, to) = (Frame::from_bytes_unchecked(slice), Cursor(from.0 + events));
-        if copied == 0 || !self.sealed.is_empty() {
-            let slice = Slice { from, to, budget, copied, frame: frame.clone() };
+        let (entries, len) = self.extent(from.0, budget);
+        let slice = self.slice(from.0, len);
+        let frame = Frame::from_bytes_unchecked(self.gauge.get_or_insert_default().count(slice));
+        let to = Cursor(from.0 + entries);
+        if len <= SMALL || len * 4 <= self.sealed_bytes + self.newest.capacity() {
+            let slice = Slice { from, to, budget, frame: frame.clone() };
             self.latest.get_or_insert_default().0 = Some(slice);
         }
         (frame, to)
     }
 
-    /// How many events from `position` on fit in `budget` bytes, but at least
-    /// one, and how many bytes they take.
+    /// How many events from `position` on fit in `budget` bytes, but at least one, and how many
+    /// bytes they take. No hole is among them.
     fn extent(&self, position: u64, budget: usize) -> (u64, usize) {
+        let most = self.numbering.next_hole(position).map_or(u64::MAX, |hole| hole - position);
         let (mut events, mut bytes) = (0, 0);
         let first = self.segment_index(position);
         for segment in self.sealed.range(first..).chain([&self.newest]) {
             let nth = segment.index.nth(position);
             let (more, len) = segment.within(nth, budget - bytes.min(budget), events == 0);
+            if events + more as u64 >= most {
+                let last = nth + usize::try_from(most - events).unwrap_or(usize::MAX);
+                let start = segment.index.start(nth).unwrap_or_default();
+                let end = segment.index.start(last).unwrap_or(start + len);
+                return (most, bytes + end - start);
+            }
             events += more as u64;
             bytes += len;
             if position + events < segment.index.end() {
@@ -90,33 +103,28 @@ impl Log {
         (events, bytes)
     }
 
-    /// The next `len` bytes from `position` on: shared, if they lie in one piece.
-    /// Tells how many were copied.
-    fn slice(&mut self, position: u64, len: usize) -> (Bytes, usize) {
+    /// The next `len` bytes from `position` on.
+    fn slice(&mut self, position: u64, len: usize) -> Bytes {
         let first = self.segment_index(position);
         let mut copy = Vec::new();
         let newest = Some(&mut self.newest);
         for segment in self.sealed.range_mut(first..).chain(newest) {
             let start = segment.index.start(segment.index.nth(position)).unwrap_or_default();
             let end = start + len - copy.len();
-            for piece in segment.pieces(start, end) {
-                if piece.len() == len {
-                    return (piece, 0);
-                }
-                if copy.is_empty() {
-                    copy.reserve_exact(len);
-                }
-                copy.extend_from_slice(&piece);
+            if let Some(shared) = segment.share(start, end).filter(|shared| shared.len() == len) {
+                return shared;
             }
+            copy.reserve_exact(len - copy.len());
+            segment.copy(start, end, &mut copy);
             if copy.len() == len {
                 break;
             }
         }
-        (copy.into(), len)
+        copy.into()
     }
 }
 
-/// What was read last, if nothing has changed since.
+/// The last slice that was read, if nothing has changed since.
 #[derive(Debug, Default)]
 pub(super) struct Latest(Option<Slice>);
 
@@ -125,7 +133,6 @@ struct Slice {
     from: Cursor,
     to: Cursor,
     budget: usize,
-    copied: usize,
     frame: Frame,
 }
 
@@ -136,8 +143,14 @@ impl Latest {
         is_it.then(|| (slice.frame.clone(), slice.to))
     }
 
-    /// How many bytes it takes.
+    /// How many bytes it has allocated.
     pub(super) fn memory(&self) -> usize {
-        size_of::<Self>() + self.0.as_ref().map_or(0, |slice| slice.copied)
+        size_of::<Self>() + self.0.as_ref().map_or(0, |slice| slice.frame.len() + OWNER)
     }
 }
+
+/// A slice that is kept for the next reader even by a log that is no larger.
+const SMALL: usize = 512;
+
+/// What a slice takes beside its bytes.
+const OWNER: usize = 56;

@@ -10,28 +10,28 @@ use crate::field::{EventId, LastEventId};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum StartAt {
-    /// With what comes next.
+    /// With the next event.
     #[default]
     Now,
-    /// With the oldest event that is kept.
+    /// With the oldest event that is held.
     Oldest,
-    /// With the last so many events, or as many as are kept.
+    /// With the last events, this many or as many as are held.
     Last(u64),
 }
 
-/// What becomes of a client that connects.
+/// The decision on a client that connects.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use]
 pub enum Resume {
-    /// It is new here, and starts where new clients do.
+    /// The client is new, and starts where new clients do.
     Fresh(Cursor),
-    /// It goes on where it left off, with nothing lost and nothing repeated.
+    /// The client goes on where it left off. Nothing is lost or repeated.
     Resumed(Cursor),
-    /// The log is over and it has all of it. Answer 204, which ends an
-    /// `EventSource`; it would come back for ever otherwise.
+    /// The log has ended and the client has all of it. Answer 204, which stops an `EventSource`; it
+    /// would reconnect for ever otherwise.
     Complete,
-    /// It cannot go on where it left off, which it must be told, and starts where
-    /// new clients do.
+    /// The client cannot go on where it left off, which it must learn, and starts where new clients
+    /// do.
     Reset(ResetReason, Cursor),
 }
 
@@ -39,24 +39,26 @@ pub enum Resume {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ResetReason {
-    /// Events that it has not seen are kept no more.
+    /// Events that it lacks are no longer held.
     Expired,
-    /// Its id is another log's, or that of an earlier incarnation of this one.
+    /// Its id is of an epoch that is not held: of another log, or of an earlier incarnation.
     Foreign,
-    /// Its id is yet to be given: the log has lost events that it once had.
+    /// Its id is not given yet: the log has lost events, or is behind another log of its epoch.
     Ahead,
-    /// Its id is none that this log knows.
+    /// Its id is not one that this log holds.
     Unknown,
-    /// It read too slowly, and events fell off the log before it had read them.
+    /// It read too slowly: the log dropped events that it had not read.
     Lagged,
+    /// The next events after its id are missing in the log.
+    Hole,
 }
 
 impl ResetReason {
-    /// All gaps, in the order of their declaration, for who counts by them.
-    pub const ALL: [Self; 5] =
-        [Self::Expired, Self::Foreign, Self::Ahead, Self::Unknown, Self::Lagged];
+    /// All reasons, in the order of their declaration.
+    pub(crate) const ALL: [Self; 6] =
+        [Self::Expired, Self::Foreign, Self::Ahead, Self::Unknown, Self::Lagged, Self::Hole];
 
-    /// The gap as a word, as clients, figures and logs have it.
+    /// The reason as a word, for clients, metrics and logs.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Expired => "expired",
@@ -64,6 +66,7 @@ impl ResetReason {
             Self::Ahead => "ahead",
             Self::Unknown => "unknown",
             Self::Lagged => "lagged",
+            Self::Hole => "hole",
         }
     }
 }
@@ -75,27 +78,28 @@ impl fmt::Display for ResetReason {
 }
 
 impl Log {
-    /// Decides where a client goes on that says it left off at `last`.
+    /// Decides where a client goes on whose last event id is `last`.
     ///
     /// | `last` | decision |
     /// |---|---|
     /// | absent or empty | fresh, at `start` |
-    /// | an event that is kept, or the one before the first | resumed, after it |
-    /// | the same, or fresh, in a log that is over, and nothing left | complete |
-    /// | an event that was kept | reset, expired |
-    /// | an event of another epoch | reset, foreign |
-    /// | an event that is yet to come | reset, ahead |
-    /// | anything else | reset, unknown |
+    /// | an event that is held, or the one before the first | resumed, after it |
+    /// | the same, or fresh, in a log that has ended, and nothing left | complete |
+    /// | an event that was dropped | reset, expired |
+    /// | an event before a hole, or in it | reset, hole |
+    /// | an event of an epoch that is not held | reset, foreign |
+    /// | an event that is not there yet | reset, ahead |
+    /// | anything else, in bounded time | reset, unknown |
     ///
     /// # Examples
     ///
     /// ```
-    /// use lasse_core::{Epoch, Event, EventId, ResetReason, LastEventId, Log, Resume, Retention, StartAt};
+    /// use lasse_core::{
+    ///     Epoch, Event, EventId, LastEventId, Log, ResetReason, Resume, Retention, StartAt,
+    /// };
     ///
     /// let mut log = Log::new(Epoch::new("k")?, Retention::new());
-    /// let id = log.append(&Event::new("hello"))?;
-    /// assert_eq!(id.as_str(), "k-1");
-    ///
+    /// let id = log.append(&Event::new("one"))?;
     /// let resume = log.resume(&LastEventId::Id(id), StartAt::Now);
     /// assert_eq!(resume, Resume::Resumed(log.cursor(StartAt::Now)));
     ///
@@ -110,7 +114,7 @@ impl Log {
             LastEventId::Invalid(_) => Resume::Reset(ResetReason::Unknown, self.cursor(start)),
             LastEventId::Id(id) => match self.after(id) {
                 Ok(cursor) => Resume::Resumed(cursor),
-                Err(gap) => Resume::Reset(gap, self.cursor(start)),
+                Err(reason) => Resume::Reset(reason, self.cursor(start)),
             },
         };
         match resume {
@@ -121,64 +125,79 @@ impl Log {
         }
     }
 
-    /// The place after the event `id`, if it is kept, or was the last to go.
+    /// The place after the event `id`, if the log holds all that follows it.
     ///
     /// # Errors
     ///
-    /// When it is not: there is a gap, or there may be.
+    /// If it does not, or if it cannot know.
     pub fn after(&self, id: &EventId) -> Result<Cursor, ResetReason> {
-        let numbered = numbered::read(id.as_str());
-        if let Some((_, number)) = numbered.filter(|(epoch, _)| *epoch == self.epoch) {
-            return self.after_number(number);
+        if self.own.is_some() {
+            return self.after_own(id.as_str()).ok_or(ResetReason::Unknown);
         }
-        let found = self.segments().find_map(|segment| segment.find(id.as_str(), self.first));
-        match found {
-            Some(position) => Ok(Cursor(position + 1)),
-            None if numbered.is_some() => Err(ResetReason::Foreign),
-            None => Err(ResetReason::Unknown),
-        }
+        let (epoch, number) = numbered::read(id.as_str()).ok_or(ResetReason::Unknown)?;
+        self.numbering.after(&epoch, number, self.first, self.end()).map(Cursor)
     }
 
-    /// The place at which `start` starts, as things are.
+    /// Where a reader starts that starts at `start` now.
     pub fn cursor(&self, start: StartAt) -> Cursor {
-        let end = self.newest.index.end();
-        Cursor(match start {
+        let end = self.end();
+        let mut place = match start {
             StartAt::Now => end,
             StartAt::Oldest => self.first,
-            StartAt::Last(n) => end.saturating_sub(n).max(self.first),
-        })
+            StartAt::Last(n) => self.before_end(n).max(self.first),
+        };
+        while self.numbering.is_hole(place) {
+            place += 1;
+        }
+        Cursor(place)
     }
 
-    /// The id that names a place: that of the event before it. A client that
-    /// comes back with it goes on at `cursor`.
-    pub fn id_before(&self, cursor: Cursor) -> EventId {
-        let held = cursor.0.checked_sub(1).filter(|before| *before >= self.first);
-        let id = held.and_then(|before| {
-            let segment = self.last_segment(|segment| segment.index.first <= before)?;
-            segment.id(segment.index.nth(before))
-        });
-        match id {
-            Some(id) => EventId::from_line(id.into()),
-            None => numbered::write(&self.epoch, self.gone),
+    /// The id of a place, by which a client resumes there: that of the event before it.
+    ///
+    /// If the events have ids of their own, a place has no id if that event is not known any more.
+    pub fn id_before(&self, cursor: Cursor) -> Option<EventId> {
+        let before = cursor.0.checked_sub(1);
+        let is_event = |before: &u64| *before >= self.first && !self.numbering.is_hole(*before);
+        if let Some(event) = before.filter(is_event) {
+            return self.event_id(event);
+        }
+        match &self.own {
+            Some(own) if cursor.0 == self.first => {
+                own.dropped.clone().or_else(|| self.event_id(before?))
+            }
+            Some(_) => None,
+            None => {
+                let (epoch, number) = self.numbering.name(cursor.0.max(self.first))?;
+                Some(numbered::write(&epoch, number))
+            }
         }
     }
 
-    fn after_number(&self, number: u64) -> Result<Cursor, ResetReason> {
-        if number > self.number {
-            return Err(ResetReason::Ahead);
+    fn after_own(&self, id: &str) -> Option<Cursor> {
+        let own = self.own.as_deref()?;
+        let before = self.id_before(Cursor(self.first));
+        if before.is_some_and(|before| before.as_str() == id) {
+            return Some(Cursor(self.first));
         }
-        if number < self.gone {
-            return Err(ResetReason::Expired);
+        let is_it = |position| self.event_id_text(position) == Some(id);
+        let position = own.ids.find(self.hash(id), self.first, is_it)?;
+        Some(Cursor(position + 1))
+    }
+
+    /// The place with `n` events after it, if as many were ever appended.
+    fn before_end(&self, n: u64) -> u64 {
+        let mut place = self.end().saturating_sub(n);
+        loop {
+            let earlier =
+                self.end().saturating_sub(n.saturating_add(self.numbering.holes_from(place)));
+            if earlier == place {
+                return place;
+            }
+            place = earlier;
         }
-        let segment = self.last_segment(|segment| segment.index.number <= number);
-        let position = segment.map_or(self.first, |segment| {
-            let nth = usize::try_from(number - segment.index.number).unwrap_or(usize::MAX);
-            segment.index.first + nth.saturating_add(1).min(segment.index.len()) as u64
-        });
-        Ok(Cursor(position.max(self.first)))
     }
 
     fn is_over_at(&self, cursor: Cursor) -> bool {
-        self.ending.is_some() && cursor.0 >= self.newest.index.end()
+        self.ending.is_some() && cursor.0 >= self.end()
     }
 }

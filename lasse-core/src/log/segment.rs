@@ -1,4 +1,4 @@
-//! Encoded events, one after the other, in one piece of memory.
+//! Encoded events in one piece of memory.
 
 use alloc::vec::Vec;
 use core::mem::size_of;
@@ -8,49 +8,56 @@ use bytes::{Bytes, BytesMut};
 use super::index::Index;
 use crate::frame::Fields;
 
-/// A stretch of the log.
+/// A part of the log.
 ///
-/// Readers share its bytes while more are appended behind them: the first reader
-/// to come freezes what was appended since the last one, without a copy, as one
-/// run.
+/// Its bytes can be shared while more are appended: the first read freezes what was appended since
+/// the read before, without a copy, as one piece.
 #[derive(Debug, Default)]
 pub(super) struct Segment {
     pub(super) index: Index,
-    runs: Vec<Run>,
-    /// What no one has read yet, and room for more.
+    pieces: Vec<Piece>,
+    /// What is not frozen yet, and room for more.
     tail: BytesMut,
     capacity: usize,
     len: usize,
 }
 
-/// Events that are frozen together.
+/// Entries that were frozen together.
 #[derive(Debug)]
-struct Run {
+struct Piece {
     start: usize,
     bytes: Bytes,
 }
 
 impl Segment {
     /// A segment that takes no memory until something is appended.
-    pub(super) fn new(first: u64, number: u64) -> Self {
-        Self { index: Index::new(first, number), ..Self::default() }
+    pub(super) fn new(first: u64) -> Self {
+        Self { index: Index::new(first), ..Self::default() }
     }
 
-    /// Whether there is nothing to read.
+    /// Whether there are no entries.
     pub(super) fn is_empty(&self) -> bool {
-        self.len == 0
+        self.index.len() == 0
     }
 
-    /// Whether there is room for `len` bytes more.
+    /// Whether there is room for an entry of `len` bytes more.
     pub(super) fn has_room(&self, len: usize) -> bool {
-        self.len + len <= self.capacity
+        self.len + len <= self.capacity && self.can_begin()
     }
 
-    /// Makes room for `len` bytes more, in at most `limit` bytes altogether,
-    /// unless there is nothing yet; tells whether there is.
+    /// Whether another entry can begin here: its offset is known, and there are not too many.
+    pub(super) fn can_begin(&self) -> bool {
+        self.len <= usize::from(u16::MAX) && self.index.len() < MOST_ENTRIES
+    }
+
+    /// Makes room for `len` bytes more, in at most `limit` bytes altogether, unless the segment is
+    /// empty. Returns whether there is room.
     pub(super) fn make_room(&mut self, len: usize, limit: usize) -> bool {
         if self.has_room(len) {
             return true;
+        }
+        if !self.can_begin() {
+            return false;
         }
         let needed = self.len + len;
         let capacity = needed.next_power_of_two().max(SMALLEST);
@@ -62,19 +69,21 @@ impl Segment {
         true
     }
 
-    /// Appends an event, for which there must be room. Its own id, if it has one,
-    /// will be found again.
-    pub(super) fn append(&mut self, fields: &Fields<'_>, own_id: Option<&str>) {
-        // Room ends at 64 KiB but for an event that is alone.
-        let start = u16::try_from(self.len).unwrap_or(u16::MAX);
-        self.index.push(start, own_id);
+    /// Appends an event, for which there must be room.
+    pub(super) fn append(&mut self, fields: &Fields<'_>) {
+        self.append_hole();
         let before = self.tail.len();
         fields.put(&mut self.tail);
         self.len += self.tail.len() - before;
     }
 
-    /// How many events, from the nth on, there are in `budget` bytes, and how
-    /// many bytes they take. One is taken even if it is larger, when `any_size`.
+    /// Appends an entry without bytes, for which there must be room.
+    pub(super) fn append_hole(&mut self) {
+        self.index.push(u16::try_from(self.len).unwrap_or(u16::MAX));
+    }
+
+    /// How many entries, from the nth on, there are in `budget` bytes, and how many bytes they
+    /// take. With `any_size`, one is taken even if it is larger.
     pub(super) fn within(&self, nth: usize, budget: usize, any_size: bool) -> (usize, usize) {
         let Some(start) = self.index.start(nth) else { return (0, 0) };
         if self.len - start <= budget {
@@ -85,50 +94,60 @@ impl Segment {
         (taken, self.index.start(nth + taken).unwrap_or(self.len) - start)
     }
 
-    /// The bytes from `start` to `end`, in as few pieces as there are runs.
-    pub(super) fn pieces(&mut self, start: usize, end: usize) -> impl Iterator<Item = Bytes> {
+    /// The bytes from `start` to `end`, shared, if they lie in one piece and make up at least half
+    /// of the memory that they would keep allocated.
+    pub(super) fn share(&mut self, start: usize, end: usize) -> Option<Bytes> {
+        if (end - start) * 2 < self.capacity || end > self.len {
+            return None;
+        }
+        self.pieces(start, end).next().filter(|piece| piece.len() == end - start)
+    }
+
+    /// Copies the bytes from `start` to `end`, as far as there are any.
+    pub(super) fn copy(&self, start: usize, end: usize, out: &mut Vec<u8>) {
+        let first = self.pieces.partition_point(|piece| piece.start <= start).saturating_sub(1);
+        for piece in self.pieces.get(first..).unwrap_or_default() {
+            out.extend_from_slice(range(&piece.bytes, piece.start, start, end));
+        }
+        out.extend_from_slice(range(&self.tail, self.frozen(), start, end));
+    }
+
+    /// The bytes from `start` to `end`, in as few pieces as they lie in.
+    fn pieces(&mut self, start: usize, end: usize) -> impl Iterator<Item = Bytes> {
         if end > self.frozen() {
             self.freeze();
         }
-        let first = self.runs.partition_point(|run| run.start <= start).saturating_sub(1);
-        let runs = self.runs.get(first..).unwrap_or_default();
-        runs.iter().take_while(move |run| run.start < end).map(move |run| {
-            let from = start.saturating_sub(run.start).min(run.bytes.len());
-            run.bytes.slice(from..(end - run.start).clamp(from, run.bytes.len()))
+        let first = self.pieces.partition_point(|piece| piece.start <= start).saturating_sub(1);
+        let pieces = self.pieces.get(first..).unwrap_or_default();
+        pieces.iter().take_while(move |piece| piece.start < end).map(move |piece| {
+            let from = start.saturating_sub(piece.start).min(piece.bytes.len());
+            piece.bytes.slice(from..(end - piece.start).clamp(from, piece.bytes.len()))
         })
     }
 
-    /// The id of the nth event, with which its bytes end.
+    /// The id of the nth entry, which stands at the end of its bytes. A hole has none.
     pub(super) fn id(&self, nth: usize) -> Option<&str> {
         let event = self.event(nth)?.strip_suffix(b"\n\n")?;
         let line = memchr::memrchr(b'\n', event).map_or(0, |at| at + 1);
         core::str::from_utf8(event.get(line..)?.strip_prefix(b"id: ")?).ok()
     }
 
-    /// The first event, at or after `position`, that has `id`.
-    pub(super) fn find(&self, id: &str, position: u64) -> Option<u64> {
-        let from = self.index.nth(position);
-        let mut candidates = self.index.candidates(id).filter(|nth| *nth >= from);
-        let nth = candidates.find(|nth| self.id(*nth) == Some(id))?;
-        Some(self.index.first + nth as u64)
-    }
-
-    /// Ends the segment: as one run, and in no more memory than it needs, or
-    /// little more where that spares a copy.
+    /// Ends the segment: as one piece, and in no more memory than it needs, or little more if that
+    /// spares a copy.
     pub(super) fn seal(mut self) -> Self {
         self.freeze();
         let waste = self.capacity - self.len;
-        if self.runs.len() > 1 || waste > self.capacity / 8 {
+        if self.pieces.len() > 1 || waste > self.capacity / 8 {
             self.grow(self.len);
             self.freeze();
         }
         self.tail = BytesMut::new();
-        self.runs.shrink_to_fit();
+        self.pieces.shrink_to_fit();
         self.index.shrink();
         self
     }
 
-    /// How many bytes it takes: those to read, and what it takes to find them.
+    /// How many bytes it uses, for events and index.
     pub(super) fn kept(&self) -> usize {
         self.len + self.overhead()
     }
@@ -139,26 +158,30 @@ impl Segment {
     }
 
     fn overhead(&self) -> usize {
-        size_of::<Self>() + self.runs.capacity() * size_of::<Run>() + self.index.memory()
+        size_of::<Self>() + self.pieces.capacity() * size_of::<Piece>() + self.index.memory()
     }
 
-    /// Moves to a memory of `capacity` bytes. Slices that readers hold stay
-    /// where they are.
+    /// How many bytes of memory a slice of it keeps allocated.
+    pub(super) fn capacity(&self) -> usize {
+        self.capacity
+    }
+
+    /// Moves to a memory of `capacity` bytes. Slices that readers hold stay where they are.
     fn grow(&mut self, capacity: usize) {
         let mut whole = BytesMut::with_capacity(capacity);
-        for run in &self.runs {
-            whole.extend_from_slice(&run.bytes);
+        for piece in &self.pieces {
+            whole.extend_from_slice(&piece.bytes);
         }
         whole.extend_from_slice(&self.tail);
         self.tail = whole;
-        self.runs = Vec::new();
+        self.pieces = Vec::new();
         self.capacity = capacity;
     }
 
     fn freeze(&mut self) {
         if !self.tail.is_empty() {
             let start = self.frozen();
-            self.runs.push(Run { start, bytes: self.tail.split().freeze() });
+            self.pieces.push(Piece { start, bytes: self.tail.split().freeze() });
         }
     }
 
@@ -174,9 +197,19 @@ impl Segment {
         if start >= frozen {
             return self.tail.get(start - frozen..end - frozen);
         }
-        let run = self.runs.get(self.runs.partition_point(|run| run.start <= start) - 1)?;
-        run.bytes.get(start - run.start..end - run.start)
+        let nth = self.pieces.partition_point(|piece| piece.start <= start).checked_sub(1)?;
+        let piece = self.pieces.get(nth)?;
+        piece.bytes.get(start - piece.start..end - piece.start)
     }
 }
 
+/// The part from `start` to `end` of bytes that begin at `at`.
+fn range(bytes: &[u8], at: usize, start: usize, end: usize) -> &[u8] {
+    let from = start.saturating_sub(at).min(bytes.len());
+    bytes.get(from..end.saturating_sub(at).clamp(from, bytes.len())).unwrap_or_default()
+}
+
 const SMALLEST: usize = 256;
+
+/// Entries of a segment. Events reach it only if they take less than 16 bytes.
+const MOST_ENTRIES: usize = 4096;
