@@ -152,6 +152,33 @@ async fn a_client_that_leaves_while_the_service_hangs_is_noticed() {
     timeout(PATIENCE, dropped.recv()).await.expect("the service still hangs");
 }
 
+#[tokio::test]
+async fn a_service_that_takes_too_long_is_dropped_and_its_client_gets_a_503() {
+    for (response_timeout, status) in [
+        (Duration::from_nanos(1), 503),
+        (Duration::from_millis(20), 503),
+        (Duration::from_secs(60), 200),
+        (Duration::MAX, 200),
+    ] {
+        let config = ServeConfig::new().with_response_timeout(response_timeout).unwrap();
+        let server = Server::start_with(Endpoint::default(), move |listener, _, _| async move {
+            let slow = |_: Request<Incoming>| async {
+                tokio::time::sleep(Duration::from_millis(200)).await;
+                Ok::<_, Infallible>(Response::new(String::from("done")))
+            };
+            serve(listener, config, service_fn(slow)).await;
+        })
+        .await;
+        let mut socket = get(&server, "/").await;
+        let end = if status == 200 { "done" } else { "\r\n\r\n" };
+        let text = read_until(&mut socket, end).await;
+        assert!(text.starts_with(&format!("HTTP/1.1 {status} ")), "{response_timeout:?}: {text}");
+        let mut client = h2_client::connect(&server, 65_535).await;
+        let response = h2_client::ask(&mut client, http::Method::GET, "/").await;
+        assert_eq!(response.status(), status, "{response_timeout:?}");
+    }
+}
+
 /// Sends a message when it is dropped.
 struct SendOnDrop(mpsc::UnboundedSender<()>);
 

@@ -5,6 +5,7 @@ use std::mem;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use http::header::{CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, TRAILER, TRANSFER_ENCODING};
 use http::response::Parts;
@@ -13,6 +14,7 @@ use http_body::Body;
 use hyper::body::Incoming;
 use hyper::service::Service;
 use lasse_tokio::lasse_core::http1::check_host;
+use tokio::time::{Sleep, sleep};
 
 use super::body::{Busy, ResponseBody};
 use super::context::ConnectionContext;
@@ -89,7 +91,8 @@ impl<S: UserService> Service<Request<Incoming>> for ConnectionService<S, S::Resp
             true => PendingResponse::Refused,
             false => PendingResponse::Waiting(Box::pin(self.service.call(request))),
         };
-        ResponseFuture { response, facts, carrier: Some(carrier) }
+        let timeout = self.context.settings.config.response_timeout();
+        ResponseFuture { response, timeout, timer: None, facts, carrier: Some(carrier) }
     }
 }
 
@@ -124,6 +127,10 @@ impl RequestFacts {
 #[derive(Debug)]
 pub(super) struct ResponseFuture<F, B> {
     response: PendingResponse<F, B>,
+    /// How long the service can take.
+    timeout: Duration,
+    /// Runs if the service was pending.
+    timer: Option<Pin<Box<Sleep>>>,
     facts: RequestFacts,
     carrier: Option<Carrier<B>>,
 }
@@ -155,7 +162,11 @@ where
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let future = &mut *self;
         if let PendingResponse::Waiting(waiting) = &mut future.response {
-            let response = ready!(waiting.as_mut().poll(cx))?;
+            let Poll::Ready(response) = waiting.as_mut().poll(cx)? else {
+                ready!(future.poll_timer(cx));
+                future.response = PendingResponse::Returned;
+                return Poll::Ready(Ok(refuse(StatusCode::SERVICE_UNAVAILABLE)));
+            };
             future.response = PendingResponse::Returned;
             if !future.must_prepare_upgrade(&response) {
                 return Poll::Ready(Ok(future.finish(response)));
@@ -166,7 +177,7 @@ where
             return Poll::Pending;
         }
         match mem::replace(&mut future.response, PendingResponse::Returned) {
-            PendingResponse::Refused => Poll::Ready(Ok(refuse())),
+            PendingResponse::Refused => Poll::Ready(Ok(refuse(StatusCode::BAD_REQUEST))),
             PendingResponse::Upgrade(response) => Poll::Ready(Ok(future.finish(*response))),
             PendingResponse::Waiting(_) | PendingResponse::Returned => Poll::Pending,
         }
@@ -174,6 +185,12 @@ where
 }
 
 impl<F, B: Body> ResponseFuture<F, B> {
+    /// Ready when the service has taken too long.
+    fn poll_timer(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let timeout = self.timeout;
+        self.timer.get_or_insert_with(|| Box::pin(sleep(timeout))).as_mut().poll(cx)
+    }
+
     fn must_prepare_upgrade(&self, response: &Response<B>) -> bool {
         let is_upgrade = self.facts.is_upgraded_by(response.status());
         match &self.carrier {
@@ -261,10 +278,10 @@ impl RequestFacts {
     }
 }
 
-/// The response to a request that is malformed.
-fn refuse<B>() -> Response<ResponseBody<B>> {
+/// A response of the server's own, after which the connection closes.
+fn refuse<B>(status: StatusCode) -> Response<ResponseBody<B>> {
     let (mut head, ()) = Response::new(()).into_parts();
-    head.status = StatusCode::BAD_REQUEST;
+    head.status = status;
     set_close(&mut head);
     Response::from_parts(head, ResponseBody::Empty)
 }
