@@ -17,8 +17,7 @@ use hyper::service::Service;
 use lasse_tokio::{Listener, PeerAddr, ServeConfig};
 use tower_service::Service as _;
 
-use super::request_end::RequestEnd;
-use super::{Serve, serve};
+use crate::serve::{RequestEnd, Serve, serve};
 
 /// Serves an axum router, like [`serve`].
 ///

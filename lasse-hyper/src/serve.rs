@@ -12,8 +12,6 @@ mod http2;
 mod linger;
 mod protocol;
 mod request_end;
-#[cfg(feature = "axum")]
-mod router;
 mod service;
 mod socket;
 mod stream_executor;
@@ -35,7 +33,7 @@ use lasse_tokio::{Gate, Listener, PeerAddr, ServeConfig, WriteDeadline};
 use tokio::net::TcpStream;
 
 #[cfg(feature = "axum")]
-pub use router::{RouterService, serve_router};
+pub(crate) use request_end::RequestEnd;
 
 use acceptor::accept;
 use connection_task::ConnectionTask;
@@ -51,6 +49,8 @@ use service::{BoxError, UserService};
 /// - One deadline for the TLS handshake, the first bytes and the head of the first
 ///   request; limits for heads; a `Host` that is valid; HTTP/2 pings, and a timeout for
 ///   HTTP/2 connections without streams.
+/// - The response timeout of `config`, after which the future of the service is dropped.
+///   It is also dropped if the client leaves.
 /// - The write timeout of `config`, for sockets, and for each stream of an HTTP/2
 ///   connection, whose socket can be writable although the stream is blocked. The
 ///   handler gets [`EndReason::Stalled`](lasse_tokio::lasse_core::EndReason::Stalled).
@@ -97,8 +97,12 @@ pub fn serve<S>(listener: impl Into<Listener>, config: ServeConfig, service: S) 
     }
 }
 
-/// A server: a future that must be awaited. It completes when the server has shut down.
-/// If it is dropped before, its connections are dropped.
+/// A server, to be awaited. It is ready when it has shut down.
+///
+/// If it is dropped before, it stops at once: it accepts no more connections, and drops
+/// those that are open. Their streams end with
+/// [`EndReason::Dropped`](lasse_tokio::lasse_core::EndReason::Dropped). No client can take
+/// a response that is cut off for a complete one.
 #[must_use = "a server does nothing unless it is awaited"]
 pub struct Serve<S, G = Pending<()>> {
     listener: Listener,

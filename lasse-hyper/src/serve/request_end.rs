@@ -8,12 +8,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 /// It is in the extensions of each HTTP/1.1 request with a body. A service that wraps
 /// the body can take it, and say so.
 #[derive(Clone, Debug, Default)]
-pub(super) struct RequestEnd(Arc<AtomicBool>);
+pub(crate) struct RequestEnd(Arc<AtomicBool>);
 
 impl RequestEnd {
     /// The body has returned its end, without an error.
     #[cfg(feature = "axum")]
-    pub(super) fn handle_read(&self) {
+    pub(crate) fn handle_read(&self) {
         self.0.store(true, Ordering::Relaxed);
     }
 
