@@ -12,7 +12,7 @@
 //! | HTTP/1.1 on a bare socket | [`http1`] |
 //!
 //! `lasse-tokio` and `lasse-hyper` drive it. For a driver of your own, start with
-//! [`Connection`] and the examples `threads` and `epoll`.
+//! [`Connection`] and the examples `threads`, `epoll` and `smol`.
 //!
 //! # Examples
 //!
