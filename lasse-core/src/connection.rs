@@ -171,7 +171,7 @@ impl<S: Source> Connection<S> {
         Self { source, state: State::Open, outbox, deadlines, config: config.clone(), drain: None }
     }
 
-    /// Ends the stream cleanly, after what is queued.
+    /// Ends the stream cleanly, after the queued frames.
     pub fn handle_stop(&mut self) {
         self.end(EndReason::Stopped, Close::Clean);
     }

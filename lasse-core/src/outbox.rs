@@ -33,7 +33,7 @@ struct Item {
 #[derive(Debug, Default)]
 struct More {
     queue: VecDeque<Item>,
-    /// If the last offer had several frames: what is not acknowledged of it.
+    /// If the last offer had several frames: its unacknowledged rest.
     offered: Bytes,
     /// How many bytes are in the queue.
     len: usize,
@@ -44,7 +44,7 @@ struct More {
 /// Where a frame comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Sender {
-    /// The source, which is told about the frame if it is not sent.
+    /// The source, whose `handle_error` receives the frame if it is not sent.
     Source,
     /// The protocol: keep-alives, shutdown.
     Protocol,
