@@ -220,7 +220,7 @@ mod tests {
     #[test]
     fn a_frame_is_unsent_until_its_last_byte_is_acknowledged() {
         let mut outbox = outbox(&["ab", "cd", "ef"]);
-        outbox.push(Frame::sign_of_life(), Sender::Protocol);
+        outbox.push(Frame::keep_alive(), Sender::Protocol);
         let _ = outbox.offer();
         outbox.acknowledge(3);
         let unsent = outbox.take_unsent();
