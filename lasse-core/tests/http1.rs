@@ -1,4 +1,4 @@
-//! Heads and chunks, as they stand on the wire.
+//! The heads of requests, and the framing of responses.
 
 #![cfg(feature = "http1")]
 
@@ -12,18 +12,18 @@ fn parse(input: &str) -> Result<Option<Head>, BadRequest> {
     parse_request(input.as_bytes(), &Limits::default())
 }
 
-fn whole(input: &str) -> Head {
+fn parse_whole(input: &str) -> Head {
     parse(input).unwrap().unwrap()
 }
 
 #[test]
-fn a_head_is_read_when_it_is_whole() {
+fn a_head_is_parsed_when_it_is_complete() {
     let input = "GET /events?x=1 HTTP/1.1\r\nHost: localhost\r\nLast-Event-ID: Zürich\r\n\r\nrest";
     let len = input.len() - 4;
     for cut in 0..len {
         assert!(parse_request(&input.as_bytes()[..cut], &Limits::default()).unwrap().is_none());
     }
-    let head = whole(input);
+    let head = parse_whole(input);
     assert_eq!(head.len, len);
     assert_eq!(head.request.method(), Method::GET);
     assert_eq!(head.request.uri(), "/events?x=1");
@@ -33,7 +33,7 @@ fn a_head_is_read_when_it_is_whole() {
 }
 
 #[test]
-fn a_connection_persists_unless_something_speaks_against_it() {
+fn a_connection_persists_unless_the_request_prevents_it() {
     for (input, persistence) in [
         ("GET / HTTP/1.1\r\nhost: a\r\n\r\n", Persistence::KeepAlive),
         ("GET / HTTP/1.1\nhost: a\n\n", Persistence::KeepAlive),
@@ -44,7 +44,7 @@ fn a_connection_persists_unless_something_speaks_against_it() {
         ("GET / HTTP/1.1\r\nhost: a\r\ncontent-length: 0\r\n\r\n", Persistence::KeepAlive),
         ("GET / HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n", Persistence::Close),
     ] {
-        assert_eq!(whole(input).context.persistence, persistence, "{input:?}");
+        assert_eq!(parse_whole(input).context.persistence, persistence, "{input:?}");
     }
 }
 
@@ -136,7 +136,7 @@ fn a_target_has_one_of_the_four_forms() {
 #[test]
 fn the_host_of_an_absolute_target_replaces_the_field() {
     for line in ["GET http://b:80/c HTTP/1.1\r\nhost: a\r\n", "GET http://b:80/c HTTP/1.0\r\n"] {
-        let head = whole(&format!("{line}\r\n"));
+        let head = parse_whole(&format!("{line}\r\n"));
         assert_eq!(head.request.headers()["host"], "b:80");
         assert_eq!(head.request.uri().path(), "/c");
     }
@@ -215,7 +215,7 @@ fn a_lone_line_feed_ends_a_line_and_a_lone_carriage_return_does_not() {
         ("GET / HTTP/1.1\r\nhost: a\n\r\nrest", 26),
         ("\n\r\nGET / HTTP/1.1\r\nhost: a\r\n\nrest", 29),
     ] {
-        assert_eq!(whole(input).len, len, "{input:?}");
+        assert_eq!(parse_whole(input).len, len, "{input:?}");
     }
     for input in [
         "GET / HTTP/1.1\rhost: a\r\r",
@@ -248,7 +248,7 @@ fn a_version_is_1_0_or_1_1() {
 }
 
 #[test]
-fn a_bad_request_says_what_is_wrong() {
+fn a_bad_request_names_its_error() {
     for (lines, error) in [
         (&["GET / HTTP/1.1"][..], BadRequest::Host),
         (&["GET / HTTP/1.0", "content-length: x"], BadRequest::Length),
@@ -264,7 +264,7 @@ fn a_bad_request_says_what_is_wrong() {
 }
 
 #[test]
-fn a_head_may_be_so_large_and_no_larger() {
+fn a_head_can_be_as_large_as_its_limits() {
     let limits = Limits { head_bytes: 64, headers: 2 };
     let bytes = |n: usize| format!("GET / HTTP/1.1\r\nhost: a\r\nx: {}\r\n\r\n", "y".repeat(n));
     let fits = bytes(64 - bytes(0).len());
@@ -298,7 +298,7 @@ fn limits_can_be_zero_one_or_the_maximum() {
 }
 
 fn context(input: &str) -> ResponseContext {
-    whole(input).context
+    parse_whole(input).context
 }
 
 const GET: &str = "GET / HTTP/1.1\r\nhost: a\r\n\r\n";
@@ -331,7 +331,7 @@ fn end(framer: &mut Framer, step: usize) -> Vec<u8> {
 }
 
 #[test]
-fn a_stream_is_chunked_whichever_way_the_socket_takes_it() {
+fn a_stream_is_chunked_the_same_whatever_the_size_of_writes() {
     for step in 1..60 {
         let mut framer = Framer::of_stream(context(GET), &Response::new(()));
         let mut sent = send(&mut framer, b":\n", step);
@@ -356,7 +356,7 @@ fn a_chunk_keeps_its_size_though_more_is_offered() {
 }
 
 #[test]
-fn http_1_0_gets_the_bare_stream_and_then_the_end_of_the_connection() {
+fn a_stream_over_http_1_0_ends_with_the_connection() {
     let mut framer = Framer::of_stream(context(GET_1_0), &Response::new(()));
     let mut sent = send(&mut framer, b"data: a\n\n", 7);
     sent.extend(end(&mut framer, 7));
@@ -367,7 +367,7 @@ fn http_1_0_gets_the_bare_stream_and_then_the_end_of_the_connection() {
 }
 
 #[test]
-fn a_head_request_gets_the_head_alone() {
+fn the_response_to_a_head_request_has_no_body() {
     let mut framer = Framer::of_stream(context(HEAD), &Response::new(()));
     let mut sent = send(&mut framer, b"", 99);
     sent.extend(end(&mut framer, 99));
@@ -379,7 +379,7 @@ fn a_head_request_gets_the_head_alone() {
 }
 
 #[test]
-fn what_the_application_says_of_framing_is_passed_over() {
+fn framing_fields_of_the_application_are_left_out() {
     let response = |status: u16| {
         let response = Response::builder().status(status).header("content-length", "99");
         let response = response.header("transfer-encoding", "chunked").header("connection", "x");

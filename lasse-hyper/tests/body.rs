@@ -1,4 +1,4 @@
-//! Bodies of responses, polled without a server.
+//! Bodies, read as a server reads them, but without one.
 
 mod support;
 
@@ -12,7 +12,9 @@ use hyper::body::Body;
 use lasse_hyper::lasse_core::{
     Channel, ChannelConfig, EndReason, Event, EventName, Frame, Next, StreamConfig,
 };
-use lasse_hyper::{Aborted, EndReasonCell, Endpoint, EventService, HandlerBody, stream, subscribe};
+use lasse_hyper::{
+    Aborted, EndReasonCell, Endpoint, EventBody, EventService, HandlerSource, stream, subscribe,
+};
 use support::{Service, Tap};
 use tokio::sync::mpsc;
 use tokio_stream::StreamExt;
@@ -22,7 +24,7 @@ fn service() -> (Service, mpsc::UnboundedReceiver<EndReason>) {
     (Service { streams: Arc::default(), ends, endpoint: Endpoint::default() }, reasons)
 }
 
-fn ask(service: &Service, request: &Request<()>) -> Response<HandlerBody<Tap>> {
+fn ask(service: &Service, request: &Request<()>) -> Response<EventBody<HandlerSource<Tap>>> {
     service.answer(request).unwrap()
 }
 
@@ -31,7 +33,7 @@ async fn data<B: Body<Data = Bytes> + Unpin>(body: &mut B) -> Option<Result<Byte
 }
 
 #[tokio::test]
-async fn bytes_count_as_written_at_the_next_poll() {
+async fn bytes_are_written_when_more_are_asked_for() {
     let (service, mut reasons) = service();
     let mut body = ask(&service, &Request::new(())).into_body();
     assert!(!body.is_end_stream());
@@ -44,7 +46,7 @@ async fn bytes_count_as_written_at_the_next_poll() {
 }
 
 #[tokio::test]
-async fn a_large_event_is_returned_in_frames_of_16_kib() {
+async fn a_large_event_is_handed_out_in_pieces() {
     let (service, _) = service();
     let mut body = ask(&service, &Request::new(())).into_body();
     data(&mut body).await.unwrap().unwrap();
@@ -60,25 +62,25 @@ async fn a_large_event_is_returned_in_frames_of_16_kib() {
 }
 
 #[tokio::test]
-async fn a_dropped_body_ends_its_stream_with_the_reason_of_the_server() {
+async fn a_dropped_body_tells_what_its_server_knows() {
     let (service, mut reasons) = service();
     drop(ask(&service, &Request::new(())));
     assert_eq!(reasons.try_recv(), Ok(EndReason::Dropped));
 
-    let reason = EndReasonCell::new();
+    let fate = EndReasonCell::new();
     let mut request = Request::new(());
-    request.extensions_mut().insert(reason.clone());
+    request.extensions_mut().insert(fate.clone());
     drop(ask(&service, &request));
     assert_eq!(reasons.try_recv(), Ok(EndReason::PeerClosed));
 
     let response = ask(&service, &request);
-    reason.decide(EndReason::Stalled);
+    fate.decide(EndReason::Stalled);
     drop(response);
     assert_eq!(reasons.try_recv(), Ok(EndReason::Stalled));
 }
 
 #[tokio::test]
-async fn a_whole_body_has_its_exact_length() {
+async fn what_is_no_stream_has_its_exact_length() {
     let (service, _) = service();
     for (method, path, length) in [
         (Method::GET, "/none", 0),
@@ -95,7 +97,7 @@ async fn a_whole_body_has_its_exact_length() {
 }
 
 #[tokio::test]
-async fn the_response_to_a_head_has_ended_but_no_exact_length() {
+async fn the_answer_to_a_head_is_over_but_of_no_length() {
     let (service, _) = service();
     let request = Request::builder().method(Method::HEAD).body(()).unwrap();
     let body = ask(&service, &request).into_body();
@@ -104,7 +106,7 @@ async fn the_response_to_a_head_has_ended_but_no_exact_length() {
 }
 
 #[tokio::test]
-async fn a_response_ends_with_its_event_stream() {
+async fn a_stream_of_events_ends_with_its_source() {
     let endpoint = Endpoint::new(StreamConfig::new().with_first_byte(false));
     let events = tokio_stream::iter(["one", "two"]).map(Event::new);
     let body = stream(&Request::new(()), &endpoint, events).into_body();
@@ -113,7 +115,7 @@ async fn a_response_ends_with_its_event_stream() {
 }
 
 #[tokio::test]
-async fn an_error_of_an_event_stream_aborts_unless_it_is_mapped_to_an_event() {
+async fn an_error_of_the_source_aborts_unless_it_is_said() {
     const ERROR: EventName = EventName::from_static("error");
     let endpoint = Endpoint::default();
     let source = || tokio_stream::iter([Ok(Event::new("one")), Err(io::Error::other("broken"))]);
@@ -124,17 +126,17 @@ async fn an_error_of_an_event_stream_aborts_unless_it_is_mapped_to_an_event() {
     assert_eq!(error.reason(), EndReason::Aborted);
     assert!(data(&mut body).await.is_none());
 
-    let mapped = source().map(|item| match item {
+    let said = source().map(|item| match item {
         Ok(event) => Next::from(event),
         Err(error) => Next::last(Event::new(error.to_string()).with_name(ERROR)),
     });
-    let body = stream(&Request::new(()), &endpoint, mapped).into_body();
+    let body = stream(&Request::new(()), &endpoint, said).into_body();
     let text = body.collect().await.unwrap().to_bytes();
     assert_eq!(text, ":\ndata: one\n\nevent: error\ndata: broken\n\n");
 }
 
 #[tokio::test]
-async fn a_panic_of_an_event_stream_aborts_its_own_response() {
+async fn a_source_that_panics_costs_its_own_stream_alone() {
     let source = tokio_stream::iter([0]).map(|_| -> Frame { panic!("as ordered") });
     let mut body = stream(&Request::new(()), &Endpoint::default(), source).into_body();
     let error = loop {
@@ -146,7 +148,7 @@ async fn a_panic_of_an_event_stream_aborts_its_own_response() {
 }
 
 #[tokio::test]
-async fn a_client_that_has_all_of_a_finished_channel_gets_a_204() {
+async fn a_channel_that_is_over_is_told_to_who_has_all_of_it() {
     let channel = Channel::new(&ChannelConfig::new());
     let mut body = subscribe(&Request::new(()), &Endpoint::default(), &channel).into_body();
     data(&mut body).await.unwrap().unwrap();
@@ -159,7 +161,7 @@ async fn a_client_that_has_all_of_a_finished_channel_gets_a_204() {
 }
 
 #[tokio::test]
-async fn a_full_channel_refuses_clients() {
+async fn a_channel_that_is_full_asks_to_come_back() {
     let channel = Channel::new(&ChannelConfig::new().with_max_subscribers(1));
     let _first = subscribe(&Request::new(()), &Endpoint::default(), &channel);
     let second = subscribe(&Request::new(()), &Endpoint::default(), &channel);
@@ -169,7 +171,7 @@ async fn a_full_channel_refuses_clients() {
 }
 
 #[tokio::test]
-async fn one_service_works_with_hyper_and_tower() {
+async fn one_service_is_of_hyper_and_of_tower() {
     let notifiers = Arc::new(Mutex::new(Vec::new()));
     let (ends, _reasons) = mpsc::unbounded_channel();
     let kept = notifiers.clone();

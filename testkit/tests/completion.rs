@@ -3,7 +3,7 @@
 
 use std::error::Error;
 use std::io::{self, Read, Write};
-use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::task::{Context, Wake, Waker};
@@ -14,26 +14,26 @@ use lasse_core::http1::{ServeConfig, ServerConnection, ServerOutput, Wire};
 use lasse_core::{
     Accept, Close, Connection, HandlerSource, Instant, Source, StreamConfig, mailbox,
 };
-use lasse_testkit::checks::{self, Journal, Puppet, Server};
+use lasse_testkit::checks::{self, Server, StreamRecords, TestHandler};
 use socket2::SockRef;
 
 #[test]
 fn a_driver_with_completions_passes_the_server_checks() -> Result<(), Box<dyn Error>> {
-    let journal = Journal::new();
+    let records = StreamRecords::new();
     let listener = TcpListener::bind("127.0.0.1:0")?;
     let (address, streams) = (listener.local_addr()?, checks::config()?);
     let config = Arc::new(ServeConfig::new().with_head_timeout(checks::HEAD_TIME)?);
-    let args = journal.clone();
+    let args = records.clone();
     thread::spawn(move || {
         for socket in listener.incoming().flatten() {
             let (config, streams, args) = (config.clone(), streams.clone(), args.clone());
             thread::spawn(move || {
                 let args = || (args.clone(), mailbox(64).1);
-                Driver::new(socket).serve::<HandlerSource<Puppet>>(&config, &streams, args);
+                Driver::new(socket).serve::<HandlerSource<TestHandler>>(&config, &streams, args);
             });
         }
     });
-    checks::run(&Server { address, journal, is_guest: false });
+    checks::run(&Server { address, records, is_adapter_only: false });
     Ok(())
 }
 

@@ -10,26 +10,26 @@ use std::sync::mpsc::channel;
 
 use lasse_core::http1::ServeConfig;
 use lasse_core::{Accept, HandlerSource, Source, Subscriber, mailbox};
-use lasse_testkit::checks::{self, Journal, Puppet, Server};
+use lasse_testkit::checks::{self, Server, StreamRecords, TestHandler};
 use lasse_testkit::{is_woken_by_a_channel, lines_of};
 use smol::net::TcpListener;
 
 #[test]
 fn smol_passes_the_server_checks() -> Result<(), Box<dyn Error>> {
-    let journal = Journal::new();
-    let args = journal.clone();
-    let address = serve::<HandlerSource<Puppet>>(move || (args.clone(), mailbox(64).1))?;
-    checks::run(&Server { address, journal, is_guest: false });
+    let records = StreamRecords::new();
+    let args = records.clone();
+    let address = serve::<HandlerSource<TestHandler>>(move || (args.clone(), mailbox(64).1))?;
+    checks::run(&Server { address, records, is_adapter_only: false });
     Ok(())
 }
 
 #[test]
 fn a_message_reaches_its_stream() -> Result<(), Box<dyn Error>> {
     let (notifiers, arrivals) = channel();
-    let address = serve::<HandlerSource<Puppet>>(move || {
+    let address = serve::<HandlerSource<TestHandler>>(move || {
         let (notifier, mailbox) = mailbox(64);
         let _ = notifiers.send(notifier);
-        (Journal::new(), mailbox)
+        (StreamRecords::new(), mailbox)
     })?;
     let mut lines = lines_of(address, "/quiet")?;
     arrivals.recv()?.notify("hello".into())?;

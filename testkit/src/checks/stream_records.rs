@@ -1,4 +1,4 @@
-//! What the puppets of a server did, by the tags of the requests they were made for.
+//! How the streams of a server ended, by the tags of their requests.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use lasse_core::EndReason;
 
-/// What became of each stream of a server. A clone is the same journal.
+/// How each stream of a server ended. A clone shares the records.
 #[derive(Clone, Debug, Default)]
-pub struct Journal(Arc<Shared>);
+pub struct StreamRecords(Arc<Shared>);
 
 #[derive(Debug, Default)]
 struct Shared {
@@ -16,7 +16,7 @@ struct Shared {
     changed: Condvar,
 }
 
-/// What is known of the streams of one tag.
+/// The streams of one tag.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Entry {
     pub(super) made: usize,
@@ -24,8 +24,8 @@ pub(super) struct Entry {
     pub(super) reasons: Vec<EndReason>,
 }
 
-impl Journal {
-    /// An empty journal.
+impl StreamRecords {
+    /// No records.
     pub fn new() -> Self {
         Self::default()
     }
@@ -35,8 +35,7 @@ impl Journal {
         self.0.changed.notify_all();
     }
 
-    /// What there is about `tag` as soon as its streams have ended, or at the
-    /// latest after a time.
+    /// The entry of `tag` as soon as its streams have ended, or after the time.
     pub(super) fn await_end(&self, tag: &str, within: Duration) -> Entry {
         let is_running = |entries: &mut BTreeMap<String, Entry>| {
             entries.get(tag).is_none_or(|entry| entry.reasons.len() < entry.made)
@@ -46,8 +45,7 @@ impl Journal {
         entries.get(tag).cloned().unwrap_or_default()
     }
 
-    /// The tags of handlers that did not each terminate once, after a time in
-    /// which they may.
+    /// The tags of handlers that have not terminated once each within the time.
     pub(super) fn unsettled(&self, within: Duration) -> Vec<String> {
         let tags: Vec<_> = self.entries().keys().cloned().collect();
         let is_settled = |tag: &String| {
@@ -67,13 +65,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn to_terminate_twice_or_never_is_told() {
-        let journal = Journal::new();
+    fn a_handler_that_terminates_twice_or_never_is_reported() {
+        let records = StreamRecords::new();
         for (tag, terminations) in [("never", 0), ("once", 1), ("twice", 2)] {
-            journal.note(tag, |entry| entry.made = 1);
+            records.note(tag, |entry| entry.made = 1);
             let reasons = vec![EndReason::Stopped; terminations];
-            journal.note(tag, |entry| entry.reasons = reasons);
+            records.note(tag, |entry| entry.reasons = reasons);
         }
-        assert_eq!(journal.unsettled(Duration::ZERO), ["never", "twice"]);
+        assert_eq!(records.unsettled(Duration::ZERO), ["never", "twice"]);
     }
 }

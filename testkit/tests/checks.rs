@@ -1,4 +1,4 @@
-//! Servers that are wrong, to show that the checks see it.
+//! Wrong servers, which must fail the checks.
 
 use std::collections::BTreeMap;
 use std::error::Error;
@@ -6,9 +6,9 @@ use std::io::{self, BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
 use std::thread;
 
-use lasse_testkit::checks::{self, Journal, Server};
+use lasse_testkit::checks::{self, Server, StreamRecords};
 
-/// What the server fails whose connections are served by `serve`, and how.
+/// The checks that a server fails whose connections `serve` serves.
 fn failures(serve: fn(TcpStream) -> io::Result<()>) -> io::Result<BTreeMap<&'static str, String>> {
     let listener = TcpListener::bind("127.0.0.1:0")?;
     let address = listener.local_addr()?;
@@ -17,19 +17,19 @@ fn failures(serve: fn(TcpStream) -> io::Result<()>) -> io::Result<BTreeMap<&'sta
             thread::spawn(move || serve(socket));
         }
     });
-    let server = Server { address, journal: Journal::new(), is_guest: false };
+    let server = Server { address, records: StreamRecords::new(), is_adapter_only: false };
     let failures = checks::failures(&server).into_iter();
     Ok(failures.map(|failure| (failure.check, failure.wrong.to_string())).collect())
 }
 
-/// Says yes to everything, before it is asked.
-fn agree(mut socket: TcpStream) -> io::Result<()> {
+/// Sends the same response to every client, before a request.
+fn respond_first(mut socket: TcpStream) -> io::Result<()> {
     socket.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok")?;
     BufReader::new(socket).lines().try_for_each(|line| line.map(drop))
 }
 
-/// Does nearly the right thing, each time.
-fn nearly(socket: TcpStream) -> io::Result<()> {
+/// Does nearly the right thing for each request.
+fn respond_nearly_right(socket: TcpStream) -> io::Result<()> {
     let mut answers = socket.try_clone()?;
     let mut lines = BufReader::new(socket).lines();
     while let Some(request) = lines.next().transpose()? {
@@ -56,16 +56,16 @@ const STREAM: &str = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\
     1\r\n\n\r\nb\r\ndata: bye\n\n\r\n0\r\n\r\n";
 
 #[test]
-fn a_server_that_agrees_with_all_fails_each_check_but_the_one_that_looks_back() -> io::Result<()> {
-    let failures = failures(agree)?;
+fn a_server_that_ignores_its_requests_fails_each_check_but_the_last() -> io::Result<()> {
+    let failures = failures(respond_first)?;
     let passed: Vec<_> = checks::names().filter(|name| !failures.contains_key(name)).collect();
     assert_eq!(passed, ["each handler terminates once"]);
     Ok(())
 }
 
 #[test]
-fn what_is_wrong_is_told() -> Result<(), Box<dyn Error>> {
-    let failures = failures(nearly)?;
+fn a_failure_describes_the_difference() -> Result<(), Box<dyn Error>> {
+    let failures = failures(respond_nearly_right)?;
     for (check, wrong) in [
         (
             "other methods than GET and HEAD are refused",
@@ -77,18 +77,18 @@ fn what_is_wrong_is_told() -> Result<(), Box<dyn Error>> {
             "a response of the handler's own is framed by the adapter",
             "the body is (\"who\", Clean)",
         ),
-        ("a client can be told to come back", "the status is 503, and should be 200"),
+        ("a client can be told when to reconnect", "the status is 503, and should be 200"),
         (
-            "HTTP/1.0 is neither chunked nor kept alive",
+            "a stream over HTTP/1.0 ends with the connection",
             "the framing is Chunked, and should be UntilClose",
         ),
         ("HTTP/1.1 is chunked", "the body is (\"\\ndata: bye\\n\\n\", Clean)"),
-        ("the last event id is read as it came", "is 400, and should be 200"),
+        ("the last event id is any field value", "is 400, and should be 200"),
         ("the first byte goes out with the head", "Clean end before \":\\n\""),
-        ("a head that dribbles in is given up on", "it is still waited for"),
+        ("a head that is too slow is refused", "the connection is still open"),
     ] {
-        let told = failures.get(check).ok_or(check)?;
-        assert!(told.contains(wrong), "{check}: {told}");
+        let failure = failures.get(check).ok_or(check)?;
+        assert!(failure.contains(wrong), "{check}: {failure}");
     }
     Ok(())
 }
