@@ -1,4 +1,4 @@
-//! Channels under threads: nothing lost, nothing repeated, nothing silent.
+//! Channels under threads: nothing is lost or repeated without a reset.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -29,18 +29,18 @@ fn wait_and_read(subscriber: &mut Subscriber) -> Read {
     }
 }
 
-/// What one client has heard, over all its connections.
+/// What one client has received, over all its connections.
 #[derive(Default)]
 struct Client {
     last: LastEventId,
     number: u64,
-    heard: u64,
+    received: u64,
     resets: u64,
 }
 
 impl Client {
-    /// Hears some frames, which go on where it was, or say that they do not.
-    fn hear(&mut self, frame: &str) {
+    /// Receives some frames, which continue where it was, unless they begin with a reset.
+    fn receive(&mut self, frame: &str) {
         for event in frame.split_terminator("\n\n") {
             let id = event.rsplit_once("id: ").expect("what is sent has an id").1;
             let number = id.rsplit_once('-').unwrap().1.parse().unwrap();
@@ -49,7 +49,7 @@ impl Client {
                 self.resets += 1;
             } else if event.starts_with("data: ") {
                 assert_eq!(number, self.number + 1, "after {} resets", self.resets);
-                self.heard += 1;
+                self.received += 1;
             } else {
                 assert!(event.starts_with("event: position\n"), "{event}");
                 assert_eq!(self.last, LastEventId::Absent, "only a new client needs its position");
@@ -59,11 +59,11 @@ impl Client {
         }
     }
 
-    /// Reads up to so many slices; true at the end of all.
-    fn listen(&mut self, subscriber: &mut Subscriber, slices: u64) -> bool {
+    /// Reads up to this many slices, and returns whether the channel has ended.
+    fn read(&mut self, subscriber: &mut Subscriber, slices: u64) -> bool {
         for _ in 0..slices {
             match wait_and_read(subscriber) {
-                Read::Events(frame) => self.hear(std::str::from_utf8(frame.as_bytes()).unwrap()),
+                Read::Events(frame) => self.receive(std::str::from_utf8(frame.as_bytes()).unwrap()),
                 Read::Over(ending) => {
                     assert_eq!(ending, Ending::Finished);
                     return true;
@@ -88,7 +88,7 @@ fn join(channel: &Channel, last: &LastEventId) -> Subscriber {
 }
 
 #[test]
-fn clients_that_come_and_go_hear_everything_once_or_are_told() {
+fn clients_that_reconnect_receive_each_event_once_or_a_reset() {
     for (slow, kept) in
         [(LagPolicy::Disconnect, 3000), (LagPolicy::Skip, 3000), (LagPolicy::Disconnect, 40)]
     {
@@ -102,7 +102,7 @@ fn clients_that_come_and_go_hear_everything_once_or_are_told() {
                 .map(|seed| {
                     scope.spawn({
                         let (channel, resumes) = (&channel, &resumes);
-                        move || come_and_go(channel, seed, resumes)
+                        move || reconnect(channel, seed, resumes)
                     })
                 })
                 .collect();
@@ -116,7 +116,7 @@ fn clients_that_come_and_go_hear_everything_once_or_are_told() {
             for client in clients {
                 let client = client.join().unwrap();
                 assert_eq!(client.number, published, "it has all of it");
-                assert!(client.resets > 0 || client.heard > 0);
+                assert!(client.resets > 0 || client.received > 0);
             }
         });
         let stats = channel.stats();
@@ -137,9 +137,9 @@ fn publish(channel: &Channel, is_done: &AtomicBool) -> u64 {
     published
 }
 
-/// Connects, listens for a while, and drops the connection, over and over, until
-/// told that it has everything.
-fn come_and_go(channel: &Channel, seed: u64, resumes: &AtomicU64) -> Client {
+/// Connects, reads for a while, and drops the connection, again and again, until the channel is
+/// complete.
+fn reconnect(channel: &Channel, seed: u64, resumes: &AtomicU64) -> Client {
     let mut client = Client::default();
     let mut random = seed;
     loop {
@@ -153,15 +153,15 @@ fn come_and_go(channel: &Channel, seed: u64, resumes: &AtomicU64) -> Client {
         let slices = random >> 61;
         if random & 1024 == 0 {
             for frame in subscriber.first_frames() {
-                client.hear(std::str::from_utf8(frame.as_bytes()).unwrap());
+                client.receive(std::str::from_utf8(frame.as_bytes()).unwrap());
             }
         }
-        client.listen(&mut subscriber, slices);
+        client.read(&mut subscriber, slices);
     }
 }
 
 #[test]
-fn a_snapshot_and_what_follows_make_the_last_state() {
+fn a_snapshot_and_the_events_after_it_make_the_last_state() {
     const LAST: u64 = 20_000;
     let channel = Channel::new(&config(100));
     let first = channel.publish(Event::new("0")).unwrap();
@@ -218,7 +218,7 @@ fn a_snapshot_and_what_follows_make_the_last_state() {
 }
 
 #[test]
-fn who_never_reads_costs_the_others_nothing() {
+fn a_reader_that_never_reads_costs_the_others_nothing() {
     let channel = Channel::new(&config(1000));
     let mut stuck = join(&channel, &LastEventId::Absent);
     let mut reader = join(&channel, &LastEventId::Absent);
@@ -227,14 +227,14 @@ fn who_never_reads_costs_the_others_nothing() {
     for n in 0..100_000 {
         channel.publish(Event::new("x".repeat(100))).unwrap();
         if n % 50 == 0 {
-            client.listen(&mut reader, 1);
+            client.read(&mut reader, 1);
         }
         if n == 10_000 {
             bytes = channel.stats().bytes;
         }
     }
     channel.finish();
-    assert!(client.listen(&mut reader, 100));
+    assert!(client.read(&mut reader, 100));
     assert_eq!((client.number, client.resets), (100_000, 0));
     assert!(channel.stats().bytes <= bytes + bytes / 20);
     assert_eq!(channel.stats().resets(ResetReason::Lagged), 0);
@@ -259,7 +259,7 @@ fn a_million_events_take_no_more_than_the_first_hundred_thousand() {
 }
 
 #[test]
-fn a_client_that_moves_between_servers_fed_alike_misses_and_repeats_nothing() {
+fn a_client_that_moves_between_servers_with_the_same_events_misses_and_repeats_nothing() {
     let epoch = Epoch::new("store").unwrap();
     let servers = [(); 2].map(|()| Channel::with_epoch(&ChannelConfig::new(), epoch));
     let mut client = Client { number: 6, ..Client::default() };
@@ -271,7 +271,7 @@ fn a_client_that_moves_between_servers_fed_alike_misses_and_repeats_nothing() {
         }
         let mut subscriber = join(&servers[number % 2], &client.last);
         assert_eq!(subscriber.outcome(), ResumeOutcome::Resumed);
-        client.listen(&mut subscriber, 1);
+        client.read(&mut subscriber, 1);
         assert_eq!(client.number, number as u64);
     }
 }

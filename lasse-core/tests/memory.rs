@@ -1,4 +1,4 @@
-//! What a log takes, by what the allocator says.
+//! The memory of logs and channels, measured by the allocator.
 
 use std::alloc::System;
 
@@ -13,7 +13,7 @@ use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
 #[global_allocator]
 static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
 
-/// How many bytes more there are allocated after `work`, whose result counts.
+/// How many more bytes are allocated after `work`, with its result.
 fn bytes_taken<T>(work: impl FnOnce() -> T) -> (usize, T) {
     let region = Region::new(ALLOCATOR);
     let kept = Box::new(work());
@@ -32,21 +32,21 @@ fn read(log: &mut Log, cursor: &mut Cursor) -> usize {
     }
 }
 
-/// All of it is one test, since all allocate from the same.
+/// One test, because all threads share the allocator.
 #[test]
-fn a_log_and_a_channel_take_what_they_promise() {
-    an_empty_log_takes_half_a_kilobyte_at_most();
+fn logs_and_channels_keep_to_their_memory() {
+    an_empty_log_takes_at_most_half_a_kilobyte();
     fifty_small_events_take_at_most_twice_their_bytes_and_a_kilobyte();
     two_hundred_thousand_events_take_no_more_than_the_first_fifty_thousand();
     a_slice_that_is_held_costs_its_segment_and_no_more();
-    an_append_allocates_no_more_than_the_id_that_it_tells();
-    a_place_is_decided_on_without_an_allocation();
-    an_empty_channel_takes_half_a_kilobyte_at_most();
+    an_append_allocates_only_the_id_that_it_returns();
+    a_resume_is_decided_without_an_allocation();
+    an_empty_channel_takes_at_most_half_a_kilobyte();
     a_subscriber_that_waits_takes_a_hundred_bytes();
-    to_publish_to_ten_thousand_allocates_no_more_than_to_one();
+    publishing_to_ten_thousand_allocates_no_more_than_to_one();
 }
 
-fn an_empty_log_takes_half_a_kilobyte_at_most() {
+fn an_empty_log_takes_at_most_half_a_kilobyte() {
     let (taken, log) = bytes_taken(|| log(Retention::new()));
     assert!(taken <= 512, "{taken} bytes");
     assert_eq!(taken, log.memory());
@@ -111,7 +111,7 @@ fn a_slice_that_is_held_costs_its_segment_and_no_more() {
     assert!(grown <= 64 * 1024 + 4096, "{grown} bytes beside a slice of {}", held.len());
 }
 
-fn an_append_allocates_no_more_than_the_id_that_it_tells() {
+fn an_append_allocates_only_the_id_that_it_returns() {
     let mut log = log(Retention::new().with_bytes(1 << 20));
     let event = Event::new("x".repeat(60));
     for _ in 0..20_000 {
@@ -125,7 +125,7 @@ fn an_append_allocates_no_more_than_the_id_that_it_tells() {
     assert!(allocations <= 10_000 + 100, "{allocations} for 10,000 events");
 }
 
-fn a_place_is_decided_on_without_an_allocation() {
+fn a_resume_is_decided_without_an_allocation() {
     let mut log = log(Retention::new());
     for n in 0..1000_u64 {
         let own = EventId::new(format!("own {n}")).unwrap();
@@ -139,7 +139,7 @@ fn a_place_is_decided_on_without_an_allocation() {
     }
 }
 
-fn an_empty_channel_takes_half_a_kilobyte_at_most() {
+fn an_empty_channel_takes_at_most_half_a_kilobyte() {
     let config = ChannelConfig::new();
     let (taken, _channel) = bytes_taken(|| Channel::new(&config));
     assert!(taken <= 512, "{taken} bytes");
@@ -154,7 +154,7 @@ fn a_subscriber_that_waits_takes_a_hundred_bytes() {
     assert!(taken <= 64, "{taken} bytes, though all have left");
 }
 
-fn to_publish_to_ten_thousand_allocates_no_more_than_to_one() {
+fn publishing_to_ten_thousand_allocates_no_more_than_to_one() {
     let channel = Channel::new(&ChannelConfig::new());
     let mut subscribers = waiting(&channel, 10_000);
     let event = Event::new("x".repeat(60));

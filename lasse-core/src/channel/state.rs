@@ -1,4 +1,4 @@
-//! What the channel's lock guards, and the one way in.
+//! The state of a channel behind its lock, and the one way to change it.
 
 use std::boxed::Box;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -12,32 +12,32 @@ use super::waiters::{BATCH, Waiters, WakePanic};
 use crate::log::{Cursor, Log, StartAt};
 use crate::time::Instant;
 
-/// A channel, as its handles and its readers share it.
+/// A channel, shared by its handles and its readers.
 #[derive(Debug)]
 pub(super) struct Shared {
     config: ChannelConfig,
-    /// How many can publish.
+    /// How many handles there are.
     handles: AtomicUsize,
-    /// The log's end and whether it is over, for who looks without locking.
+    /// The end of the log, and whether the log has ended, for readers that look without the lock.
     end: AtomicUsize,
     is_over: AtomicBool,
     state: Mutex<State>,
 }
 
-/// What the lock guards. It is held for microseconds, and what is not ours, such
-/// as a waker, neither runs nor is dropped meanwhile.
+/// What the lock guards. It is held for microseconds. No code of others, such as that of a waker,
+/// runs or is dropped under it.
 #[derive(Debug)]
 pub(super) struct State {
     pub(super) log: Log,
     pub(super) readers: Waiters,
-    /// How many readers have ever come.
+    /// How many readers there ever were.
     pub(super) arrivals: u64,
     /// Tasks that watch the channel, if there ever were any.
     pub(super) watchers: Option<Box<Watchers>>,
     pub(super) dispatcher: DispatcherSeat,
-    /// What has been counted, once there is anything.
+    /// The counters, once anything was counted.
     pub(super) stats: Option<Box<ChannelStats>>,
-    /// What the log's memory counts towards, and how much of it is counted.
+    /// The sum that the log's memory counts towards, and how much of it is counted.
     pub(super) budget: Option<Weak<dyn Budget>>,
     pub(super) counted: usize,
 }
@@ -51,12 +51,12 @@ pub(super) struct Watchers {
     pub(super) ended: Waiters,
 }
 
-/// Whether someone else wakes the readers.
+/// Whether there is a dispatcher.
 #[derive(Debug, Default)]
 pub(super) enum DispatcherSeat {
     #[default]
     Empty,
-    /// A dispatcher, which waits if it has a waker.
+    /// There is one. It waits, if it has a waker.
     Taken(Option<Waker>),
 }
 
@@ -91,12 +91,12 @@ impl Shared {
         self.config.settings()
     }
 
-    /// The state. No panic can have left it half done, so poison is no news.
+    /// The state. Poison is ignored, because no panic can leave a change half done.
     pub(super) fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Changes the log, and tells those who wait for it if there is news.
+    /// Changes the log, and wakes the tasks that wait for such a change.
     pub(super) fn change<T>(&self, change: impl FnOnce(&mut Log) -> T) -> T {
         let mut state = self.lock();
         let before = (state.log.cursor(StartAt::Now), state.log.ending());
@@ -116,7 +116,10 @@ impl Shared {
         result
     }
 
-    /// Whether a reader may find anything. Costs less than to lock and read.
+    /// Whether a reader can find anything. It costs less than the lock.
+    ///
+    /// Acquire, here and in `show_end` its Release, so that a reader that sees the end also sees
+    /// all that was written before, though the lock would order it anyway.
     pub(super) fn may_have_news(&self, cursor: Cursor) -> bool {
         self.is_over.load(Ordering::Acquire)
             || self.end.load(Ordering::Acquire) != cursor.position() as usize
@@ -127,7 +130,7 @@ impl Shared {
         self.is_over.store(log.ending().is_some(), Ordering::Release);
     }
 
-    /// Tells the time, for which no reader waits.
+    /// Sets the time, for which no reader waits.
     #[must_use]
     pub(super) fn advance(&self, now: Instant) -> Option<Counted> {
         let mut state = self.lock();
@@ -141,28 +144,27 @@ impl Shared {
         self.lock().count()
     }
 
-    /// Counts it no more: how much it was.
+    /// Stops counting, and returns how much was counted.
     pub(super) fn leave_budget(&self) -> usize {
         let mut state = self.lock();
         state.budget = None;
         std::mem::take(&mut state.counted)
     }
 
-    /// Whether anyone reads the channel, or could yet publish to it who is not
-    /// the one that asks.
+    /// Whether the channel has a reader, or, unless it has ended, a handle beside the caller's.
     pub(super) fn is_used(&self) -> bool {
         let state = self.lock();
         let has_handles = self.handles.load(Ordering::Acquire) > 1;
         state.readers.taken() > 0 || (has_handles && state.log.ending().is_none())
     }
 
-    /// A number that changes when anything happens, and what is counted.
+    /// A number that changes with each event and each new reader, and the bytes that are counted.
     pub(super) fn activity(&self) -> (u64, usize) {
         let state = self.lock();
         (state.log.appended() + state.arrivals, state.counted)
     }
 
-    /// Wakes the readers that wait, or has the dispatcher do it.
+    /// Wakes the readers that wait, or the dispatcher, which wakes them.
     fn announce(&self, mut guard: MutexGuard<'_, State>) {
         let state = &mut *guard;
         state.readers.call();
@@ -210,7 +212,7 @@ impl Shared {
         self.handles.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Tells whether it was the last.
+    /// Returns whether it was the last.
     pub(super) fn drop_handle(&self) -> bool {
         self.handles.fetch_sub(1, Ordering::AcqRel) == 1
     }
@@ -245,7 +247,7 @@ impl Counted {
     }
 }
 
-/// A dispatcher that waits learns that there is nothing left to wait for.
+/// Wakes the dispatcher, which then ends.
 impl Drop for Shared {
     fn drop(&mut self) {
         let state = self.state.get_mut().unwrap_or_else(PoisonError::into_inner);

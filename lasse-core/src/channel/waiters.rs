@@ -1,5 +1,5 @@
-//! Who waits for a channel, and how they are woken: by the thousand, without an
-//! allocation each, and never under the lock.
+//! The tasks that wait for a channel: woken by the thousand, without an allocation for each, and
+//! never under the lock.
 
 use std::any::Any;
 use std::boxed::Box;
@@ -8,25 +8,25 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::task::Waker;
 use std::vec::Vec;
 
-/// Those who may wait. Each has a slot for as long as it is here.
+/// Tasks that can wait. Each has a slot until it leaves.
 #[derive(Debug, Default)]
 pub(super) struct Waiters {
     slots: Vec<Slot>,
-    /// The slots that wait, those to be woken first: the first of them, and the
-    /// last.
+    /// The first and the last slot of the queue of those that wait. Those that are due are at its
+    /// front.
     waiting: Option<(u32, u32)>,
     /// How many wait.
     len: u32,
-    /// How many of those waiting are to be woken: the first ones. Who comes back
-    /// to wait while others are woken is not one of them.
+    /// How many of those that wait are due, which means that they have to be woken. A task that
+    /// waits again while others are woken is not due.
     due: u32,
     /// How many slots are taken.
     taken: u32,
-    /// The first of the free slots, each of which knows the next.
+    /// The first of the free slots, each of which has the index of the next.
     free: u32,
 }
 
-/// What a slot is known by to who has taken it.
+/// The key to a slot.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Ticket(NonZeroU32);
 
@@ -44,8 +44,8 @@ impl Ticket {
 struct Slot {
     waker: Option<Waker>,
     next_free: u32,
-    /// The one that waits next, itself if there is none, if it is among those
-    /// waiting, be it only because its last owner was.
+    /// The next slot of the queue, or itself if there is none, if the slot is in the queue. It can
+    /// be there because its last owner waited.
     next_waiting: u32,
 }
 
@@ -69,7 +69,7 @@ impl Waiters {
         Ticket::of(slot)
     }
 
-    /// Gives a slot back. The waker is for the caller to drop, once unlocked.
+    /// Frees a slot. The caller drops the waker without the lock.
     pub(super) fn leave(&mut self, ticket: Ticket) -> Option<Waker> {
         let slot = ticket.slot();
         let next_free = self.free;
@@ -84,15 +84,14 @@ impl Waiters {
         waker
     }
 
-    /// Has a slot wait. What it waited with is for the caller to drop, once
-    /// unlocked.
+    /// Puts a slot into the queue. The caller drops the waker that was there, without the lock.
     pub(super) fn wait(&mut self, ticket: Ticket, waker: Waker) -> Option<Waker> {
         let slot = ticket.slot();
         let waiting = self.slot(slot)?;
         let before = waiting.waker.replace(waker);
         if waiting.next_waiting == Slot::NOT_WAITING {
             waiting.next_waiting = slot;
-            self.line_up(slot);
+            self.enqueue(slot);
         }
         before
     }
@@ -102,34 +101,34 @@ impl Waiters {
         self.taken as usize
     }
 
-    /// Everyone who waits now is to be woken.
+    /// Makes all that wait now due.
     pub(super) fn call(&mut self) {
         self.due = self.len;
     }
 
-    /// How many are to be woken.
+    /// How many are due.
     pub(super) fn due(&self) -> u32 {
         self.due
     }
 
-    /// Whether any are to be woken.
+    /// Whether any are due.
     pub(super) fn is_due(&self) -> bool {
         self.due > 0
     }
 
-    /// Takes up to `limit` of those who are to be woken, and no more than a batch.
+    /// Takes up to `limit` of those that are due, and no more than a batch.
     pub(super) fn take_due(&mut self, limit: u32) -> Batch {
         let mut batch = Batch::default();
         let limit = usize::try_from(limit.min(self.due)).unwrap_or(usize::MAX);
         for place in batch.0.iter_mut().take(limit) {
             self.due -= 1;
-            *place = self.take_first().and_then(|called| called.waker.take());
+            *place = self.take_first().and_then(|slot| slot.waker.take());
         }
         batch
     }
 
-    /// Puts a slot after the last that waits.
-    fn line_up(&mut self, slot: u32) {
+    /// Puts a slot at the end of the queue.
+    fn enqueue(&mut self, slot: u32) {
         let (first, last) = self.waiting.unwrap_or((slot, slot));
         if let Some(last) = self.slot(last) {
             last.next_waiting = slot;
@@ -138,12 +137,12 @@ impl Waiters {
         self.len += 1;
     }
 
-    /// Takes the first that waits out of the line.
+    /// Takes the first slot out of the queue.
     fn take_first(&mut self) -> Option<&mut Slot> {
         let (first, last) = self.waiting.take()?;
         self.len -= 1;
-        let called = self.slot(first)?;
-        let next = std::mem::replace(&mut called.next_waiting, Slot::NOT_WAITING);
+        let slot = self.slot(first)?;
+        let next = std::mem::replace(&mut slot.next_waiting, Slot::NOT_WAITING);
         self.waiting = Some((next, last)).filter(|_| next != first);
         self.slot(first)
     }
@@ -153,7 +152,7 @@ impl Waiters {
     }
 }
 
-/// Some who are to be woken.
+/// Wakers to wake.
 #[derive(Debug)]
 pub(super) struct Batch([Option<Waker>; BATCH]);
 
@@ -180,7 +179,7 @@ impl WakePanic {
         Self(self.0.or(later.0))
     }
 
-    /// Goes on with the panic. To be called when all are woken.
+    /// Continues the panic. Call it when all are woken.
     pub(super) fn resume(self) {
         if let Some(payload) = self.0 {
             resume_unwind(payload);
@@ -194,5 +193,5 @@ impl Default for Batch {
     }
 }
 
-/// How many are woken between one locking and the next.
+/// How many are woken before the lock is taken again.
 pub(super) const BATCH: usize = 64;

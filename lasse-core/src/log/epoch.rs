@@ -1,14 +1,13 @@
-//! Which incarnation of a log an id belongs to.
+//! The name of one incarnation of a log.
 
 use core::error::Error;
 use core::fmt;
 
-/// The name of one incarnation of a log, which its ids begin with: 1 to 32
-/// letters, digits and underscores.
+/// The name of one incarnation of a log, with which its ids begin: 1 to 32 letters, digits and
+/// underscores.
 ///
-/// A log that is made anew counts from one again; by its epoch it tells ids of
-/// its own from those of the log before. Draw one at random wherever a log is
-/// made, unless its events are numbered elsewhere.
+/// A new log counts from one again. Its epoch distinguishes its ids from those of the log before.
+/// Use a random epoch for each log, unless its events are numbered elsewhere.
 ///
 /// # Examples
 ///
@@ -27,15 +26,15 @@ pub struct Epoch {
 }
 
 impl Epoch {
-    /// The most bytes that an epoch has.
+    /// The bytes of the longest epoch.
     pub const MAX_LEN: usize = 32;
 
     /// The epoch `text`.
     ///
     /// # Errors
     ///
-    /// When `text` is empty, is longer than 32 bytes, or holds anything but
-    /// ASCII letters, digits and underscores.
+    /// If `text` is empty, longer than 32 bytes, or has anything but ASCII letters, digits and
+    /// underscores.
     pub fn new(text: &str) -> Result<Self, InvalidEpoch> {
         let is_word = text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
         let mut bytes = [0; Self::MAX_LEN];
@@ -58,7 +57,7 @@ impl Epoch {
     }
 }
 
-/// A number, such as a random one, in as few letters and digits as it takes.
+/// The epoch of a number, such as a random one, in as few letters and digits as possible.
 impl From<u64> for Epoch {
     fn from(mut number: u64) -> Self {
         let mut epoch = Self { bytes: [0; Self::MAX_LEN], len: 0 };
@@ -87,7 +86,7 @@ impl fmt::Display for Epoch {
     }
 }
 
-/// A text that cannot be an [`Epoch`].
+/// A text that is not an [`Epoch`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct InvalidEpoch;
 
@@ -108,7 +107,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_epoch_is_a_word_of_up_to_32_letters() {
+    fn an_epoch_has_1_to_32_letters_digits_and_underscores() {
         let longest = "x".repeat(32);
         assert_eq!(Epoch::new(&longest).unwrap().to_string(), longest);
         for text in ["", "a-b", "a b", "ä", &"x".repeat(33), &"x".repeat(300)] {

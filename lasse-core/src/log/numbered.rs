@@ -1,4 +1,4 @@
-//! The ids that a log makes.
+//! The ids that a log gives.
 
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -7,7 +7,7 @@ use super::epoch::Epoch;
 use crate::field::EventId;
 use crate::frame::Digits;
 
-/// The id that a log makes: `<epoch>-<number>`.
+/// The id that a log gives: `<epoch>-<number>`.
 pub(super) fn write(epoch: &Epoch, number: u64) -> EventId {
     let digits = Digits::of(number);
     let parts = [epoch.as_bytes(), b"-", digits.as_bytes()];

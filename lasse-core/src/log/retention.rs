@@ -1,4 +1,4 @@
-//! How much of the past a log keeps, and since when.
+//! How much of the past a log keeps, and for how long.
 
 use alloc::collections::VecDeque;
 use core::mem::size_of;
@@ -6,12 +6,11 @@ use core::time::Duration;
 
 use crate::time::Instant;
 
-/// How much of the past a log keeps: so many events, bytes, and for so long,
-/// whichever is less.
+/// How much of the past a log keeps: a number of events, of bytes, and an age. The strictest limit
+/// counts.
 ///
-/// What is kept is what a client that comes back can resume from, and how far a
-/// slow reader may fall behind. The newest event is always kept, until it is too
-/// old.
+/// This decides after how long a client can still resume, and how far a slow reader can fall
+/// behind. The newest event is always kept, until it is too old.
 ///
 /// # Examples
 ///
@@ -25,39 +24,38 @@ use crate::time::Instant;
 pub struct Retention {
     events: u64,
     bytes: usize,
-    /// In nanoseconds; `u64::MAX` is for ever.
+    /// In nanoseconds. `u64::MAX` is for ever.
     age: u64,
 }
 
 impl Retention {
-    /// One MiB, however many events that is, and however old.
+    /// One MiB, without a limit of events or of age.
     pub const fn new() -> Self {
         Self { events: u64::MAX, bytes: 1 << 20, age: u64::MAX }
     }
 
-    /// Keeps at most so many events, but always one.
+    /// Keeps at most this many events, but always one.
     #[must_use]
     pub const fn with_events(self, events: u64) -> Self {
         Self { events: if events == 0 { 1 } else { events }, ..self }
     }
 
-    /// Keeps at most so many bytes of encoded events and what it takes to find
-    /// them. The oldest go in segments of up to a quarter of this, and of 64 KiB;
-    /// what is allocated is at most this and one segment.
+    /// Keeps at most this many bytes of encoded events and their index. The oldest events are
+    /// dropped in segments of at most a quarter of this, and of at most 64 KiB. The log allocates at
+    /// most this and one segment.
     #[must_use]
     pub const fn with_bytes(self, bytes: usize) -> Self {
         Self { bytes, ..self }
     }
 
-    /// Keeps events for so long, and up to a sixteenth of that longer.
+    /// Keeps events for this long, and up to a sixteenth of it longer.
     ///
-    /// A log has no clock: an event is as old as the first time that is told after
-    /// it came, and goes when a time is told at which it is too old. A channel's
-    /// `Dispatcher` tells both in time. Without one, the time is told only where you
-    /// [`advance`](crate::Log::advance) it, and by the adapters' `subscribe`
-    /// whenever a client comes: then an event may be old before the log first hears
-    /// what time it is, and stays until the log hears it again. A log that is told
-    /// no time keeps its events, whatever their age.
+    /// A log has no clock: the age of an event counts from the first time that is set after it was
+    /// appended, and the event is dropped when a time is set at which it is too old. A channel's
+    /// `Dispatcher` sets both times. Without one, the time is set only where you call
+    /// [`advance`](crate::Log::advance), and by the adapters' `subscribe` when a client connects:
+    /// then an event can be older than the log knows, and stays until the time is set again. If the
+    /// time is never set, the log keeps its events, whatever their age.
     #[must_use]
     pub fn with_age(self, age: Duration) -> Self {
         Self { age: u64::try_from(age.as_nanos()).unwrap_or(u64::MAX), ..self }
@@ -71,7 +69,7 @@ impl Retention {
         self.bytes
     }
 
-    /// How many bytes a segment may have: a power of two.
+    /// How many bytes a segment can have: a power of two.
     pub(super) fn segment(&self) -> usize {
         let share = (self.bytes / 4).clamp(SMALLEST_SEGMENT, LARGEST_SEGMENT);
         1 << share.ilog2()
@@ -93,16 +91,16 @@ impl Default for Retention {
     }
 }
 
-/// When events came, by the time that the log was told: a few marks, each for a
-/// stretch of a sixteenth of the age at which events go.
+/// When events came, by the times that were set: a few marks, each for an interval of a sixteenth of
+/// the age at which events are dropped.
 #[derive(Debug, Default)]
 pub(super) struct Ages {
-    /// The position up to which events are marked, or were.
+    /// The position up to which events are, or were, marked.
     seen: u64,
     marks: VecDeque<Mark>,
 }
 
-/// Up to which position events were seen no later than `by`.
+/// The events before `end`, and after the mark before, were there at `by`.
 #[derive(Clone, Copy, Debug)]
 struct Mark {
     end: u64,
@@ -110,14 +108,14 @@ struct Mark {
 }
 
 impl Ages {
-    /// Notes when the events came that are new, before `end`, and tells the
-    /// position up to which events are too old.
+    /// Marks the new events, which are before `end`, and returns the position up to which events are
+    /// too old.
     pub(super) fn advance(&mut self, now: Instant, end: u64, retention: &Retention) -> u64 {
         let Some(age) = retention.age() else { return 0 };
         match self.marks.back_mut() {
             _ if end == self.seen => {}
             Some(mark) if now <= mark.by => mark.end = end,
-            _ => self.marks.push_back(Mark { end, by: now + age / STRETCHES }),
+            _ => self.marks.push_back(Mark { end, by: now + age / INTERVALS }),
         }
         self.seen = end;
         let mut too_old = 0;
@@ -128,8 +126,8 @@ impl Ages {
         too_old
     }
 
-    /// When the time is to be told next: at once, if there are new events before
-    /// `end`; else when the oldest will be too old.
+    /// When the time has to be set next: at once, if there are new events before `end`, and else when
+    /// the oldest will be too old.
     pub(super) fn deadline(&self, end: u64, retention: &Retention) -> Option<Instant> {
         if end > self.seen {
             return Some(Instant::from_nanos(0));
@@ -147,5 +145,5 @@ const LARGEST_SEGMENT: usize = 64 * 1024;
 
 const SMALLEST_SEGMENT: usize = 256;
 
-/// Into how many stretches a time of life is divided.
-const STRETCHES: u32 = 16;
+/// The intervals that the age is divided into.
+const INTERVALS: u32 = 16;
