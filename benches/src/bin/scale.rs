@@ -1,0 +1,127 @@
+//! How reading one channel scales with threads: `cargo run --release -p lasse-benches --bin scale --
+//! --readers 5000 --threads 2`.
+//!
+//! Each thread polls its readers of one channel after each publish: a read, and the wait after it.
+//! Prints one line of JSON: the nanoseconds of a read and wait, for one thread, and the deliveries a
+//! second of all threads.
+
+use std::env;
+use std::error::Error;
+use std::process::ExitCode;
+use std::sync::Barrier;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll, Waker};
+use std::thread;
+
+use lasse_core::{Channel, ChannelConfig, Event, LastEventId, Read, Subscriber, Subscription};
+use rustix::time::{ClockId, clock_gettime};
+
+fn main() -> ExitCode {
+    match Arguments::parse(env::args().skip(1)) {
+        Ok(arguments) => {
+            println!("{}", measure(arguments));
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            eprintln!("{error}\nusage: scale [--readers N] [--threads N]");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+#[derive(Clone, Copy)]
+struct Arguments {
+    /// Of each thread.
+    readers: usize,
+    threads: usize,
+}
+
+impl Arguments {
+    fn parse(mut words: impl Iterator<Item = String>) -> Result<Self, Box<dyn Error>> {
+        let mut arguments = Self { readers: 5000, threads: 2 };
+        while let Some(option) = words.next() {
+            let value = words.next().ok_or_else(|| format!("{option} needs a number"))?;
+            let value: usize = value.parse().map_err(|error| format!("{option}: {error}"))?;
+            match option.as_str() {
+                _ if value == 0 => return Err(format!("{option} must be at least 1").into()),
+                "--readers" => arguments.readers = value,
+                "--threads" => arguments.threads = value,
+                _ => return Err(format!("there is no option {option}").into()),
+            }
+        }
+        Ok(arguments)
+    }
+}
+
+fn measure(Arguments { readers, threads }: Arguments) -> String {
+    let channel = Channel::new(&ChannelConfig::new());
+    let event = Event::new("x".repeat(100));
+    // The threads wait at it before and after each round.
+    let barrier = Barrier::new(threads + 1);
+    let is_over = AtomicBool::new(false);
+    let (rounds, nanos) = thread::scope(|scope| {
+        for _ in 0..threads {
+            scope.spawn(|| {
+                let mut subscribers: Vec<_> = (0..readers).map(|_| subscribe(&channel)).collect();
+                loop {
+                    barrier.wait();
+                    if is_over.load(Ordering::Relaxed) {
+                        return;
+                    }
+                    subscribers.iter_mut().for_each(read_and_wait);
+                    barrier.wait();
+                }
+            });
+        }
+        let (mut rounds, mut nanos) = (0, 0);
+        while rounds < WARM_UP || nanos < ENOUGH {
+            if rounds == WARM_UP {
+                nanos = 0;
+            }
+            channel.publish(&event).expect("the channel is open");
+            let begun = now();
+            barrier.wait();
+            barrier.wait();
+            nanos += now() - begun;
+            rounds += 1;
+        }
+        is_over.store(true, Ordering::Relaxed);
+        barrier.wait();
+        (rounds - WARM_UP, nanos)
+    });
+    let per_thread = (rounds * readers as u64) as f64;
+    let each = nanos as f64 / per_thread;
+    let deliveries = per_thread * threads as f64 * 1e9 / nanos as f64;
+    format!(
+        "{{\"threads\":{threads},\"readers\":{readers},\"ns_per_read_and_wait\":{each:.1},\
+         \"deliveries_per_s\":{deliveries:.0}}}"
+    )
+}
+
+fn subscribe(channel: &Channel) -> Subscriber {
+    let Subscription::Stream(mut subscriber) = channel.subscribe(&LastEventId::Absent) else {
+        panic!("there is a stream for every client");
+    };
+    subscriber.first_frames();
+    subscriber
+}
+
+/// Reads all that is new, and waits for more.
+fn read_and_wait(subscriber: &mut Subscriber) {
+    let mut cx = Context::from_waker(Waker::noop());
+    while let Poll::Ready(read) = subscriber.poll_read(&mut cx) {
+        assert!(matches!(read, Read::Events(_)), "{read:?}");
+    }
+}
+
+/// Nanoseconds of a monotonic clock.
+fn now() -> u64 {
+    let now = clock_gettime(ClockId::Monotonic);
+    now.tv_sec.unsigned_abs() * 1_000_000_000 + now.tv_nsec.unsigned_abs()
+}
+
+/// Rounds that do not count.
+const WARM_UP: u64 = 5;
+
+/// For how many nanoseconds to measure.
+const ENOUGH: u64 = 2_000_000_000;
