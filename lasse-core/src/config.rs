@@ -156,13 +156,6 @@ impl fmt::Display for InvalidConfig {
 
 impl Error for InvalidConfig {}
 
-pub(crate) fn positive(
-    duration: Duration,
-    problem: &'static str,
-) -> Result<Duration, InvalidConfig> {
-    if duration.is_zero() { Err(InvalidConfig(problem)) } else { Ok(duration) }
-}
-
 /// A shorter interval would keep a stream busy without a pause.
 fn at_least_a_millisecond(duration: Duration) -> Duration {
     duration.max(Duration::from_millis(1))

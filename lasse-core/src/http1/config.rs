@@ -5,7 +5,7 @@ use core::time::Duration;
 use http::HeaderValue;
 
 use super::request::Limits;
-use crate::config::{InvalidConfig, positive};
+use crate::config::InvalidConfig;
 
 /// How an HTTP/1.1 server treats its connections.
 ///
@@ -138,4 +138,8 @@ impl Default for ServeConfig {
             date: None,
         }
     }
+}
+
+fn positive(duration: Duration, problem: &'static str) -> Result<Duration, InvalidConfig> {
+    if duration.is_zero() { Err(InvalidConfig(problem)) } else { Ok(duration) }
 }

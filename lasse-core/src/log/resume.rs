@@ -55,6 +55,7 @@ pub enum ResetReason {
 
 impl ResetReason {
     /// All reasons, in the order of their declaration.
+    #[cfg(feature = "std")]
     pub(crate) const ALL: [Self; 6] =
         [Self::Expired, Self::Foreign, Self::Ahead, Self::Unknown, Self::Lagged, Self::Hole];
 
