@@ -26,7 +26,7 @@ type Service<S> = ConnectionService<S, <S as UserService>::ResponseBody>;
 pub(super) struct Http2Connection<Io: Transport, S: UserService> {
     hyper: http2::Connection<Link<Io, S>, Service<S>, StreamExecutor>,
     streams: StreamExecutor,
-    idle_timeout: Duration,
+    context: Arc<ConnectionContext>,
     /// Runs until the connection can have been idle for the timeout, or until a
     /// connection that was idle must have ended.
     timer: Pin<Box<Sleep>>,
@@ -51,7 +51,7 @@ impl<Io: Transport, S: UserService> Http2Connection<Io, S> {
         Self {
             hyper: builder.serve_connection(TokioIo::new(socket), service),
             streams,
-            idle_timeout: settings.http2_idle_timeout,
+            context: context.clone(),
             timer: Box::pin(sleep(settings.http2_idle_timeout)),
             is_closing: false,
         }
@@ -69,10 +69,9 @@ impl<Io: Transport, S: UserService> Http2Connection<Io, S> {
                 return Poll::Ready(());
             }
             ready!(self.timer.as_mut().poll(cx));
-            let idle_for =
-                self.streams.idle_since().map(|since| now().saturating_duration_since(since));
-            let rest = match idle_for {
-                Some(idle_for) if idle_for >= self.idle_timeout => {
+            let idle_timeout = self.context.settings.http2_idle_timeout;
+            let rest = match self.idle_for() {
+                Some(idle_for) if idle_for >= idle_timeout => {
                     if self.is_closing {
                         return Poll::Ready(());
                     }
@@ -80,11 +79,18 @@ impl<Io: Transport, S: UserService> Http2Connection<Io, S> {
                     self.graceful_shutdown();
                     CLOSE_TIME
                 }
-                Some(idle_for) => self.idle_timeout - idle_for,
-                None => self.idle_timeout.max(LEAST_WAIT),
+                Some(idle_for) => idle_timeout - idle_for,
+                None => idle_timeout.max(LEAST_WAIT),
             };
             self.timer = Box::pin(sleep(rest));
         }
+    }
+
+    /// How long there has been no stream. `None` if there is one, or if the first request
+    /// has not arrived, for which there is another deadline.
+    fn idle_for(&self) -> Option<Duration> {
+        let since = self.streams.idle_since().filter(|_| self.context.has_request())?;
+        Some(now().saturating_duration_since(since))
     }
 }
 
