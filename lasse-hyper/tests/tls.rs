@@ -9,6 +9,7 @@ use std::time::Duration;
 use http::Request;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
+use lasse_hyper::lasse_core::EndReason;
 use lasse_hyper::{Endpoint, ServeConfig, serve};
 use support::*;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -66,13 +67,7 @@ async fn other_clients_get_http1() {
     for protocols in [&[b"http/1.1".as_slice()] as &[_], &[]] {
         let mut socket = connect(&server, certificate.clone(), protocols).await;
         socket.write_all(request("GET", "/").as_bytes()).await.unwrap();
-        let mut text = String::new();
-        while !text.ends_with("data: hello\n\n\r\n") {
-            let mut space = [0; 1024];
-            let n = timeout(PATIENCE, socket.read(&mut space)).await.unwrap().unwrap();
-            assert_ne!(n, 0, "the end, after {text:?}");
-            text.push_str(std::str::from_utf8(&space[..n]).unwrap());
-        }
+        let text = read_tls_until(&mut socket, "data: hello\n\n\r\n").await;
         assert!(text.starts_with("HTTP/1.1 200 OK\r\n"), "{text}");
     }
 }
@@ -102,4 +97,33 @@ async fn a_drained_server_sends_close_notify() {
     assert!(read.is_ok(), "close_notify is missing: {read:?}");
     assert!(text.ends_with("0\r\n\r\n"), "{text}");
     server.stopped().await;
+}
+
+#[tokio::test]
+async fn a_stream_ends_and_the_next_request_follows() {
+    let (mut server, certificate) = start(ServeConfig::new()).await;
+    let mut socket = connect(&server, certificate, &[b"http/1.1"]).await;
+    for _ in 0..3 {
+        socket.write_all(request("GET", "/").as_bytes()).await.unwrap();
+        assert!(read_tls_until(&mut socket, "hello\n\n\r\n").await.starts_with("HTTP/1.1 200 "));
+        server.newest().notify(event(100_000)).unwrap();
+        assert!(read_tls_until(&mut socket, "x\n\n\r\n").await.len() > 100_000);
+        server.newest().inform("stop").unwrap();
+        assert_eq!(read_tls_until(&mut socket, "0\r\n\r\n").await, "0\r\n\r\n");
+        assert_eq!(server.end().await, EndReason::Stopped);
+    }
+    socket.write_all(request("GET", "/none").as_bytes()).await.unwrap();
+    assert!(read_tls_until(&mut socket, "\r\n\r\n").await.starts_with("HTTP/1.1 204 "));
+}
+
+/// Reads until the text ends with `end`.
+async fn read_tls_until(socket: &mut TlsStream<TcpStream>, end: &str) -> String {
+    let mut text = String::new();
+    while !text.ends_with(end) {
+        let mut space = [0; 4096];
+        let n = timeout(PATIENCE, socket.read(&mut space)).await.expect("no bytes").unwrap();
+        assert_ne!(n, 0, "the end, after {} bytes", text.len());
+        text.push_str(std::str::from_utf8(&space[..n]).unwrap());
+    }
+    text
 }
