@@ -2,6 +2,7 @@
 
 use core::task::Context;
 use core::time::Duration;
+use std::boxed::Box;
 use std::io;
 use std::sync::Arc;
 use std::vec::Vec;
@@ -104,8 +105,8 @@ use crate::time::Instant;
 #[derive(Debug)]
 pub struct ServerConnection<S: Source> {
     config: Arc<ServeConfig>,
-    /// What is received and not parsed.
-    input: Vec<u8>,
+    /// What is received and not parsed. In a box, because a stream mostly has none.
+    input: Option<Box<Input>>,
     /// Whether the client has closed its half.
     is_peer_closed: bool,
     is_shutting_down: bool,
@@ -129,7 +130,7 @@ impl<S: Source> ServerConnection<S> {
         let deadline = Deadline::after(now, Some(config.head_timeout()));
         Self {
             config: config.clone(),
-            input: Vec::new(),
+            input: None,
             is_peer_closed: false,
             is_shutting_down: false,
             end_reason: None,
@@ -144,14 +145,15 @@ impl<S: Source> ServerConnection<S> {
         }
         // If no request follows, this is the body of the last one.
         if !self.is_last() {
-            self.input.extend_from_slice(bytes);
+            self.input.get_or_insert_default().bytes.extend_from_slice(bytes);
         }
     }
 
     /// Whether to read from the socket: not if as many bytes wait as a head can have, nor
     /// after the client has closed its half.
     pub fn wants_input(&self) -> bool {
-        let has_room = self.input.len() < self.config.head_limits().head_bytes;
+        let len = self.input.as_ref().map_or(0, |input| input.bytes.len());
+        let has_room = len < self.config.head_limits().head_bytes;
         !self.is_peer_closed && !self.is_closed() && (has_room || self.is_last())
     }
 
@@ -332,22 +334,23 @@ impl<S: Source> ServerConnection<S> {
         is_late: bool,
         now: Instant,
     ) -> Result<Option<Request<()>>, BadRequest> {
-        remove_empty_lines(&mut self.input);
-        match parse_request(&self.input, &self.config.head_limits())? {
+        let Some(input) = &mut self.input else { return Ok(None) };
+        input.remove_empty_lines();
+        let input = &mut input.bytes;
+        match parse_request(input, &self.config.head_limits())? {
             Some(Head { request, len, mut context }) => {
                 if self.is_shutting_down {
                     context.persistence = Persistence::Close;
                 }
-                self.input.drain(..len);
-                // A stream can last for hours, and needs no buffer.
-                if self.input.is_empty() || context.persistence == Persistence::Close {
-                    self.input = Vec::new();
+                input.drain(..len);
+                if input.is_empty() || context.persistence == Persistence::Close {
+                    self.input = None;
                 }
                 let deadline = Deadline::after(now, Some(self.config.response_timeout()));
                 self.state = State::AwaitingResponse(context, deadline);
                 Ok(Some(request))
             }
-            None if is_late && !self.input.is_empty() => Err(BadRequest::Timeout),
+            None if is_late && !input.is_empty() => Err(BadRequest::Timeout),
             None => Ok(None),
         }
     }
@@ -358,7 +361,7 @@ impl<S: Source> ServerConnection<S> {
 
     /// Sends a response of the connection's own, and closes the connection.
     fn refuse(&mut self, response: Response<Bytes>) {
-        self.input = Vec::new();
+        self.input = None;
         self.reply(response.map(Body::Full), ResponseContext::BAD_REQUEST);
     }
 
@@ -371,18 +374,26 @@ impl<S: Source> ServerConnection<S> {
 
     fn close(&mut self, close: Close) {
         self.state = State::Closed(close);
-        self.input = Vec::new();
+        self.input = None;
     }
 }
 
-/// Removes the empty lines that a client can send before a request (RFC 9112 2.2).
-fn remove_empty_lines(input: &mut Vec<u8>) {
-    let mut rest = input.as_slice();
-    while let Some(after) = rest.strip_prefix(b"\r\n").or_else(|| rest.strip_prefix(b"\n")) {
-        rest = after;
+/// What is received and not parsed.
+#[derive(Debug, Default)]
+struct Input {
+    bytes: Vec<u8>,
+}
+
+impl Input {
+    /// Removes the empty lines that a client can send before a request (RFC 9112 2.2).
+    fn remove_empty_lines(&mut self) {
+        let mut rest = self.bytes.as_slice();
+        while let Some(after) = rest.strip_prefix(b"\r\n").or_else(|| rest.strip_prefix(b"\n")) {
+            rest = after;
+        }
+        let empty_lines = self.bytes.len() - rest.len();
+        self.bytes.drain(..empty_lines);
     }
-    let empty_lines = input.len() - rest.len();
-    input.drain(..empty_lines);
 }
 
 /// How long a request can be on its way to a server that shuts down. A client whose

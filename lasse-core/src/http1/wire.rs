@@ -51,14 +51,15 @@ impl fmt::Debug for Wire {
 #[derive(Debug, Default)]
 pub(super) struct Chunk {
     /// The length of its payload; 0 if there is no chunk.
-    payload: usize,
+    payload: u32,
     /// How many bytes of the chunk are written.
-    written: usize,
+    written: u32,
 }
 
 impl Chunk {
+    /// A chunk of so many bytes, or of the first gibibyte of them.
     pub(super) fn new(payload: usize) -> Self {
-        Self { payload, written: 0 }
+        Self { payload: payload.min(MAX_CHUNK) as u32, written: 0 }
     }
 
     pub(super) fn is_done(&self) -> bool {
@@ -70,17 +71,16 @@ impl Chunk {
         if self.is_done() {
             return Wire { head, ..Wire::default() };
         }
-        let mut written = self.written;
-        let size = ChunkSize::new(self.payload);
+        let (len, mut written) = (self.payload as usize, self.written as usize);
+        let size = ChunkSize::new(len);
         let size = size.after(take(&mut written, size.len()));
-        payload.truncate(self.payload - take(&mut written, self.payload));
-        Wire { head, size, payload, tail: self.tail(written) }
+        payload.truncate(len - take(&mut written, len));
+        Wire { head, size, payload, tail: CR_LF.get(written..).unwrap_or_default() }
     }
 
     /// What follows the payload, if all of the payload is written.
     pub(super) fn rest(&self) -> &'static [u8] {
-        let payload_end = ChunkSize::new(self.payload).len() + self.payload;
-        if self.is_done() { &[] } else { self.tail(self.written.saturating_sub(payload_end)) }
+        self.wire(Bytes::new(), Bytes::new()).tail
     }
 
     /// Takes from `n` what was written of the chunk. Returns how much of it was payload.
@@ -88,20 +88,17 @@ impl Chunk {
         if self.is_done() {
             return 0;
         }
-        let size = ChunkSize::new(self.payload).len();
-        let payload_written = |written: usize| written.saturating_sub(size).min(self.payload);
+        let payload = self.payload as usize;
+        let size = ChunkSize::new(payload).len();
+        let payload_written = |written: u32| (written as usize).saturating_sub(size).min(payload);
         let before = payload_written(self.written);
-        let len = size + self.payload + CR_LF.len();
-        self.written += take(n, len - self.written);
-        let payload = payload_written(self.written) - before;
-        if self.written == len {
+        let len = size + payload + CR_LF.len();
+        self.written += take(n, len - self.written as usize) as u32;
+        let acknowledged = payload_written(self.written) - before;
+        if self.written as usize == len {
             *self = Self::default();
         }
-        payload
-    }
-
-    fn tail(&self, written: usize) -> &'static [u8] {
-        CR_LF.get(written..).unwrap_or_default()
+        acknowledged
     }
 }
 
@@ -154,5 +151,8 @@ pub(super) fn take(n: &mut usize, most: usize) -> usize {
     *n -= taken;
     taken
 }
+
+/// How many bytes a chunk can have.
+const MAX_CHUNK: usize = 1 << 30;
 
 const CR_LF: &[u8] = b"\r\n";
