@@ -54,7 +54,9 @@ pub enum RejectReason {
 
 impl RejectReason {
     /// All causes, in the order of their declaration, for who counts by cause.
-    pub const ALL: [Self; 3] = [Self::Limit, Self::LimitPerKey, Self::Draining];
+    pub const fn all() -> &'static [Self] {
+        &[Self::Limit, Self::LimitPerKey, Self::Draining]
+    }
 
     /// The cause as a word, in `snake_case`, as figures and logs have it.
     pub const fn as_str(self) -> &'static str {

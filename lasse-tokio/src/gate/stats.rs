@@ -15,7 +15,7 @@ pub struct GateStats {
     /// How many of them know that they have to end, and when.
     pub draining: usize,
     ended: [u64; EndReason::all().len()],
-    refused: [u64; RejectReason::ALL.len()],
+    refused: [u64; RejectReason::all().len()],
 }
 
 impl GateStats {
@@ -27,8 +27,8 @@ impl GateStats {
 
     /// How many streams were not let in for this cause.
     pub fn refused(&self, cause: RejectReason) -> u64 {
-        let refused = RejectReason::ALL.into_iter().zip(self.refused);
-        refused.filter(|(of, _)| *of == cause).map(|(_, count)| count).sum()
+        let refused = RejectReason::all().iter().zip(self.refused);
+        refused.filter(|(of, _)| **of == cause).map(|(_, count)| count).sum()
     }
 }
 
@@ -37,7 +37,7 @@ impl GateStats {
 pub(super) struct Counters {
     draining: AtomicUsize,
     ended: [AtomicU64; EndReason::all().len()],
-    refused: [AtomicU64; RejectReason::ALL.len()],
+    refused: [AtomicU64; RejectReason::all().len()],
 }
 
 impl Counters {
@@ -66,7 +66,7 @@ impl Counters {
     }
 
     pub(super) fn count_refused(&self, cause: RejectReason) {
-        count(&self.refused, &RejectReason::ALL, cause);
+        count(&self.refused, RejectReason::all(), cause);
     }
 }
 
