@@ -1,29 +1,29 @@
-//! A client of a numbered channel, over all its connections, and whether what it
-//! hears is lawful: each event once and in order, or a reset that says why not.
+//! A client of a numbered channel, over all its connections. It checks that it receives each event
+//! once and in order, or a reset.
 
 use std::collections::BTreeMap;
 
 use lasse_testkit::Received;
 
-/// What a client has heard.
+/// What a client has received.
 #[derive(Default)]
 pub(crate) struct Client {
-    /// The id that it comes back with.
+    /// The last event id that it sends.
     pub(crate) last: Option<String>,
-    /// The number of the last event that it has, or was told of.
+    /// The number of that id.
     pub(crate) number: u64,
-    /// How many events it heard.
+    /// How many events it received.
     pub(crate) heard: u64,
-    /// How often it was told of a gap, by reason.
+    /// How often it was reset, by reason.
     pub(crate) resets: BTreeMap<String, u64>,
-    /// What each publisher counted to.
+    /// The last count of each publisher.
     counts: BTreeMap<String, u64>,
 }
 
 impl Client {
     /// # Panics
     ///
-    /// When that is not lawful.
+    /// If an event is lost or repeated without a reset.
     pub(crate) fn hear(&mut self, heard: Received) {
         match heard {
             Received::Message(name, data, id) if name == "reset" => {
@@ -49,7 +49,7 @@ impl Client {
         }
     }
 
-    /// Passes if this follows on what the same publisher said before.
+    /// Checks that this follows the event before of the same publisher.
     fn count(&mut self, data: &str) {
         let mut words = data.split(' ');
         let (who, count) = (words.next().unwrap(), words.next().unwrap().parse().unwrap());
@@ -64,7 +64,7 @@ impl Client {
     }
 }
 
-/// What a publisher says, of all kinds of lengths.
+/// The text of an event, of various lengths.
 pub(crate) fn text(who: u64, count: u64) -> String {
     format!("{who} {count} {}", "x".repeat((count * 37 % 151) as usize))
 }

@@ -1,4 +1,4 @@
-//! A channel that ends because of a panic.
+//! Channels that end because of a panic.
 
 use std::thread;
 
@@ -9,7 +9,7 @@ use crate::reader::{End, Reader};
 use crate::server::{STACKS, Server, settle};
 
 #[test]
-fn when_a_publisher_panics_each_reader_is_cut_off_and_told_when_it_comes_back() {
+fn when_a_publisher_panics_each_stream_is_cut_and_each_client_gets_the_farewell() {
     for stack in STACKS {
         let answer = Channel::with_epoch(&ChannelConfig::new(), Epoch::new("k").unwrap());
         let server = Server::of(stack, &answer);
@@ -29,17 +29,17 @@ fn when_a_publisher_panics_each_reader_is_cut_off_and_told_when_it_comes_back() 
                     break;
                 }
                 let rest = cut(again);
-                assert!(!rest.is_empty(), "{stack:?}: it would come back for ever");
+                assert!(!rest.is_empty(), "{stack:?}: it would reconnect for ever");
                 all.extend(rest);
             }
-            assert_eq!(all, told(), "{stack:?}");
+            assert_eq!(all, all_events(), "{stack:?}");
         }
         settle("the gate counts them", || server.gate.stats().ended(EndReason::Aborted) >= 10);
     }
 }
 
 #[test]
-fn who_comes_back_to_the_channel_that_took_its_place_is_told_so() {
+fn a_client_of_a_channel_that_was_replaced_is_reset() {
     for stack in STACKS {
         let answers = Channels::<&str>::new(&ChannelConfig::new().with_start(StartAt::Oldest));
         let server = Server::with_init(stack, {
@@ -73,7 +73,7 @@ fn who_comes_back_to_the_channel_that_took_its_place_is_told_so() {
     }
 }
 
-/// All that is heard before the cut.
+/// Everything before the cut.
 fn cut(reader: Reader) -> Vec<Received> {
     let (heard, end) = reader.hear_out();
     assert_eq!(end, End::Cut, "after {heard:?}");
@@ -87,7 +87,7 @@ fn id(heard: &Received) -> Option<&str> {
     }
 }
 
-fn told() -> [Received; 3] {
+fn all_events() -> [Received; 3] {
     [
         Received::position("k-0"),
         Received::message("message", "to be", "k-1"),

@@ -1,4 +1,4 @@
-//! The example `feed`, run as a process of its own.
+//! The example `feed`, as a process of its own.
 
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
@@ -13,7 +13,7 @@ pub(crate) struct Feed {
 }
 
 impl Feed {
-    /// A process that serves by this adapter.
+    /// A process that serves with this adapter.
     pub(crate) fn start(adapter: &str) -> Self {
         let test = std::env::current_exe().unwrap();
         let feed = test.parent().and_then(|deps| deps.parent()).unwrap().join("examples/feed");
@@ -30,13 +30,13 @@ impl Feed {
         Self { address, process, answers }
     }
 
-    /// Passes on an event, and waits until the process has it.
+    /// Publishes an event, and waits until the process has it.
     pub(crate) fn publish(&mut self, id: &str, data: &str) {
         writeln!(self.process.stdin.as_ref().unwrap(), "{id} {data}").unwrap();
         assert_eq!(line(&mut self.answers), id);
     }
 
-    /// How many streams are open, and how many readers were too slow.
+    /// How many streams are open, and how many clients were too slow.
     pub(crate) fn stats(&mut self) -> (usize, u64) {
         writeln!(self.process.stdin.as_ref().unwrap()).unwrap();
         let figures = line(&mut self.answers);

@@ -1,5 +1,4 @@
-//! Channels over real sockets: what a client hears that comes, goes and comes
-//! back, from each adapter.
+//! Channels over real sockets, with each adapter: clients that connect, leave and reconnect.
 
 mod client;
 mod endings;

@@ -1,4 +1,4 @@
-//! Two servers that are fed with the same ids, and clients that move between them.
+//! Two servers with the same events, and clients that move between them.
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::thread;
@@ -11,14 +11,14 @@ use crate::feed::Feed;
 use crate::reader::{Door, Reader};
 use crate::server::{STACKS, Server, Stack};
 
-/// The channels of two servers, which do not know of each other.
+/// Two servers, each with its own channel.
 struct Pair {
     channels: [Channel; 2],
     servers: [Server; 2],
 }
 
 impl Pair {
-    /// The first server is `stack`, the other by the other adapter.
+    /// The first server is `stack`, the second uses the other adapter.
     fn new(stack: Stack) -> Self {
         let other = if stack == Stack::Tokio { Stack::Hyper } else { Stack::Tokio };
         let epoch = Epoch::new("store").unwrap();
@@ -79,7 +79,7 @@ fn a_client_that_moves_between_processes_misses_and_repeats_nothing() {
 }
 
 #[test]
-fn a_client_that_moves_faster_than_the_feed_is_told() {
+fn a_client_that_is_ahead_of_the_server_that_it_moves_to_is_reset() {
     for stack in STACKS {
         let (pair, moves) = (Pair::new(stack), AtomicU64::new(1));
         let roam = |seed: u64| {
@@ -109,7 +109,7 @@ fn a_client_that_moves_faster_than_the_feed_is_told() {
             pair.channels.iter().for_each(Channel::finish);
             for client in clients {
                 let client = client.join().unwrap();
-                assert_eq!(client.number, LAST, "{stack:?}: it has all of it");
+                assert_eq!(client.number, LAST, "{stack:?}: it has all events");
                 assert!(client.resets.keys().all(|reason| reason == "ahead"));
             }
         });

@@ -1,4 +1,4 @@
-//! Clients that come and go, again and again, while events pour in.
+//! Clients that reconnect again and again while events are published.
 
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -10,24 +10,24 @@ use crate::client::{Client, text};
 use crate::reader::{End, Reader};
 use crate::server::{Server, Stack, settle};
 
-/// A channel, who feeds it, and who comes and goes.
+/// A channel, its publishers, and clients that reconnect.
 pub(crate) struct Race {
     channel: Channel,
     server: Server,
-    /// How often a client has connected.
+    /// How many connections there were.
     connects: AtomicU64,
-    /// How many connects are enough.
+    /// The race ends after this many connections.
     enough: u64,
-    /// How many events may be published for each connect.
+    /// How many events each publisher can publish for each connection.
     pace: u64,
 }
 
-/// How a race ended. What is lawless ends it by a panic.
+/// The figures of a race. A loss or a repeat without a reset panics.
 #[derive(Debug)]
 pub(crate) struct ResumeOutcome {
     pub(crate) connects: u64,
     pub(crate) published: u64,
-    /// How many events all clients heard together.
+    /// How many events all clients received together.
     pub(crate) heard: u64,
     pub(crate) resumed: u64,
     pub(crate) expired: u64,
@@ -46,15 +46,14 @@ impl fmt::Display for ResumeOutcome {
 }
 
 impl Race {
-    /// A race of `enough` connects, in which events come as fast as the publishers
-    /// can.
+    /// A race of `enough` connections, with events as fast as the publishers can.
     pub(crate) fn new(stack: Stack, config: &ChannelConfig, enough: u64) -> Self {
         let channel = Channel::new(config);
         let server = Server::of(stack, &channel);
         Self { channel, server, connects: AtomicU64::new(0), enough, pace: u64::MAX }
     }
 
-    /// Has each publisher publish so many events for each connect.
+    /// Limits each publisher to this many events for each connection.
     pub(crate) fn with_pace(self, pace: u64) -> Self {
         Self { pace, ..self }
     }
@@ -67,12 +66,15 @@ impl Race {
             let mut seed = 0;
             let clients = clients.map(|()| {
                 seed += 1;
-                scope.spawn(move || race.come_and_go(seed))
+                scope.spawn(move || race.reconnect(seed))
             });
             let published = publishers.map(|publisher| publisher.join().unwrap()).iter().sum();
             self.channel.finish();
             let clients = clients.map(|client| client.join().unwrap());
-            assert!(clients.iter().all(|client| client.number == published), "they have all of it");
+            assert!(
+                clients.iter().all(|client| client.number == published),
+                "they have all events"
+            );
             (published, clients.iter().map(|client| client.heard).sum())
         });
         settle("all readers have left", || self.channel.stats().subscribers == 0);
@@ -90,7 +92,7 @@ impl Race {
         }
     }
 
-    /// Publishes as fast as the channel, or the pace, allows.
+    /// Publishes as fast as the channel and the pace allow.
     fn publish(&self, who: u64) -> u64 {
         let mut count = 0;
         loop {
@@ -107,9 +109,8 @@ impl Race {
         }
     }
 
-    /// Connects, listens for a while, and hangs up, until told that it has
-    /// everything.
-    fn come_and_go(&self, seed: u64) -> Client {
+    /// Connects, reads for a while, and disconnects, until the channel is complete.
+    fn reconnect(&self, seed: u64) -> Client {
         let mut client = Client::default();
         let mut random = seed;
         loop {

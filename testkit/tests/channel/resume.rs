@@ -1,4 +1,4 @@
-//! The table of resumption, row by row.
+//! The decision on a last event id, row by row.
 
 use lasse_core::{Channel, ChannelConfig, Epoch, Event, Retention, StartAt};
 use lasse_testkit::Received;
@@ -6,7 +6,7 @@ use lasse_testkit::Received;
 use crate::reader::{End, Reader};
 use crate::server::{STACKS, Server};
 
-/// What a client asks with, and what it hears before the next event.
+/// A request, and what the client receives before the next event.
 struct Row {
     name: &'static str,
     target: &'static str,
@@ -28,15 +28,15 @@ impl Row {
     }
 }
 
-/// Of a channel that said five events, and keeps the last three.
+/// For a channel that published five events and holds the last three.
 const ROWS: &[Row] = &[
     Row::new("absent", &[], || position("k-5")),
     Row::new("empty", &[b""], || position("k-5")),
     Row::new("at the newest", &[b"k-5"], Vec::new),
     Row::new("one behind", &[b"k-4"], || events(5)),
-    Row::new("at the first that is kept", &[b"k-3"], || events(4)),
-    Row::new("just before the first that is kept", &[b"k-2"], || events(3)),
-    Row::new("fallen off the log", &[b"k-1"], || reset("expired", "\"k-1\"")),
+    Row::new("at the first that is held", &[b"k-3"], || events(4)),
+    Row::new("just before the first that is held", &[b"k-2"], || events(3)),
+    Row::new("dropped from the log", &[b"k-1"], || reset("expired", "\"k-1\"")),
     Row::new("before all events", &[b"k-0"], || reset("expired", "\"k-0\"")),
     Row::new("of another epoch", &[b"j-4"], || reset("foreign", "\"j-4\"")),
     Row::new("ahead of the newest", &[b"k-6"], || reset("ahead", "\"k-6\"")),
@@ -57,7 +57,7 @@ const ROWS: &[Row] = &[
 ];
 
 #[test]
-fn a_client_goes_on_where_it_left_off_or_is_told_why_not() {
+fn a_client_resumes_where_it_left_off_or_is_reset() {
     for stack in STACKS {
         let config = ChannelConfig::new().with_retention(Retention::new().with_events(3));
         for row in ROWS {
@@ -72,7 +72,7 @@ fn a_client_goes_on_where_it_left_off_or_is_told_why_not() {
 }
 
 #[test]
-fn who_is_reset_starts_where_who_is_new_does() {
+fn a_client_that_is_reset_starts_where_new_clients_do() {
     for stack in STACKS {
         for (start, from) in [(StartAt::Oldest, 3), (StartAt::Last(2), 4), (StartAt::Now, 6)] {
             let retention = Retention::new().with_events(3);
@@ -92,7 +92,7 @@ fn who_is_reset_starts_where_who_is_new_does() {
 }
 
 #[test]
-fn a_channel_that_is_over_tells_what_is_left_and_then_to_stay_away() {
+fn a_channel_that_has_ended_sends_what_is_left_and_then_stops_clients() {
     for stack in STACKS {
         let channel = channel(&ChannelConfig::new());
         let server = Server::of(stack, &channel);
@@ -141,7 +141,7 @@ fn ids_from_before_a_restart_are_foreign() {
     }
 }
 
-/// A channel that has said five events.
+/// A channel that has published five events.
 fn channel(config: &ChannelConfig) -> Channel {
     let channel = Channel::with_epoch(config, Epoch::new("k").unwrap());
     for n in 1..=5 {
@@ -160,7 +160,7 @@ fn events(first: u64) -> Vec<Received> {
     (first..=5).map(event).collect()
 }
 
-/// What tells of a gap, `requested` being JSON.
+/// The reset notice. `requested` is JSON.
 fn reset(reason: &str, requested: &str) -> Vec<Received> {
     let data =
         format!("{{\"reason\":\"{reason}\",\"requested\":{requested},\"resumed_at\":\"k-5\"}}");

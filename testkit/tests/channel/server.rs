@@ -1,4 +1,4 @@
-//! A server of a channel, by either adapter.
+//! A server of a channel, with either adapter.
 
 use std::convert::Infallible;
 use std::future::ready;
@@ -15,7 +15,7 @@ use lasse_tokio::{Endpoint, Gate, GateConfig, Listener, ServeConfig};
 use tokio::runtime::Runtime;
 use tokio::time::sleep;
 
-/// An adapter, and the protocol that its clients speak.
+/// An adapter, and the protocol of its clients.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Stack {
     Tokio,
@@ -43,12 +43,12 @@ enum Source {
 type Decide = dyn Fn(&RequestHead<'_>) -> Init<Subscriber> + Send + Sync;
 
 impl Server {
-    /// Answers all requests by the events of `channel`.
+    /// Answers all requests with the events of `channel`.
     pub(crate) fn of(stack: Stack, channel: &Channel) -> Self {
         Self::start(stack, ANYWHERE, Source::Channel(channel.clone()), WRITE_TIMEOUT)
     }
 
-    /// The same, but waits for a client that takes no byte only for `timeout`.
+    /// The same, with this write timeout.
     pub(crate) fn with_write_timeout(stack: Stack, channel: &Channel, timeout: Duration) -> Self {
         Self::start(stack, ANYWHERE, Source::Channel(channel.clone()), timeout)
     }
@@ -85,8 +85,7 @@ impl Server {
     }
 }
 
-/// Listens as soon as that can be done: where there was a server before, its socket
-/// may be there a little longer.
+/// Listens, as soon as the socket of a server before is closed.
 async fn bind(address: &str) -> Listener {
     for _ in 0..100 {
         match Listener::bind(address).await {
@@ -135,7 +134,7 @@ async fn serve_by_hyper(
     lasse_hyper::serve(listener, config, service).await;
 }
 
-/// Waits for what the server does when it learns that a client is gone.
+/// Waits until the server has noticed that a client is gone.
 pub(crate) fn settle(what: &str, mut is_so: impl FnMut() -> bool) {
     for _ in 0..1000 {
         if is_so() {

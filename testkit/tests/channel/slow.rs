@@ -1,4 +1,4 @@
-//! Readers that do not read: what becomes of them, and that the others do not care.
+//! Clients that do not read, and what they cost the others.
 
 use std::ops::Range;
 use std::thread;
@@ -11,7 +11,7 @@ use crate::reader::{End, Reader};
 use crate::server::{STACKS, Server};
 
 #[test]
-fn who_reads_nothing_is_dropped_and_the_others_hear_everything() {
+fn a_client_that_reads_nothing_is_disconnected_and_the_others_receive_everything() {
     for stack in STACKS {
         let channel = channel(LagPolicy::Disconnect);
         let server = Server::with_write_timeout(stack, &channel, Duration::from_secs(1));
@@ -28,7 +28,7 @@ fn who_reads_nothing_is_dropped_and_the_others_hear_everything() {
                 }
             }
             assert!(channel.stats().bytes < 3 * KEPT / 2, "{stack:?}: {:?}", channel.stats());
-            assert!(count < 10_000, "{stack:?}: nobody is dropped");
+            assert!(count < 10_000, "{stack:?}: nobody is disconnected");
         }
         assert!(readers.iter().all(|(_, client)| client.heard == count));
         assert_eq!(server.gate.stats().open, readers.len(), "{stack:?}");
@@ -40,7 +40,7 @@ fn who_reads_nothing_is_dropped_and_the_others_hear_everything() {
 }
 
 #[test]
-fn who_reads_again_is_told_what_it_missed() {
+fn a_client_that_reads_again_is_reset_if_it_lagged() {
     for stack in STACKS {
         for slow in [LagPolicy::Disconnect, LagPolicy::Skip] {
             let channel = channel(slow);
@@ -69,7 +69,7 @@ fn who_reads_again_is_told_what_it_missed() {
 }
 
 #[test]
-fn who_reads_later_hears_events_that_were_sent_one_by_one() {
+fn a_client_that_reads_late_receives_events_that_were_sent_one_by_one() {
     for stack in STACKS {
         let channel = Channel::new(&ChannelConfig::new());
         let server = Server::of(stack, &channel);

@@ -1,4 +1,4 @@
-//! A state, and what changes it: each client ends with the last.
+//! A state and the events that change it: each client ends with the last state.
 
 use std::convert::Infallible;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -13,7 +13,7 @@ use lasse_testkit::Received;
 use crate::reader::{End, Reader};
 use crate::server::{STACKS, Server};
 
-/// A number that is counted up, of which all are told.
+/// A number that is counted up, and an event for each step.
 #[derive(Clone)]
 struct Counter {
     channel: Channel,
@@ -65,7 +65,7 @@ impl Counter {
 }
 
 #[test]
-fn whoever_follows_a_state_ends_with_the_last() {
+fn each_client_that_follows_a_state_ends_with_the_last_one() {
     for stack in STACKS {
         let counter = Counter::new();
         let server = Server::with_init(stack, {
@@ -82,8 +82,8 @@ fn whoever_follows_a_state_ends_with_the_last() {
     }
 }
 
-/// Follows the state in connections of up to so many hundred events, and tells
-/// how many snapshots that took.
+/// Follows the state in connections of up to `length` hundred events, and returns how many
+/// snapshots that took.
 fn follow(server: &Server, length: usize) -> u64 {
     let (mut value, mut snapshots, mut last) = (0, 0, None::<String>);
     loop {

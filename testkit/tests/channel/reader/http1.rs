@@ -1,4 +1,4 @@
-//! An answer by HTTP/1.1, chunk by chunk.
+//! A response over HTTP/1.1, chunk by chunk.
 
 use std::io::{self, BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -9,7 +9,7 @@ use super::End;
 pub(super) struct Http1 {
     pub(super) status: u16,
     socket: BufReader<TcpStream>,
-    /// How much of the chunk at hand is yet to come.
+    /// How many bytes of the current chunk are not read yet.
     left: usize,
     is_over: bool,
 }
@@ -46,7 +46,7 @@ impl Http1 {
         Ok(())
     }
 
-    /// What comes next of the body, or its end.
+    /// The next bytes of the body, or its end.
     pub(super) fn chunk(&mut self) -> Result<Vec<u8>, End> {
         match self.read_chunk() {
             Ok(Some(bytes)) => Ok(bytes),
@@ -91,5 +91,5 @@ impl Http1 {
     }
 }
 
-/// How long to wait for what should come at once, on a busy machine.
+/// How long to wait, on a busy machine, for bytes that should be there at once.
 const PATIENCE: Duration = Duration::from_secs(10);

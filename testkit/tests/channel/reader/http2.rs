@@ -1,4 +1,4 @@
-//! An answer by HTTP/2, on a connection of its own.
+//! A response over HTTP/2, on a connection of its own.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -15,7 +15,7 @@ use super::End;
 
 pub(super) struct Http2 {
     answer: Response<RecvStream>,
-    /// Kept, since the connection ends with it.
+    /// Held, because the connection ends with it.
     _client: SendRequest<Bytes>,
     runtime: Runtime,
 }
@@ -48,7 +48,7 @@ impl Http2 {
         self.answer.status().as_u16()
     }
 
-    /// What comes next of the body, or its end.
+    /// The next bytes of the body, or its end.
     pub(super) fn chunk(&mut self) -> Result<Vec<u8>, End> {
         let body = self.answer.body_mut();
         let hearing = async {
@@ -60,5 +60,5 @@ impl Http2 {
     }
 }
 
-/// How long to wait for what should come at once, on a busy machine.
+/// How long to wait, on a busy machine, for bytes that should be there at once.
 const PATIENCE: Duration = Duration::from_secs(10);

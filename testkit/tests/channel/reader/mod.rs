@@ -1,4 +1,4 @@
-//! One connection of a client, which hears events as their bytes come in.
+//! One connection of a client, which decodes events as they arrive.
 
 mod http1;
 mod http2;
@@ -12,8 +12,7 @@ use crate::server::{Server, Stack};
 use http1::Http1;
 use http2::Http2;
 
-/// An answer that is being read. It takes its time: what is not read stays in the
-/// socket.
+/// A response that is read step by step: what is not read stays in the socket.
 pub(crate) struct Reader {
     pub(crate) status: u16,
     body: Body,
@@ -26,7 +25,7 @@ enum Body {
     Http2(Http2),
 }
 
-/// Where a reader connects, and what it speaks.
+/// Where a reader connects, and with which protocol.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Door {
     pub(crate) stack: Stack,
@@ -39,18 +38,18 @@ impl From<&Server> for Door {
     }
 }
 
-/// How an answer ended.
+/// How a response ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum End {
-    /// As the protocol has it.
+    /// As the protocol ends it.
     Clean,
     /// In the middle, or by a reset.
     Cut,
 }
 
 impl Reader {
-    /// Connects, and asks for `target` with these last event ids. Reads at most
-    /// `piece` bytes at once, where that can be decided.
+    /// Connects, and requests `target` with these last event ids. Over HTTP/1.1 it reads at most
+    /// `piece` bytes at once.
     pub(crate) fn ask(door: impl Into<Door>, target: &str, ids: &[&[u8]], piece: usize) -> Self {
         let Door { stack, address } = door.into();
         let (status, body) = match stack {
@@ -66,7 +65,7 @@ impl Reader {
         Self { status, body, recorder: Recorder::default(), heard: IntoIter::default() }
     }
 
-    /// Comes back, if it ever heard an id.
+    /// Connects with this last event id, if there is one.
     pub(crate) fn resume(door: impl Into<Door>, last: Option<&str>) -> Self {
         let ids: Vec<_> = last.into_iter().map(str::as_bytes).collect();
         Self::ask(door, "/", &ids, 16 * 1024)
