@@ -56,7 +56,7 @@
 //!
 //! | feature | adds |
 //! |---|---|
-//! | `axum` | `serve_router`, and [`Listener`] for `axum::serve` |
+//! | `axum` | `SseRequest`, `serve_router`, and [`Listener`] for `axum::serve` |
 //! | `client` (default) | [`EventSource`] |
 //! | `json` | `Event::json`, for anything that serializes |
 //! | `metrics` | the counters of a [`Gate`] as metrics |
@@ -77,6 +77,8 @@ mod respond;
 mod router;
 mod serve;
 mod service;
+#[cfg(feature = "axum")]
+mod sse_request;
 
 pub use body::{Aborted, EventBody};
 #[cfg(feature = "client")]
@@ -90,3 +92,5 @@ pub use respond::{ChannelBody, HandlerBody, respond, respond_with, stream, subsc
 pub use router::{RouterService, serve_router};
 pub use serve::{Serve, serve};
 pub use service::EventService;
+#[cfg(feature = "axum")]
+pub use sse_request::SseRequest;

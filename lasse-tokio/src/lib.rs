@@ -17,6 +17,7 @@ mod dispatch;
 mod endpoint;
 mod event_stream;
 mod gate;
+mod peer_addr;
 mod runs;
 mod serve;
 mod session;
@@ -36,11 +37,12 @@ pub use lasse_core;
 pub use lasse_core::http1::ServeConfig;
 #[doc(no_inline)]
 pub use lasse_core::*;
+pub use peer_addr::PeerAddr;
 pub use runs::{
     InvalidRunId, RUN_ID, Run, RunFailure, RunId, RunOutcome, RunWriteError, RunWriter, Runs,
     RunsConfig, StartError,
 };
-pub use serve::{PeerAddr, Serve, serve, serve_connection};
+pub use serve::{Serve, serve, serve_connection};
 pub use session::Session;
 pub use sockets::{Listener, WriteDeadline};
 pub use spread::chance;

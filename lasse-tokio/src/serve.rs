@@ -6,7 +6,6 @@ mod transport;
 
 use std::fmt;
 use std::future::{Future, IntoFuture, Pending, pending};
-use std::net::SocketAddr;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 
@@ -16,6 +15,7 @@ use lasse_core::http1::ServeConfig;
 
 use crate::answer::SessionBody;
 use crate::gate::Gate;
+use crate::peer_addr::PeerAddr;
 use crate::sockets::Listener;
 use crate::tracker::ConnectionTracker;
 
@@ -63,10 +63,6 @@ where
     let listener = listener.into().with_write_timeout(Some(config.write_timeout()));
     Serve { listener, config, factory, gate: Gate::default(), signal: pending() }
 }
-
-/// The address of the client, in the extensions of its request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct PeerAddr(pub SocketAddr);
 
 /// A server, to be awaited. It is ready when it has shut down.
 ///

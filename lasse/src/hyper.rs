@@ -6,6 +6,3 @@ pub use lasse_hyper::{
     Aborted, BodyError, ChannelBody, EndReasonCell, EventBody, EventService, HandlerBody, Serve,
     collect_body, respond, respond_with, serve, stream, subscribe,
 };
-#[cfg(feature = "axum")]
-#[doc(inline)]
-pub use lasse_hyper::{RouterService, serve_router};

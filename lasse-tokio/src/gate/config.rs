@@ -30,7 +30,9 @@ use crate::spread::{chance, draw};
 ///
 /// let config = GateConfig::new()
 ///     .with_limit(10_000)
-///     .with_limit_per_key(6, |request| request.extensions().get().map(|PeerAddr(peer)| peer.ip()));
+///     .with_limit_per_key(6, |request| {
+///         PeerAddr::from_extensions(request.extensions()).map(|PeerAddr(peer)| peer.ip())
+///     });
 /// let gate = Gate::new(config);
 /// ```
 pub struct GateConfig {

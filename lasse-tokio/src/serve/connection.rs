@@ -11,11 +11,11 @@ use lasse_core::http1::{ServeConfig, ServerConnection, ServerOutput, Wire};
 use lasse_core::{Close, Connection, Instant, Source};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::PeerAddr;
 use super::date::date;
 use super::transport::{Transport, poll_write};
 use crate::answer::SessionBody;
 use crate::clock::now;
+use crate::peer_addr::PeerAddr;
 use crate::session::Session;
 use crate::stream_timer::StreamTimer;
 use crate::tracker::{Phase, TrackedConnection};

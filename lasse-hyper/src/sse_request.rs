@@ -1,0 +1,138 @@
+//! A request for a stream, as an argument of an axum handler.
+
+use std::convert::Infallible;
+
+use axum::body::Body;
+use axum::extract::FromRequestParts;
+use axum::response::Response;
+use futures_core::Stream;
+use http::request::Parts;
+use lasse_tokio::lasse_core::{
+    Accept, Channel, Handler, Init, LastEventId, Next, Notifier, RequestHead, Source,
+};
+use lasse_tokio::{Endpoint, PeerAddr};
+
+use crate::respond::{respond, respond_with, stream, subscribe};
+
+/// A request for a stream, as an argument of an axum handler.
+///
+/// It stands beside other extractors. One that reads the body, such as `Json`, comes
+/// last.
+///
+/// The settings of the stream are those of the [`Endpoint`] in the extensions of the
+/// request, which `Router::layer(Extension(endpoint))` puts there, or of
+/// [`with_endpoint`](Self::with_endpoint), or the defaults. A gate is found in the
+/// endpoint, or in the extensions.
+///
+/// Return the response from the handler. Every method makes a complete response: a 405
+/// or 406 if the request cannot be answered by a stream, and a refusal if the gate
+/// does not admit it.
+///
+/// # Examples
+///
+/// ```
+/// use axum::Router;
+/// use axum::extract::State;
+/// use axum::response::IntoResponse;
+/// use axum::routing::get;
+/// use lasse_hyper::SseRequest;
+/// use lasse_hyper::lasse_core::{Channel, ChannelConfig};
+///
+/// async fn news(request: SseRequest, State(news): State<Channel>) -> impl IntoResponse {
+///     request.subscribe(&news).await
+/// }
+///
+/// let news_channel = Channel::new(&ChannelConfig::new());
+/// let router: Router = Router::new().route("/news", get(news)).with_state(news_channel);
+/// ```
+#[derive(Clone, Debug)]
+#[doc(alias = "Sse")]
+#[doc(alias = "extractor")]
+pub struct SseRequest {
+    parts: Parts,
+    last_event_id: LastEventId,
+    endpoint: Endpoint,
+}
+
+impl SseRequest {
+    /// The id of the last event that the client received: from the `Last-Event-ID`
+    /// field, else from the query.
+    pub fn last_event_id(&self) -> &LastEventId {
+        &self.last_event_id
+    }
+
+    /// The head of the request.
+    pub fn head(&self) -> RequestHead<'_> {
+        RequestHead::from(&self.parts)
+    }
+
+    /// Uses the settings of `endpoint`, such as one in the state of the router.
+    #[must_use]
+    pub fn with_endpoint(self, endpoint: &Endpoint) -> Self {
+        Self { endpoint: endpoint.clone(), ..self }
+    }
+
+    /// Answers with the events of a channel, from where the client left off, like
+    /// [`subscribe`](crate::subscribe()).
+    #[doc(alias = "broadcast")]
+    pub async fn subscribe(self, channel: &Channel) -> Response {
+        subscribe(&self.parts, &self.endpoint, channel).map(Body::new)
+    }
+
+    /// Answers with the events of a stream, each an
+    /// [`Event`](lasse_tokio::lasse_core::Event), a
+    /// [`Frame`](lasse_tokio::lasse_core::Frame) or a `Result` of one, like
+    /// [`stream`](crate::stream()).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use axum::response::IntoResponse;
+    /// use lasse_hyper::SseRequest;
+    /// use lasse_hyper::lasse_core::Event;
+    ///
+    /// async fn count(request: SseRequest) -> impl IntoResponse {
+    ///     let numbers = (1..=3).map(|number: u32| Event::new(number.to_string()));
+    ///     request.stream(tokio_stream::iter(numbers))
+    /// }
+    /// # let router: axum::Router = axum::Router::new().route("/", axum::routing::get(count));
+    /// ```
+    pub fn stream<S>(self, events: S) -> Response
+    where
+        S: Stream<Item: Into<Next>> + Send + 'static,
+    {
+        stream(&self.parts, &self.endpoint, events).map(Body::new)
+    }
+
+    /// Answers with the stream of a handler, or as [`Accept::init`] decides, like
+    /// [`respond`](crate::respond()).
+    pub fn respond<H>(self, args: impl FnOnce(Notifier<H>) -> H::Args) -> Response
+    where
+        H: Handler<Notify: Send, Info: Send> + Accept + Send + 'static,
+    {
+        respond::<H>(&self.parts, &self.endpoint, args).map(Body::new)
+    }
+
+    /// Answers with the stream of any [`Source`], or as `init` decides.
+    pub fn respond_with<S>(self, init: impl FnOnce(&RequestHead<'_>) -> Init<S>) -> Response
+    where
+        S: Source + Send + 'static,
+    {
+        respond_with(&self.parts, &self.endpoint, init).map(Body::new)
+    }
+}
+
+impl<S: Sync> FromRequestParts<S> for SseRequest {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
+        let mut parts = parts.clone();
+        // Gates and handlers find the address where lasse's own servers put it.
+        if let Some(peer) = PeerAddr::from_extensions(&parts.extensions) {
+            parts.extensions.insert(peer);
+        }
+        let last_event_id = RequestHead::from(&parts).last_event_id().clone();
+        let endpoint = parts.extensions.get().cloned().unwrap_or_default();
+        Ok(Self { parts, last_event_id, endpoint })
+    }
+}
