@@ -45,7 +45,7 @@ enum Order {
 }
 
 #[derive(Arbitrary, Debug)]
-struct Story {
+struct Case {
     first: u8,
     first_byte: bool,
     max_age: Option<u16>,
@@ -112,7 +112,7 @@ impl Source for Puppet {
     }
 }
 
-/// What came over the wire so far, and what the connection said last.
+/// The bytes on the wire so far, and the last output of the connection.
 #[derive(Default)]
 struct Wire {
     recorder: Recorder,
@@ -121,12 +121,12 @@ struct Wire {
 }
 
 impl Wire {
-    fn see(&mut self, output: Output) {
+    fn handle_output(&mut self, output: Output) {
         match output {
             Output::Write(bytes) => {
                 assert!(self.closed.is_none() && !bytes.is_empty());
                 let is_same = self.offered.is_empty() || self.offered == bytes;
-                assert!(is_same, "what is not acknowledged is offered again");
+                assert!(is_same, "unacknowledged bytes are offered again");
                 self.offered = bytes.into();
             }
             Output::Wait => assert!(self.closed.is_none()),
@@ -134,14 +134,14 @@ impl Wire {
         }
     }
 
-    fn hear(&mut self, n: usize) {
-        let heard: Vec<_> = self.offered.drain(..n).collect();
-        self.recorder.receive(&heard);
+    fn receive(&mut self, n: usize) {
+        let received: Vec<_> = self.offered.drain(..n).collect();
+        self.recorder.receive(&received);
     }
 
-    /// How many events were heard, which must be the first, in order.
+    /// How many events were received, which must be the first ones, in order.
     fn events(&self) -> usize {
-        let messages = self.recorder.received.iter().filter_map(|heard| match heard {
+        let messages = self.recorder.received.iter().filter_map(|received| match received {
             Received::Message(_, data, _) => data.split_once(' '),
             _ => None,
         });
@@ -149,9 +149,9 @@ impl Wire {
     }
 }
 
-fuzz_target!(|story: Story| {
+fuzz_target!(|case: Case| {
     let journal = Rc::new(RefCell::new(Journal::default()));
-    let Story { first, first_byte, max_age, finite, has_more, orders, calls } = story;
+    let Case { first, first_byte, max_age, finite, has_more, orders, calls } = case;
     let mut now = Instant::from_nanos(1 << 62);
     journal.borrow_mut().orders = orders.into();
     let puppet = Puppet { has_more, journal: journal.clone() };
@@ -176,11 +176,11 @@ fuzz_target!(|story: Story| {
     drop(connection);
     let journal = journal.borrow();
     assert_eq!(journal.reasons, [reason.unwrap_or(EndReason::Dropped)]);
-    let heard = wire.events();
+    let received = wire.events();
     match (wire.closed, journal.unsent) {
-        (Some(Close::Clean), unsent) => assert_eq!((heard, unsent), (journal.sent, None)),
-        (_, Some(unsent)) => assert_eq!(heard + unsent, journal.sent),
-        (_, None) if reason != Some(EndReason::Panicked) => assert_eq!(heard, journal.sent),
+        (Some(Close::Clean), unsent) => assert_eq!((received, unsent), (journal.sent, None)),
+        (_, Some(unsent)) => assert_eq!(received + unsent, journal.sent),
+        (_, None) if reason != Some(EndReason::Panicked) => assert_eq!(received, journal.sent),
         (_, None) => {}
     }
 });
@@ -201,12 +201,12 @@ fn perform(
             let output = connection.poll_output(*now, &mut Context::from_waker(Waker::noop()));
             let is_waiting = journal.borrow().is_waiting;
             assert!(output != Output::Wait || is_waiting || has_work, "its source is not polled");
-            wire.see(output);
+            wire.handle_output(output);
         }
         Call::Written(n) => {
             let n = usize::from(n).min(wire.offered.len());
             if !connection.is_closed() {
-                wire.hear(n);
+                wire.receive(n);
                 connection.handle_written(n, *now);
             }
         }

@@ -133,7 +133,7 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             keep_alive: Some(Duration::from_secs(15)),
-            keep_alive_frame: Frame::sign_of_life(),
+            keep_alive_frame: Frame::keep_alive(),
             write_timeout: Some(Duration::from_secs(30)),
             max_age: None,
             first_byte: true,

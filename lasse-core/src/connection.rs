@@ -158,7 +158,7 @@ impl<S: Source> Connection<S> {
         let settings = config.settings();
         let mut outbox = Outbox::default();
         if settings.first_byte {
-            outbox.push(Frame::sign_of_life(), Sender::Protocol);
+            outbox.push(Frame::keep_alive(), Sender::Protocol);
         }
         for frame in first {
             outbox.push(frame, Sender::Source);
@@ -171,7 +171,7 @@ impl<S: Source> Connection<S> {
         Self { source, state: State::Open, outbox, deadlines, config: config.clone(), drain: None }
     }
 
-    /// Ends the stream cleanly, after what is queued.
+    /// Ends the stream cleanly, after the queued frames.
     pub fn handle_stop(&mut self) {
         self.end(EndReason::Stopped, Close::Clean);
     }

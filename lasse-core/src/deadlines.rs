@@ -9,7 +9,7 @@ use crate::time::Instant;
 pub(crate) struct Deadlines {
     /// A keep-alive must be sent.
     pub(crate) keep_alive: Deadline,
-    /// The client must have taken a byte of what is in flight.
+    /// The client must have taken a byte of the write in flight.
     pub(crate) write: Deadline,
     /// The stream reaches its maximum age.
     pub(crate) age: Deadline,

@@ -50,7 +50,7 @@ impl Frame {
     }
 
     /// The shortest comment, for keep-alives.
-    pub(crate) fn sign_of_life() -> Self {
+    pub(crate) fn keep_alive() -> Self {
         Self(Bytes::from_static(b":\n"))
     }
 

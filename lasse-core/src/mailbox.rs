@@ -149,6 +149,7 @@ enum Message<H: Handler> {
 
 /// Why a message was not queued.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum NotifyError {
     /// The mailbox is full: the client is slower than the messages.
     Full,

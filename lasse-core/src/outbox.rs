@@ -33,7 +33,7 @@ struct Item {
 #[derive(Debug, Default)]
 struct More {
     queue: VecDeque<Item>,
-    /// If the last offer had several frames: what is not acknowledged of it.
+    /// If the last offer had several frames: its unacknowledged rest.
     offered: Bytes,
     /// How many bytes are in the queue.
     len: usize,
@@ -44,7 +44,7 @@ struct More {
 /// Where a frame comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Sender {
-    /// The source, which is told about the frame if it is not sent.
+    /// The source, whose `handle_error` receives the frame if it is not sent.
     Source,
     /// The protocol: keep-alives, shutdown.
     Protocol,
@@ -220,7 +220,7 @@ mod tests {
     #[test]
     fn a_frame_is_unsent_until_its_last_byte_is_acknowledged() {
         let mut outbox = outbox(&["ab", "cd", "ef"]);
-        outbox.push(Frame::sign_of_life(), Sender::Protocol);
+        outbox.push(Frame::keep_alive(), Sender::Protocol);
         let _ = outbox.offer();
         outbox.acknowledge(3);
         let unsent = outbox.take_unsent();

@@ -1,4 +1,4 @@
-//! Bodies, read as a server reads them, but without one.
+//! Bodies of responses, polled without a server.
 
 mod support;
 
@@ -12,9 +12,7 @@ use hyper::body::Body;
 use lasse_hyper::lasse_core::{
     Channel, ChannelConfig, EndReason, Event, EventName, Frame, Next, StreamConfig,
 };
-use lasse_hyper::{
-    Aborted, EndReasonCell, Endpoint, EventBody, EventService, HandlerSource, stream, subscribe,
-};
+use lasse_hyper::{Aborted, EndReasonCell, Endpoint, EventService, HandlerBody, stream, subscribe};
 use support::{Service, Tap};
 use tokio::sync::mpsc;
 use tokio_stream::StreamExt;
@@ -24,7 +22,7 @@ fn service() -> (Service, mpsc::UnboundedReceiver<EndReason>) {
     (Service { streams: Arc::default(), ends, endpoint: Endpoint::default() }, reasons)
 }
 
-fn ask(service: &Service, request: &Request<()>) -> Response<EventBody<HandlerSource<Tap>>> {
+fn ask(service: &Service, request: &Request<()>) -> Response<HandlerBody<Tap>> {
     service.answer(request).unwrap()
 }
 
@@ -33,7 +31,7 @@ async fn data<B: Body<Data = Bytes> + Unpin>(body: &mut B) -> Option<Result<Byte
 }
 
 #[tokio::test]
-async fn bytes_are_written_when_more_are_asked_for() {
+async fn bytes_count_as_written_at_the_next_poll() {
     let (service, mut reasons) = service();
     let mut body = ask(&service, &Request::new(())).into_body();
     assert!(!body.is_end_stream());
@@ -46,7 +44,7 @@ async fn bytes_are_written_when_more_are_asked_for() {
 }
 
 #[tokio::test]
-async fn a_large_event_is_handed_out_in_pieces() {
+async fn a_large_event_is_returned_in_frames_of_16_kib() {
     let (service, _) = service();
     let mut body = ask(&service, &Request::new(())).into_body();
     data(&mut body).await.unwrap().unwrap();
@@ -62,25 +60,25 @@ async fn a_large_event_is_handed_out_in_pieces() {
 }
 
 #[tokio::test]
-async fn a_dropped_body_tells_what_its_server_knows() {
+async fn a_dropped_body_ends_its_stream_with_the_reason_of_the_server() {
     let (service, mut reasons) = service();
     drop(ask(&service, &Request::new(())));
     assert_eq!(reasons.try_recv(), Ok(EndReason::Dropped));
 
-    let fate = EndReasonCell::new();
+    let reason = EndReasonCell::new();
     let mut request = Request::new(());
-    request.extensions_mut().insert(fate.clone());
+    request.extensions_mut().insert(reason.clone());
     drop(ask(&service, &request));
     assert_eq!(reasons.try_recv(), Ok(EndReason::PeerClosed));
 
     let response = ask(&service, &request);
-    fate.decide(EndReason::Stalled);
+    reason.decide(EndReason::Stalled);
     drop(response);
     assert_eq!(reasons.try_recv(), Ok(EndReason::Stalled));
 }
 
 #[tokio::test]
-async fn what_is_no_stream_has_its_exact_length() {
+async fn a_whole_body_has_its_exact_length() {
     let (service, _) = service();
     for (method, path, length) in [
         (Method::GET, "/none", 0),
@@ -97,7 +95,7 @@ async fn what_is_no_stream_has_its_exact_length() {
 }
 
 #[tokio::test]
-async fn the_answer_to_a_head_is_over_but_of_no_length() {
+async fn the_response_to_a_head_has_ended_but_no_exact_length() {
     let (service, _) = service();
     let request = Request::builder().method(Method::HEAD).body(()).unwrap();
     let body = ask(&service, &request).into_body();
@@ -106,7 +104,7 @@ async fn the_answer_to_a_head_is_over_but_of_no_length() {
 }
 
 #[tokio::test]
-async fn a_stream_of_events_ends_with_its_source() {
+async fn a_response_ends_with_its_event_stream() {
     let endpoint = Endpoint::new(StreamConfig::new().with_first_byte(false));
     let events = tokio_stream::iter(["one", "two"]).map(Event::new);
     let body = stream(&Request::new(()), &endpoint, events).into_body();
@@ -115,7 +113,7 @@ async fn a_stream_of_events_ends_with_its_source() {
 }
 
 #[tokio::test]
-async fn an_error_of_the_source_aborts_unless_it_is_said() {
+async fn an_error_of_an_event_stream_aborts_unless_it_is_mapped_to_an_event() {
     const ERROR: EventName = EventName::from_static("error");
     let endpoint = Endpoint::default();
     let source = || tokio_stream::iter([Ok(Event::new("one")), Err(io::Error::other("broken"))]);
@@ -126,17 +124,17 @@ async fn an_error_of_the_source_aborts_unless_it_is_said() {
     assert_eq!(error.reason(), EndReason::Aborted);
     assert!(data(&mut body).await.is_none());
 
-    let said = source().map(|item| match item {
+    let mapped = source().map(|item| match item {
         Ok(event) => Next::from(event),
         Err(error) => Next::last(Event::new(error.to_string()).with_name(ERROR)),
     });
-    let body = stream(&Request::new(()), &endpoint, said).into_body();
+    let body = stream(&Request::new(()), &endpoint, mapped).into_body();
     let text = body.collect().await.unwrap().to_bytes();
     assert_eq!(text, ":\ndata: one\n\nevent: error\ndata: broken\n\n");
 }
 
 #[tokio::test]
-async fn a_source_that_panics_costs_its_own_stream_alone() {
+async fn a_panic_of_an_event_stream_aborts_its_own_response() {
     let source = tokio_stream::iter([0]).map(|_| -> Frame { panic!("as ordered") });
     let mut body = stream(&Request::new(()), &Endpoint::default(), source).into_body();
     let error = loop {
@@ -148,7 +146,7 @@ async fn a_source_that_panics_costs_its_own_stream_alone() {
 }
 
 #[tokio::test]
-async fn a_channel_that_is_over_is_told_to_who_has_all_of_it() {
+async fn a_client_that_has_all_of_a_finished_channel_gets_a_204() {
     let channel = Channel::new(&ChannelConfig::new());
     let mut body = subscribe(&Request::new(()), &Endpoint::default(), &channel).into_body();
     data(&mut body).await.unwrap().unwrap();
@@ -161,7 +159,7 @@ async fn a_channel_that_is_over_is_told_to_who_has_all_of_it() {
 }
 
 #[tokio::test]
-async fn a_channel_that_is_full_asks_to_come_back() {
+async fn a_full_channel_refuses_clients() {
     let channel = Channel::new(&ChannelConfig::new().with_max_subscribers(1));
     let _first = subscribe(&Request::new(()), &Endpoint::default(), &channel);
     let second = subscribe(&Request::new(()), &Endpoint::default(), &channel);
@@ -171,7 +169,7 @@ async fn a_channel_that_is_full_asks_to_come_back() {
 }
 
 #[tokio::test]
-async fn one_service_is_of_hyper_and_of_tower() {
+async fn one_service_works_with_hyper_and_tower() {
     let notifiers = Arc::new(Mutex::new(Vec::new()));
     let (ends, _reasons) = mpsc::unbounded_channel();
     let kept = notifiers.clone();

@@ -1,13 +1,16 @@
-//! Server-Sent Events over tokio: the core, driven by sockets, timers and
-//! channels.
+//! Server-Sent Events over tokio: sockets, timers and tasks for `lasse-core`.
 //!
-//! | feature | brings |
+//! [`serve()`] is a server for HTTP/1.1 on plain sockets. A request is answered with
+//! [`subscribe`] (a [`Channel`]), [`stream`] (a `Stream`), [`respond`] (a [`Handler`]) or
+//! [`respond_with`] (any [`Source`]). A [`Gate`] limits, counts and ends streams.
+//!
+//! | feature | adds |
 //! |---|---|
 //! | `axum` | [`Listener`] for `axum::serve` |
-//! | `json` | `Event::json`, for anything that serializes |
-//! | `metrics` | the figures of a [`Gate`] as metrics: `lasse_streams_open`, `lasse_streams_ended_total` by reason, `lasse_streams_refused_total` by cause |
+//! | `json` | `Event::json`, for all types that serialize |
+//! | `metrics` | the counters of a [`Gate`] as metrics: `lasse_streams_open`, `lasse_streams_ended_total` by reason, `lasse_streams_refused_total` by cause |
 //! | `simdutf8` | faster decoding |
-//! | `tracing` | its comings and goings as events |
+//! | `tracing` | the starts and ends of streams as events |
 
 #![warn(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
@@ -47,7 +50,7 @@ pub use session::Session;
 pub use sockets::{Listener, WriteDeadline};
 pub use spread::chance;
 
-/// Parts to make a server of: what [`serve`] and the server of `lasse-hyper` share.
+/// Parts of servers, which [`serve()`] and the server of `lasse-hyper` share.
 pub mod server {
     pub use crate::timer_queue::{Timer, TimerQueue};
     pub use crate::tracker::{ConnectionTracker, Phase, TrackedConnection};

@@ -46,7 +46,7 @@ impl Accept for Echo {
     fn init(answer: &'static str, _: &RequestHead<'_>) -> Init<Self> {
         match answer {
             "no content" => Init::NoContent,
-            "come back" => Init::refuse(secs(1)),
+            "refuse" => Init::refuse(secs(1)),
             "own" => Init::Respond(Response::new(Bytes::from_static(b"own"))),
             answer => Init::Stream(Self { is_busy: answer == "busy" }, vec![]),
         }
@@ -73,14 +73,14 @@ fn text<S: Source>(answer: SessionBody<S>) -> Bytes {
 
 /// Reads a stream to its end.
 async fn listen<S: Source>(mut session: Box<Session<S>>) -> (String, Close) {
-    let mut said = String::new();
+    let mut text = String::new();
     loop {
         match poll_fn(|cx| session.poll_output(cx)).await {
             Output::Write(bytes) => {
-                said.push_str(std::str::from_utf8(&bytes).unwrap());
+                text.push_str(std::str::from_utf8(&bytes).unwrap());
                 session.handle_written(bytes.len());
             }
-            Output::Close(close) => return (said, close),
+            Output::Close(close) => return (text, close),
             Output::Wait => {}
         }
         tokio::task::yield_now().await;
@@ -141,7 +141,7 @@ fn a_response_without_a_stream_takes_no_permit() {
     let gate = Gate::new(GateConfig::new().with_limit(1));
     let unused = gate.stats();
     let endpoint = Endpoint::default().with_gate(&gate);
-    for answer in ["no content", "come back", "own"] {
+    for answer in ["no content", "refuse", "own"] {
         text(respond::<Echo>(&request("GET"), &endpoint, |_| answer).into_body());
     }
     assert_eq!(gate.stats(), unused);
@@ -237,9 +237,9 @@ async fn at_a_drain_streams_end_cleanly_each_at_its_own_time() {
     assert_eq!(gate.drained().await, 0);
     let mut seconds = [0; 10];
     for client in clients {
-        let ((said, close), after) = client.await.unwrap();
+        let ((text, close), after) = client.await.unwrap();
         assert_eq!(close, Close::Clean);
-        let retry = said.strip_prefix(":\nretry: ").and_then(|said| said.strip_suffix('\n'));
+        let retry = text.strip_prefix(":\nretry: ").and_then(|text| text.strip_suffix('\n'));
         assert!((1000..=2000).contains(&retry.unwrap().parse().unwrap()));
         let second = (after - secs(6)).as_secs().min(9);
         seconds[usize::try_from(second).unwrap()] += 1;
@@ -266,8 +266,8 @@ async fn at_a_drain_finite_streams_continue_until_the_grace_is_over() {
     let notifier = notifier.unwrap();
     notifier.notify("the end").unwrap();
     notifier.stop();
-    let (said, close) = finishing.await.unwrap();
-    assert!(said.ends_with("data: the end\n\n"), "{said:?}");
+    let (text, close) = finishing.await.unwrap();
+    assert!(text.ends_with("data: the end\n\n"), "{text:?}");
     assert_eq!(close, Close::Clean);
     assert_eq!(unending.await.unwrap().1, Close::Abort);
     assert_eq!(gate.drained().await, 0);
@@ -294,10 +294,10 @@ async fn at_a_drain_a_stream_that_never_waits_ends_too() {
     let endpoint = Endpoint::default().with_gate(&gate);
     let client = tokio::spawn(listen(open(&endpoint, "busy")));
     gate.drain(&DrainPlan::new().with_window(millis(20)));
-    let (said, close) = timeout(secs(10), client).await.unwrap().unwrap();
+    let (text, close) = timeout(secs(10), client).await.unwrap().unwrap();
     assert_eq!(close, Close::Clean);
-    assert!(said.contains("data: busy\n\n"));
-    assert!(said.trim_end().rsplit('\n').next().unwrap().starts_with("retry: "));
+    assert!(text.contains("data: busy\n\n"));
+    assert!(text.trim_end().rsplit('\n').next().unwrap().starts_with("retry: "));
 }
 
 #[test]
