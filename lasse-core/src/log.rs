@@ -172,7 +172,7 @@ impl Log {
     ///
     /// Logs whose events all have their ids from the same source can share an epoch, and a client
     /// can move between them. If it moves to a log that does not have its event yet, it is
-    /// [ahead](ResetReason::Ahead) of that log.
+    /// [ahead](ResetReason::Ahead) of that log; a channel can let it wait.
     ///
     /// # Errors
     ///

@@ -13,6 +13,7 @@ use crate::log::{Retention, StartAt};
 /// | retention | 1 MiB |
 /// | start of new clients and of clients that are reset | now |
 /// | start of a client whose id has expired | like a new client |
+/// | a client that is ahead of the channel | is reset |
 /// | a reader that lags | is disconnected, reconnects and is reset |
 /// | position notice | an event named `position` |
 /// | reset notice | an event named `reset` |
@@ -41,6 +42,7 @@ pub(super) struct Settings {
     pub(super) retention: Retention,
     pub(super) start: StartAt,
     pub(super) backfill: bool,
+    pub(super) shared_epoch: bool,
     pub(super) lag_policy: LagPolicy,
     pub(super) position: PositionNotice,
     pub(super) reset: ResetNotice,
@@ -90,6 +92,17 @@ impl ChannelConfig {
     #[must_use]
     pub fn with_backfill(self, backfill: bool) -> Self {
         self.change(|settings| settings.backfill = backfill)
+    }
+
+    /// Sets whether other channels, such as those of other servers, have the same epoch and get
+    /// their events from the same source, perhaps earlier.
+    ///
+    /// Then a client that is ahead of this channel waits for it, and resumes without a loss or a
+    /// repeat. It is reset if the channel ends, or begins another epoch, before it gets there.
+    /// Otherwise such a client is reset at once, because the channel has lost events.
+    #[must_use]
+    pub fn with_shared_epoch(self, shared: bool) -> Self {
+        self.change(|settings| settings.shared_epoch = shared)
     }
 
     /// Sets what happens to a reader that lags.
@@ -170,6 +183,7 @@ impl Default for Settings {
             retention: Retention::new(),
             start: StartAt::Now,
             backfill: false,
+            shared_epoch: false,
             lag_policy: LagPolicy::Disconnect,
             position: PositionNotice::default(),
             reset: ResetNotice::default(),

@@ -13,6 +13,8 @@ use crate::log::ResetReason;
 pub(super) struct Opening {
     /// Why the client does not resume where it left off, if it does not.
     pub(super) reset: Option<ResetReason>,
+    /// Whether the client has seen events that the channel does not have yet: it waits for them.
+    pub(super) is_ahead: bool,
     /// The client's last event id.
     pub(super) requested: LastEventId,
     /// The id of the place where the stream starts, if the place has one.
@@ -27,7 +29,7 @@ impl Opening {
     /// With a snapshot, no frame before its end carries the position: a client that is cut off
     /// within the snapshot reconnects as before, and gets all of the next one.
     pub(super) fn into_frames(self, settings: &Settings) -> Vec<Frame> {
-        let Self { reset: reason, requested, at, snapshot } = self;
+        let Self { reset: reason, requested, at, snapshot, .. } = self;
         let has_snapshot = snapshot.is_some();
         let mut frames = Vec::new();
         let mut lacks_position = true;

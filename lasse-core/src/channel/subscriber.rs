@@ -73,6 +73,9 @@ impl Subscriber {
     /// The frames that the stream starts with: the notices, the snapshot, and the first events, if
     /// there are any. Without a call of this, [`read`](Self::read) returns the same frames first.
     pub fn first_frames(&mut self) -> Vec<Frame> {
+        if self.is_ahead() {
+            return Vec::new();
+        }
         let mut frames = self.opening_frames();
         if let Read::Events(events) = self.read() {
             frames.push(events);
@@ -86,6 +89,9 @@ impl Subscriber {
     /// [`LagPolicy::Skip`] it does not occur, unless the stream started with a snapshot.
     /// [`Read::Hole`] never occurs: the reset is among the events.
     pub fn read(&mut self) -> Read {
+        if self.is_ahead() {
+            return Read::Wait;
+        }
         if self.opening.is_some() {
             let frames = self.opening_frames();
             if !frames.is_empty() {
@@ -139,7 +145,8 @@ impl Subscriber {
         // Cloned and dropped without the lock, because it is the runtime's code that runs.
         let waker = cx.waker().clone();
         let mut state = self.shared.lock();
-        if self.opening.is_some() || state.log.is_ready(self.cursor) {
+        let has_opening = self.opening.as_ref().is_some_and(|opening| !opening.is_ahead);
+        if has_opening || state.log.is_ready(self.cursor) {
             return Poll::Ready(());
         }
         let unneeded = match self.ticket {
@@ -160,6 +167,31 @@ impl Subscriber {
     pub(super) fn start_at(&mut self, cursor: Cursor, opening: Opening) {
         self.cursor = cursor;
         self.opening = Some(Box::new(opening));
+    }
+
+    /// Whether the client has seen events that the channel still does not have. Once the channel
+    /// has them, the stream starts after them.
+    fn is_ahead(&mut self) -> bool {
+        let Some(opening) = self.opening.as_deref_mut().filter(|opening| opening.is_ahead) else {
+            return false;
+        };
+        let mut state = self.shared.lock();
+        let after =
+            opening.requested.id().map_or(Err(ResetReason::Unknown), |id| state.log.after(id));
+        self.cursor = state.log.cursor(StartAt::Now);
+        match after {
+            Err(ResetReason::Ahead) if state.log.ending().is_none() => return true,
+            Ok(cursor) => {
+                self.cursor = cursor;
+                self.opening = None;
+            }
+            Err(reason) => {
+                state.stats.get_or_insert_default().count_reset(reason);
+                opening.at = state.log.id_before(self.cursor);
+                (opening.is_ahead, opening.reset) = (false, Some(reason));
+            }
+        }
+        false
     }
 
     fn opening_frames(&mut self) -> Vec<Frame> {

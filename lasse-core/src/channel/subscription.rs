@@ -37,12 +37,17 @@ impl Subscription {
     pub(super) fn decide(shared: &Arc<Shared>, last: &LastEventId, start: StartAt) -> Self {
         let settings = shared.settings();
         let mut state = shared.lock();
+        let mut is_ahead = false;
         let (outcome, cursor) = match state.log.resume(last, start) {
             Resume::Fresh(cursor) => (ResumeOutcome::Fresh, cursor),
             Resume::Resumed(cursor) => (ResumeOutcome::Resumed, cursor),
             Resume::Complete => return state.complete(),
             Resume::Reset(reason @ ResetReason::Expired, _) if settings.backfill => {
                 (ResumeOutcome::Reset(reason), state.log.cursor(StartAt::Oldest))
+            }
+            Resume::Reset(ResetReason::Ahead, _) if state.waits_for_clients(settings) => {
+                is_ahead = true;
+                (ResumeOutcome::Resumed, state.log.cursor(StartAt::Now))
             }
             Resume::Reset(reason, cursor) => (ResumeOutcome::Reset(reason), cursor),
         };
@@ -56,7 +61,7 @@ impl Subscription {
             Ok(ticket) => ticket,
             Err(delay) => return Self::Full(delay),
         };
-        let opening = state.opening(last, outcome, cursor);
+        let opening = state.opening(last, outcome, cursor, is_ahead);
         drop(state);
         Self::Stream(Subscriber::new(Arc::clone(shared), ticket, cursor, outcome, opening))
     }
@@ -131,6 +136,11 @@ impl State {
         Subscription::Complete
     }
 
+    /// Whether a client that is ahead of the log waits for it.
+    fn waits_for_clients(&self, settings: &Settings) -> bool {
+        settings.shared_epoch && self.log.ending().is_none()
+    }
+
     /// Registers a subscriber, or returns after which delay the client should retry.
     fn admit(&mut self, settings: &Settings, outcome: ResumeOutcome) -> Result<Ticket, Duration> {
         if self.readers.taken() >= settings.max_subscribers {
@@ -161,14 +171,15 @@ impl State {
         last: &LastEventId,
         outcome: ResumeOutcome,
         cursor: Cursor,
+        is_ahead: bool,
     ) -> Option<Opening> {
         let reset = match outcome {
-            ResumeOutcome::Resumed => return None,
-            ResumeOutcome::Fresh => None,
+            ResumeOutcome::Resumed if !is_ahead => return None,
+            ResumeOutcome::Resumed | ResumeOutcome::Fresh => None,
             ResumeOutcome::Reset(reason) => Some(reason),
         };
         let at = self.log.id_before(cursor);
-        Some(Opening { reset, requested: last.clone(), at, snapshot: None })
+        Some(Opening { reset, is_ahead, requested: last.clone(), at, snapshot: None })
     }
 }
 

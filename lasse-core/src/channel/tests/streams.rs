@@ -112,6 +112,46 @@ fn no_notice_has_a_name_that_event_source_uses_itself() {
     assert_eq!((name.as_str(), &name), ("opened", &NoticeName::from_static("opened")));
 }
 
+#[test]
+fn a_client_that_is_ahead_of_a_channel_with_a_shared_epoch_waits_for_it() {
+    let news = channel(keeping(10).with_shared_epoch(true));
+    publish(&news, 1..=3);
+    let (wakes, waker) = WakeCount::new();
+    let mut cx = Context::from_waker(&waker);
+    let mut reader = join(&news, &last("k-5"));
+    assert_eq!(
+        (reader.outcome(), text(reader.first_frames())),
+        (ResumeOutcome::Resumed, String::new())
+    );
+    for n in 4..=5 {
+        assert!(reader.poll_wake(&mut cx).is_pending());
+        publish(&news, n..=n);
+        assert_eq!((read(&mut reader), wakes.get()), ("Wait".into(), n as usize - 3));
+    }
+    assert!(reader.poll_wake(&mut cx).is_pending());
+    publish(&news, 6..=6);
+    assert_eq!(read(&mut reader), "data: 6\nid: k-6\n\n");
+    assert_eq!(news.stats().resets(ResetReason::Ahead), 0);
+}
+
+#[test]
+fn a_client_that_is_ahead_of_a_channel_is_reset_when_the_channel_ends() {
+    let news = channel(keeping(10).with_shared_epoch(true));
+    publish(&news, 1..=3);
+    let mut reader = join(&news, &last("k-5"));
+    assert_eq!(read(&mut reader), "Wait");
+    news.finish();
+    let data = "{\"reason\":\"ahead\",\"requested\":\"k-5\",\"resumed_at\":\"k-3\"}";
+    assert_eq!(read(&mut reader), format!("event: reset\ndata: {data}\nid: k-3\n\n"));
+    assert_eq!(
+        (read(&mut reader), news.stats().resets(ResetReason::Ahead)),
+        ("Over(Finished)".into(), 1)
+    );
+
+    let lost = channel(keeping(10));
+    assert_eq!(join(&lost, &last("k-5")).outcome(), ResumeOutcome::Reset(ResetReason::Ahead));
+}
+
 /// The subscriber of a client that needs a snapshot.
 fn pending(channel: &Channel, last: &LastEventId) -> PendingSubscriber {
     match channel.subscribe_with_snapshot(last) {
