@@ -13,6 +13,7 @@ use bytes::Bytes;
 use http::{HeaderValue, Request, Response};
 use lasse_core::http1::{ServeConfig, ServerConnection, ServerOutput};
 use lasse_core::*;
+use proptest::prelude::*;
 
 thread_local! {
     /// What the stream of this test still has to send.
@@ -546,3 +547,58 @@ fn a_connection_takes_little_more_room_than_its_stream() {
 const GET: &[u8] = b"GET / HTTP/1.1\r\nhost: here\r\n\r\n";
 const GET_WHOLE: &[u8] = b"GET /whole HTTP/1.1\r\nhost: here\r\n\r\n";
 const WHOLE: &str = "HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nwhole";
+
+/// A piece of what a client sends: random bytes are hardly ever a request.
+fn piece() -> impl Strategy<Value = String> {
+    let pieces = [
+        "GET / HTTP/1.1\r\n",
+        "GET /whole HTTP/1.1\r\n",
+        "HEAD /whole HTTP/1.0\r\n",
+        "POST /whole HTTP/1.1\r\n",
+        "GET http://b/whole HTTP/1.1\r\n",
+        "host: here\r\n",
+        "host: a b\r\n",
+        "connection: close\r\n",
+        "content-length: 5\r\n",
+        "transfer-encoding: chunked\r\n",
+        "\r\n",
+        "\n",
+    ];
+    let filler = (0..400_usize).prop_map(|len| format!("x: {}\r\n", "x".repeat(len)));
+    prop_oneof![
+        8 => proptest::sample::select(pieces.to_vec()).prop_map(String::from),
+        2 => Just("GET /whole HTTP/1.1\r\nhost: here\r\n\r\n".to_owned()),
+        1 => filler,
+    ]
+}
+
+/// Reads `input` and writes everything, in steps. Each stream stops at once.
+fn run_in_steps(mut input: &[u8], read: usize, step: usize) -> (String, Then) {
+    let mut server = open(config().with_head_limits(1024, 8).unwrap());
+    let mut written = String::new();
+    loop {
+        TEXTS.with_borrow_mut(|texts| *texts = ["hello", ""].into());
+        let (more, then) = run_by(&mut server, step, at(0));
+        written += &more;
+        if then != Waits || input.is_empty() {
+            return (written, then);
+        }
+        assert!(server.wants_input(), "it waits for input that it does not want");
+        let (bytes, rest) = input.split_at(read.min(input.len()));
+        server.handle_input(bytes);
+        input = rest;
+    }
+}
+
+proptest! {
+    #[test]
+    fn the_sizes_of_reads_and_writes_change_nothing(
+        pieces in proptest::collection::vec(piece(), 0..40),
+        read in 1..200_usize,
+        step in 1..200_usize,
+    ) {
+        let input = pieces.concat();
+        let whole = run_in_steps(input.as_bytes(), usize::MAX, usize::MAX);
+        prop_assert_eq!(run_in_steps(input.as_bytes(), read, step), whole);
+    }
+}
