@@ -7,6 +7,7 @@
 mod bad_request;
 mod config;
 mod framer;
+mod input;
 mod linger;
 mod output;
 mod reply;

@@ -5,13 +5,13 @@ use core::time::Duration;
 use std::boxed::Box;
 use std::io;
 use std::sync::Arc;
-use std::vec::Vec;
 
 use bytes::Bytes;
 use http::{Request, Response, StatusCode};
 
 use super::bad_request::{BadRequest, plain_text};
 use super::config::ServeConfig;
+use super::input::Input;
 use super::linger::Linger;
 use super::output::ServerOutput;
 use super::reply::{Progress, Reply};
@@ -375,24 +375,6 @@ impl<S: Source> ServerConnection<S> {
     fn close(&mut self, close: Close) {
         self.state = State::Closed(close);
         self.input = None;
-    }
-}
-
-/// What is received and not parsed.
-#[derive(Debug, Default)]
-struct Input {
-    bytes: Vec<u8>,
-}
-
-impl Input {
-    /// Removes the empty lines that a client can send before a request (RFC 9112 2.2).
-    fn remove_empty_lines(&mut self) {
-        let mut rest = self.bytes.as_slice();
-        while let Some(after) = rest.strip_prefix(b"\r\n").or_else(|| rest.strip_prefix(b"\n")) {
-            rest = after;
-        }
-        let empty_lines = self.bytes.len() - rest.len();
-        self.bytes.drain(..empty_lines);
     }
 }
 
