@@ -1,123 +1,195 @@
-//! The tokens of a language model as they come: to an `EventSource` by GET, to
-//! `fetch` by POST.
+//! A proxy for the tokens of a language model.
 //!
 //! ```text
 //! cargo run --release --example tokens
-//! curl -N 'http://127.0.0.1:4000/?prompt=tea'
-//! curl -N -d 'tea' http://127.0.0.1:4000/
+//! curl -N -d tea http://127.0.0.1:4000/
+//! curl -N 'http://127.0.0.1:4000/?prompt=tea&run=1'
 //! ```
 //!
-//! There is one answer to a prompt, kept in a channel of its own. Reload in the
-//! middle of it, or lose the connection, and it goes on where it was; come back
-//! after the end, and a 204 tells the browser to stay away. When no one has listened
-//! for ten seconds, the model is stopped.
+//! A prompt is sent to the model once. A page that loses its connection, or is loaded again,
+//! continues with the next token; after the end of the answer, a 204 tells its `EventSource` not to
+//! reconnect. If nobody reads for ten seconds, the request to the model is cancelled.
+//!
+//! `MODEL` is the URL of a model that answers a POST with a stream of events. Without it, the
+//! program plays the model, too. `PORT` changes the port.
 
-use std::convert::Infallible;
+use std::env;
 use std::error::Error;
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use axum::body::Body;
+use axum::extract::{Query, State};
+use axum::http::{Method, StatusCode, Uri};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use axum::{Extension, Router};
 use bytes::Bytes;
-use http::{Request, Response};
-use http_body_util::{Either, Full};
-use hyper::body::Incoming;
-use hyper::service::service_fn;
-use lasse::hyper::{BodyError, ChannelBody, collect_body, respond_with, serve};
+use http_body_util::Full;
+use hyper_util::client::legacy::Client as HttpClient;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::TokioExecutor;
+use lasse::axum::{SseRequest, serve_router};
+use lasse::hyper::{BodyError, collect_body};
 use lasse::{
-    AppendError, Channel, ChannelConfig, Channels, Endpoint, Event, EventName, Listener, Publisher,
-    ServeConfig, StartAt, StreamConfig, idle, sweep,
+    Client, ClientClosed, DrainPlan, Endpoint, Event, EventName, EventSource, EventSourceError,
+    Gate, InvalidRunId, Listener, RunId, RunWriter, Runs, RunsConfig, ServeConfig, StartError,
+    StreamConfig,
 };
+use serde::Deserialize;
 use tokio::time::sleep;
+use tokio_stream::StreamExt;
 
 const DONE: EventName = EventName::from_static("done");
 
-/// In bytes.
-const LONGEST_PROMPT: usize = 64 * 1024;
+/// What all requests share.
+#[derive(Clone)]
+struct Proxy {
+    runs: Runs,
+    model: Uri,
+    http: HttpClient<HttpConnector, Full<Bytes>>,
+}
 
-/// The answers that have been begun, by prompt.
-struct Answers {
-    channels: Channels<String>,
-    beginning: Mutex<()>,
-    endpoint: Endpoint,
+/// The query of a GET. A page keeps the id of its run, so that it finds the answer again.
+#[derive(Deserialize)]
+struct Question {
+    prompt: String,
+    run: Option<String>,
 }
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
-    let port = std::env::var("PORT").unwrap_or_else(|_| "4000".into()).parse::<u16>()?;
+    let port = env::var("PORT").unwrap_or_else(|_| "4000".into()).parse::<u16>()?;
     let listener = Listener::bind(("127.0.0.1", port)).await?;
-    println!("http://{}/?prompt=tea", listener.local_addr()?);
+    let address = listener.local_addr()?;
+    println!("http://{address}/?prompt=tea&run=1");
 
-    let answers = Arc::new(Answers {
-        channels: Channels::new(&ChannelConfig::new().with_start(StartAt::Oldest)),
-        beginning: Mutex::default(),
-        endpoint: Endpoint::new(StreamConfig::new().with_post(true).with_finite(true)),
-    });
-    tokio::spawn(sweep(&answers.channels));
-    let service = service_fn(move |request| answer(answers.clone(), request));
-    serve(listener, ServeConfig::new(), service)
-        .with_graceful_shutdown(async { drop(tokio::signal::ctrl_c().await) })
+    let runs = Runs::new(RunsConfig::new().with_idle_timeout(Duration::from_secs(10)));
+    let model = env::var("MODEL").unwrap_or_else(|_| format!("http://{address}/model")).parse()?;
+    let http = HttpClient::builder(TokioExecutor::new()).build_http();
+    let endpoint = Endpoint::new(StreamConfig::new().with_post(true).with_finite(true));
+    let router = Router::new()
+        .route("/", get(answer_get).post(answer_post))
+        .route("/model", post(answer_as_model))
+        .with_state(Proxy { runs: runs.clone(), model, http })
+        .layer(Extension(endpoint));
+
+    let gate = Gate::default();
+    let stop = gate.clone();
+    serve_router(listener, ServeConfig::new(), router)
+        .with_gate(&gate)
+        .with_graceful_shutdown(async move {
+            drop(tokio::signal::ctrl_c().await);
+            // No load balancer needs time to notice.
+            stop.drain(&DrainPlan::new().with_notice(Duration::ZERO));
+            runs.shut_down(Duration::from_secs(10)).await;
+        })
         .await;
     Ok(())
 }
 
-type Body = Either<ChannelBody, Full<Bytes>>;
-
-async fn answer(
-    answers: Arc<Answers>,
-    request: Request<Incoming>,
-) -> Result<Response<Body>, Infallible> {
-    let (head, body) = request.into_parts();
-    let posted = match collect_body(body, LONGEST_PROMPT, Duration::from_secs(10)).await {
-        Ok(posted) => posted,
-        Err(error) => return Ok(refuse(&error).map(Either::Right)),
-    };
-    let query = head.uri.query().and_then(|query| query.strip_prefix("prompt="));
-    let prompt = query.map_or_else(|| String::from_utf8_lossy(&posted).into(), str::to_owned);
-
-    let response = respond_with(&head, &answers.endpoint, |request| {
-        let subscription = answers.to(prompt).subscribe(request.last_event_id());
-        subscription.into_init(|subscriber| subscriber)
-    });
-    Ok(response.map(Either::Left))
+async fn answer_get(
+    request: SseRequest,
+    State(proxy): State<Proxy>,
+    Query(question): Query<Question>,
+) -> Result<Response, Refusal> {
+    let id = question.run.map_or_else(|| Ok(RunId::random()), RunId::new)?;
+    proxy.answer(request, id, question.prompt).await
 }
 
-fn refuse(error: &BodyError) -> Response<Full<Bytes>> {
-    let mut response = Response::new(Full::new(format!("{error}\n").into()));
-    *response.status_mut() = error.status();
-    response
+async fn answer_post(
+    request: SseRequest,
+    State(proxy): State<Proxy>,
+    body: Body,
+) -> Result<Response, Refusal> {
+    let prompt = read(body).await?;
+    proxy.answer(request, RunId::random(), prompt).await
 }
 
-impl Answers {
-    /// The answer to a prompt, begun if it was not.
-    fn to(self: &Arc<Self>, prompt: String) -> Channel {
-        let _once = self.beginning.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(begun) = self.channels.get(&prompt) {
-            return begun;
-        }
-        let channel = self.channels.open(prompt.clone());
-        tokio::spawn(self.clone().give(prompt, channel.publisher()));
-        channel
-    }
-
-    /// Has the model answer, unless all who listened are gone.
-    async fn give(self: Arc<Self>, prompt: String, publisher: Publisher) {
-        let abandoned = idle(publisher.channel(), Duration::from_secs(10));
-        tokio::select! {
-            given = generate(&prompt, publisher) => given.unwrap_or_else(|error| eprintln!("{error}")),
-            () = abandoned => {
-                eprintln!("no one listens any more to {prompt:?}");
-                self.channels.remove(&prompt);
-            }
-        }
+impl Proxy {
+    /// Starts the run, or finds the one that another request has started.
+    async fn answer(
+        self,
+        request: SseRequest,
+        id: RunId,
+        prompt: String,
+    ) -> Result<Response, Refusal> {
+        // A service with accounts passes the user here: another user's run is not found.
+        let user = "";
+        let Self { runs, model, http } = self;
+        let run =
+            runs.start(id, user, async move |writer| relay(prompt, model, http, writer).await)?;
+        Ok(run.set_header(request.subscribe(run.channel()).await))
     }
 }
 
-/// The model.
-async fn generate(prompt: &str, publisher: Publisher) -> Result<(), AppendError> {
+/// Sends the prompt to the model, and publishes its tokens. If the run is stopped or abandoned,
+/// this is dropped, and the request with it.
+async fn relay(
+    prompt: String,
+    model: Uri,
+    http: HttpClient<HttpConnector, Full<Bytes>>,
+    writer: RunWriter,
+) -> Result<(), Box<dyn Error + Send + Sync>> {
+    let mut request = http::Request::new(Bytes::from(prompt));
+    *request.method_mut() = Method::POST;
+    *request.uri_mut() = model;
+    // A request that costs money is not repeated when its connection is lost.
+    let client = Client::once(request).with_read_timeout(Duration::from_secs(30));
+    let mut tokens = EventSource::new(client, http);
+    loop {
+        match tokens.next().await {
+            Some(Ok(token)) => drop(writer.publish(Event::new(token.data()))?),
+            Some(Err(EventSourceError::Closed { reason: ClientClosed::Ended, .. })) | None => break,
+            Some(Err(error)) => return Err(error.into()),
+        }
+    }
+    writer.publish(Event::new("").with_name(DONE))?;
+    Ok(())
+}
+
+/// Plays the model.
+async fn answer_as_model(request: SseRequest, body: Body) -> Result<Response, Refusal> {
+    let prompt = read(body).await?;
     let text = format!("You said {prompt:?}. I have nothing to add, but I shall say it slowly.");
-    for token in text.split_inclusive(' ') {
+    let words: Vec<_> = text.split_inclusive(' ').map(str::to_owned).collect();
+    let tokens = tokio_stream::iter(words).then(async |word| {
         sleep(Duration::from_millis(150)).await;
-        publisher.publish(Event::new(token))?;
-    }
-    publisher.finish_with(Event::new("").with_name(DONE)).map(drop)
+        Event::new(word)
+    });
+    Ok(request.stream(tokens))
 }
+
+async fn read(body: Body) -> Result<String, Refusal> {
+    let bytes = collect_body(body, LONGEST_PROMPT, Duration::from_secs(10)).await?;
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+/// A response without a stream.
+struct Refusal(StatusCode, String);
+
+impl From<BodyError> for Refusal {
+    fn from(error: BodyError) -> Self {
+        Self(error.status(), error.to_string())
+    }
+}
+
+impl From<InvalidRunId> for Refusal {
+    fn from(error: InvalidRunId) -> Self {
+        Self(StatusCode::BAD_REQUEST, error.to_string())
+    }
+}
+
+impl From<StartError> for Refusal {
+    fn from(error: StartError) -> Self {
+        Self(StatusCode::SERVICE_UNAVAILABLE, error.to_string())
+    }
+}
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        (self.0, format!("{}\n", self.1)).into_response()
+    }
+}
+
+/// In bytes.
+const LONGEST_PROMPT: usize = 64 * 1024;

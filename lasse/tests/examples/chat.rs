@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use crate::events::{Event, Events};
 use crate::program::Program;
 
 #[test]
@@ -16,12 +17,12 @@ fn an_answer_continues_without_its_first_reader_and_is_resumed() {
     drop(read);
 
     let resumed = chat.stream("/runs/a-1", &format!("{USER}last-event-id: {last}\r\n"));
-    let resumed: Vec<String> = Events::new(resumed).take_while(|event| event != "[DONE]").collect();
-    text.extend(resumed.iter().filter_map(|event| token(event)));
+    let resumed: Vec<Event> = Events::new(resumed).take_while(is_not_done).collect();
+    text.extend(resumed.iter().filter_map(token));
     assert_eq!(text, ANSWER);
 
     let from_the_beginning = Events::new(chat.stream("/runs/a-1", USER));
-    let whole = from_the_beginning.take_while(|event| event != "[DONE]");
+    let whole = from_the_beginning.take_while(is_not_done);
     assert_eq!(whole.filter_map(|event| token(&event)).collect::<String>(), ANSWER);
     let runs = chat.request("GET /runs", USER, "").body;
     assert!(runs.contains("done"), "{runs}");
@@ -38,8 +39,8 @@ fn a_run_that_is_stopped_says_so_and_a_run_is_only_its_users() {
     assert_eq!(chat.request("GET /runs/a-3", USER, "").status, 404);
     assert_eq!(chat.request("POST /v1/chat/completions", &foreign("a-2"), QUESTION).status, 404);
     assert_eq!(chat.request("DELETE /runs/a-2", USER, "").status, 204);
-    let last = events.find(|event| event.contains("error")).unwrap();
-    assert!(last.contains("stopped by the user"), "{last}");
+    let last = events.find(|event| event.data.contains("error")).unwrap();
+    assert!(last.data.contains("stopped by the user"), "{last:?}");
 }
 
 #[test]
@@ -60,40 +61,14 @@ fn foreign(id: &str) -> String {
     ask(id).replace("ada", "eve")
 }
 
+fn is_not_done(event: &Event) -> bool {
+    event.data != "[DONE]"
+}
+
 /// The text of a chunk.
-fn token(event: &str) -> Option<String> {
-    let chunk: Value = serde_json::from_str(event).unwrap();
+fn token(event: &Event) -> Option<String> {
+    let chunk: Value = serde_json::from_str(&event.data).unwrap();
     chunk["choices"][0]["delta"]["content"].as_str().map(str::to_owned)
-}
-
-/// The data of a response's events, and the last id.
-struct Events<L> {
-    lines: L,
-    last_id: String,
-}
-
-impl<L: Iterator<Item = String>> Events<L> {
-    fn new(lines: L) -> Self {
-        Self { lines, last_id: String::new() }
-    }
-}
-
-impl<L: Iterator<Item = String>> Iterator for Events<L> {
-    type Item = String;
-
-    fn next(&mut self) -> Option<String> {
-        let mut data = None;
-        for line in self.lines.by_ref() {
-            if let Some(id) = line.strip_prefix("id: ") {
-                id.clone_into(&mut self.last_id);
-            } else if let Some(text) = line.strip_prefix("data: ") {
-                data = Some(text.to_owned());
-            } else if line.is_empty() && data.is_some() {
-                break;
-            }
-        }
-        data
-    }
 }
 
 const USER: &str = "cookie: user=ada\r\n";

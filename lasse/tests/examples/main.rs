@@ -1,6 +1,11 @@
 //! The examples, run as programs.
 
 mod chat;
+mod chat_rooms;
+mod events;
 mod news;
 mod news_store;
 mod program;
+mod sse_migration;
+mod ticker;
+mod tokens;

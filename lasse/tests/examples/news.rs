@@ -4,6 +4,7 @@ use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
 
+use crate::events::Events;
 use crate::program::{Program, path_of};
 
 #[test]
@@ -70,7 +71,8 @@ fn an_invalid_line_is_reported_and_skipped() {
         let error = news.next_error();
         assert!(error.contains(&format!("line {line} is skipped: ")), "{error}");
     }
-    assert_eq!(events(&news, "", 2), ["a", "b"]);
+    // The event between them is lost, and the readers are told.
+    assert_eq!(events(&news, "", 3), ["a", "reset", "b"]);
     assert_eq!(post(&news, "c").unwrap(), "k-4");
 }
 
@@ -144,15 +146,17 @@ fn post(news: &Program, title: &str) -> Result<String, u16> {
     }
 }
 
-/// The titles of the first events of a new stream.
+/// The titles of the first events of a new stream, and `reset` for a reset.
 fn events(news: &Program, fields: &str, count: usize) -> Vec<String> {
-    let data = news.stream("/news", fields).filter_map(|line| {
-        assert!(!line.starts_with("event: reset"), "{line}");
-        let item = line.strip_prefix("data: ")?.to_owned();
-        let item: serde_json::Value = serde_json::from_str(&item).unwrap();
-        Some(item["title"].as_str()?.to_owned())
+    let events = Events::new(news.stream("/news", fields));
+    let titles = events.filter(|event| event.name != "position").map(|event| {
+        if !event.name.is_empty() {
+            return event.name;
+        }
+        let item: serde_json::Value = serde_json::from_str(&event.data).unwrap();
+        item["title"].as_str().unwrap().to_owned()
     });
-    data.take(count).collect()
+    titles.take(count).collect()
 }
 
 fn next_id(id: &str) -> String {

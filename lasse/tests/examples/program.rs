@@ -36,6 +36,8 @@ impl Program {
         let stderr = lines(child.stderr.take().unwrap());
         let mut url = String::new();
         stdout.read_line(&mut url).unwrap();
+        // A program that prints to a closed pipe would panic.
+        thread::spawn(move || std::io::copy(&mut stdout, &mut std::io::sink()));
         let address = url.trim().strip_prefix("http://").and_then(|rest| rest.split('/').next());
         match address.and_then(|address| address.parse().ok()) {
             Some(address) => Ok(Self { child, address, stderr }),
@@ -83,7 +85,8 @@ impl Program {
         let _ = socket.read_to_string(&mut text);
         let (head, body) = text.split_once("\r\n\r\n").unwrap_or_default();
         let status = head.split(' ').nth(1).and_then(|status| status.parse().ok());
-        Response { status: status.unwrap_or_default(), body: body.to_owned() }
+        let (head, body) = (head.to_owned(), body.to_owned());
+        Response { status: status.unwrap_or_default(), head, body }
     }
 
     /// Opens an event stream, and returns its lines.
@@ -123,6 +126,7 @@ impl Drop for Program {
 pub(crate) struct Response {
     /// Zero if there is no response.
     pub(crate) status: u16,
+    pub(crate) head: String,
     pub(crate) body: String,
 }
 
