@@ -1,4 +1,4 @@
-//! A stream inside an axum router, behind an extractor of axum's.
+//! Rooms in an axum router, under axum's own server.
 //!
 //! ```text
 //! cargo run --release --example axum
@@ -9,24 +9,19 @@
 use std::error::Error;
 use std::time::Duration;
 
-use axum::Router;
-use axum::extract::{Path, Query, Request, State};
+use axum::body::Body;
+use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
-use axum::response::IntoResponse;
+use axum::response::Response;
 use axum::routing::get;
-use lasse::hyper::{collect_body, subscribe};
-use lasse::{
-    ChannelConfig, Channels, DrainPlan, Endpoint, Event, Gate, Listener, Retention, sweep,
-};
+use axum::{Extension, Router};
+use lasse::axum::SseRequest;
+use lasse::hyper::collect_body;
+use lasse::{ChannelConfig, Channels, DrainPlan, Event, Gate, Listener, sweep};
 use serde::Deserialize;
 
-/// What the handlers share: a channel for each room, and a gate by which all
-/// streams are sent home.
-#[derive(Clone)]
-struct Rooms {
-    channels: Channels<String>,
-    endpoint: Endpoint,
-}
+/// A channel for each room.
+type Rooms = Channels<String>;
 
 #[derive(Deserialize)]
 struct Guest {
@@ -39,49 +34,49 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let listener = Listener::bind(("127.0.0.1", port)).await?;
     println!("http://{}/rooms/tea?name=Ada", listener.local_addr()?);
 
+    let rooms = Rooms::new(&ChannelConfig::new());
+    tokio::spawn(sweep(&rooms));
     let gate = Gate::default();
-    let endpoint = Endpoint::default().with_gate(&gate);
-    let channels = Channels::new(&ChannelConfig::new().with_retention(Retention::new()));
-    tokio::spawn(sweep(&channels));
     let router = Router::new()
-        .route("/rooms/{room}", get(listen).post(speak))
-        .with_state(Rooms { channels, endpoint });
+        .route("/rooms/{room}", get(read).post(write))
+        .with_state(rooms)
+        .layer(Extension(gate.clone()));
 
     axum::serve(listener, router)
         .with_graceful_shutdown(async move {
             drop(tokio::signal::ctrl_c().await);
-            gate.drain(&DrainPlan::new());
+            // No load balancer needs time to notice.
+            gate.drain(&DrainPlan::new().with_notice(Duration::ZERO));
             gate.shut().await;
         })
         .await?;
     Ok(())
 }
 
-/// The room's events, once axum has found out who asks, and where.
-async fn listen(
+/// Streams the events of a room.
+async fn read(
+    request: SseRequest,
     State(rooms): State<Rooms>,
     Path(room): Path<String>,
     Query(guest): Query<Guest>,
-    request: Request,
-) -> impl IntoResponse {
-    let channel = rooms.channels.open(room);
-    let _ = channel.publish(Event::new(format!("{} has come in", guest.name)));
-    subscribe(&request, &rooms.endpoint, &channel)
+) -> Response {
+    let channel = rooms.open(room);
+    let _ = channel.publish(Event::new(format!("{} enters", guest.name)));
+    request.subscribe(&channel).await
 }
 
-async fn speak(
+async fn write(
     State(rooms): State<Rooms>,
     Path(room): Path<String>,
     Query(guest): Query<Guest>,
-    request: Request,
+    body: Body,
 ) -> Result<(), (StatusCode, String)> {
-    // Axum's own extractors have no deadline, and take 4 KiB for each byte that
-    // arrives alone.
-    let body = collect_body(request.into_body(), 4096, Duration::from_secs(10)).await;
-    let words = body.map_err(|error| (error.status(), error.to_string()))?;
+    // axum's own extractors have no deadline, and need 4 KiB for each byte that arrives alone.
+    let body = collect_body(body, 4096, Duration::from_secs(10)).await;
+    let text = body.map_err(|error| (error.status(), error.to_string()))?;
     let no_room = || (StatusCode::NOT_FOUND, format!("there is no room {room}"));
-    let channel = rooms.channels.get(&room).ok_or_else(no_room)?;
-    let event = Event::new(format!("{}: {}", guest.name, String::from_utf8_lossy(&words)));
-    let published = channel.publish(&event);
+    let channel = rooms.get(&room).ok_or_else(no_room)?;
+    let event = Event::new(format!("{}: {}", guest.name, String::from_utf8_lossy(&text)));
+    let published = channel.publish(event);
     published.map(drop).map_err(|error| (StatusCode::GONE, error.to_string()))
 }

@@ -1,4 +1,4 @@
-//! Tells everyone the time, each stream by a deadline of its own.
+//! Streams the time. Each stream has a deadline of its own.
 //!
 //! ```text
 //! cargo run --release --example clock -- --every 1
@@ -38,7 +38,7 @@ impl Handler for Clock {
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "this is the one thing that a clock is for")]
+#[expect(clippy::disallowed_methods, reason = "the example is a clock")]
 fn unix_time() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
 }
@@ -48,17 +48,17 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let every = Duration::try_from_secs_f64(every()?)?;
     let port = std::env::var("PORT").unwrap_or_else(|_| "4000".into()).parse()?;
     let listener = TcpListener::bind(("127.0.0.1", port)).await?;
-    eprintln!("http://{}/", listener.local_addr()?);
+    println!("http://{}/", listener.local_addr()?);
     let endpoint = Endpoint::default();
     serve(listener, ServeConfig::new(), move |request| {
-        let answer = respond::<Clock>(&request, &endpoint, |_| every);
-        async { answer }
+        let response = respond::<Clock>(&request, &endpoint, |_| every);
+        async { response }
     })
     .await;
     Ok(())
 }
 
-/// The seconds that follow `--every`.
+/// The seconds after `--every`.
 fn every() -> Result<f64, Box<dyn Error>> {
     let mut args = std::env::args().skip(1);
     match (args.next().as_deref(), args.next()) {

@@ -1,4 +1,5 @@
-//! lasse's first example: whoever asks for `/pong` hears of every `/ping`.
+//! The first example of Erlang's lasse: every client of `/pong` receives an event for each request
+//! to `/ping`.
 //!
 //! ```text
 //! cargo run --release --example ping_pong
@@ -9,13 +10,16 @@
 use std::convert::Infallible;
 use std::error::Error;
 use std::future::ready;
+use std::time::Duration;
 
 use http::{Request, Response, StatusCode};
 use http_body_util::Either;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use lasse::hyper::{ChannelBody, serve, subscribe};
-use lasse::{Channel, ChannelConfig, Endpoint, Event, EventName, Listener, ServeConfig};
+use lasse::{
+    Channel, ChannelConfig, DrainPlan, Endpoint, Event, EventName, Gate, Listener, ServeConfig,
+};
 
 const PING: EventName = EventName::from_static("ping");
 
@@ -28,8 +32,15 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let (pings, endpoint) = (Channel::new(&ChannelConfig::new()), Endpoint::default());
     let service =
         service_fn(move |request| ready(Ok::<_, Infallible>(answer(&pings, &endpoint, &request))));
+    let gate = Gate::default();
+    let stop = gate.clone();
     serve(listener, ServeConfig::new(), service)
-        .with_graceful_shutdown(async { drop(tokio::signal::ctrl_c().await) })
+        .with_gate(&gate)
+        .with_graceful_shutdown(async move {
+            drop(tokio::signal::ctrl_c().await);
+            // No load balancer needs time to notice.
+            stop.drain(&DrainPlan::new().with_notice(Duration::ZERO));
+        })
         .await;
     Ok(())
 }
@@ -38,14 +49,14 @@ fn answer(pings: &Channel, endpoint: &Endpoint, request: &Request<Incoming>) -> 
     match request.uri().path() {
         "/pong" => subscribe(request, endpoint, pings).map(Either::Left),
         "/ping" => match pings.publish(Event::new("pong").with_name(PING)) {
-            Ok(_) => say(StatusCode::OK, "ack\n"),
-            Err(over) => say(StatusCode::GONE, &format!("{over}\n")),
+            Ok(_) => reply(StatusCode::OK, "ack\n"),
+            Err(error) => reply(StatusCode::GONE, &format!("{error}\n")),
         },
-        _ => say(StatusCode::NOT_FOUND, "there is /ping and /pong\n"),
+        _ => reply(StatusCode::NOT_FOUND, "the paths are /ping and /pong\n"),
     }
 }
 
-fn say(status: StatusCode, text: &str) -> Response<Body> {
+fn reply(status: StatusCode, text: &str) -> Response<Body> {
     let mut response = Response::new(Either::Right(text.to_owned()));
     *response.status_mut() = status;
     response

@@ -26,8 +26,8 @@ use hyper::body::Incoming;
 use hyper::service::service_fn;
 use lasse::hyper::{ChannelBody, collect_body, serve, subscribe};
 use lasse::{
-    Channel, ChannelConfig, Endpoint, Epoch, Event, EventId, Listener, ServeConfig, StartAt,
-    StreamConfig,
+    Channel, ChannelConfig, DrainPlan, Endpoint, Epoch, Event, EventId, Gate, Listener,
+    ServeConfig, StartAt, StreamConfig,
 };
 use serde::{Deserialize, Serialize};
 use store::Store;
@@ -65,13 +65,18 @@ async fn main() -> Result<(), Box<dyn Error>> {
 
     let service = service_fn(move |request| answer(news.clone(), request));
     let mut terminate = signal(SignalKind::terminate())?;
-    let stop = async move {
+    let gate = Gate::default();
+    let stop = gate.clone();
+    let signal = async move {
         tokio::select! {
             _ = terminate.recv() => {}
             _ = tokio::signal::ctrl_c() => {}
         }
+        // No load balancer needs time to notice.
+        stop.drain(&DrainPlan::new().with_notice(Duration::ZERO));
     };
-    serve(listener, ServeConfig::new(), service).with_graceful_shutdown(stop).await;
+    let server = serve(listener, ServeConfig::new(), service).with_gate(&gate);
+    server.with_graceful_shutdown(signal).await;
     Ok(())
 }
 

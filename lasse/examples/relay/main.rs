@@ -1,13 +1,13 @@
-//! Streams the lines of its standard input to everyone who listens.
+//! Streams the lines of its standard input to all clients.
 //!
 //! ```text
 //! seq 5 | cargo run --release --example relay     # http://127.0.0.1:4000/
 //! curl -N http://127.0.0.1:4000/events
 //! ```
 //!
-//! `PORT` changes the port. At the end of the input each stream ends with its last
-//! line; latecomers get all lines that are kept, until none has been there for
-//! five seconds.
+//! `PORT` changes the port. When the input ends, each stream ends after its last line.
+//! Later clients still receive all lines that are kept. The program ends when there has
+//! been no client for five seconds.
 
 use std::convert::Infallible;
 use std::env;
@@ -19,8 +19,8 @@ use http::header::CONTENT_TYPE;
 use http::{HeaderValue, Response, StatusCode};
 use lasse::tokio::{serve, subscribe};
 use lasse::{
-    Channel, ChannelConfig, Endpoint, Event, LagPolicy, Listener, Publisher, ServeConfig,
-    SessionBody, StartAt, Subscriber, dispatch, idle,
+    Channel, ChannelConfig, DrainPlan, Endpoint, Event, Gate, LagPolicy, Listener, Publisher,
+    ServeConfig, SessionBody, StartAt, Subscriber, dispatch, idle,
 };
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -28,7 +28,7 @@ use tokio::signal::unix::{SignalKind, signal};
 async fn main() -> Result<Infallible, Box<dyn Error>> {
     let port = env::var("PORT").unwrap_or_else(|_| "4000".into()).parse::<u16>()?;
     let listener = Listener::bind(("127.0.0.1", port)).await?;
-    eprintln!("http://{}/", listener.local_addr()?);
+    println!("http://{}/", listener.local_addr()?);
 
     let config = ChannelConfig::new().with_start(StartAt::Oldest).with_lag_policy(LagPolicy::Skip);
     let lines = Channel::new(&config);
@@ -41,24 +41,28 @@ async fn main() -> Result<Infallible, Box<dyn Error>> {
         let response = match request.uri().path() {
             "/events" => subscribe(&request, &endpoint, &channel),
             "/" => reply(StatusCode::OK, "text/html; charset=utf-8", include_str!("relay.html")),
-            _ => reply(StatusCode::NOT_FOUND, "text/plain", "there is / and /events\n"),
+            _ => reply(StatusCode::NOT_FOUND, "text/plain", "the paths are / and /events\n"),
         };
         async { response }
     });
     let mut terminate = signal(SignalKind::terminate())?;
-    let told_to_stop = async move {
+    let gate = Gate::default();
+    let stop = gate.clone();
+    let signal = async move {
         tokio::select! {
             _ = terminate.recv() => {}
             _ = tokio::signal::ctrl_c() => {}
-            () = all_told(reading, &lines) => {}
+            () = all_read(reading, &lines) => {}
         }
+        // No load balancer needs time to notice.
+        stop.drain(&DrainPlan::new().with_notice(Duration::ZERO));
     };
-    server.with_graceful_shutdown(told_to_stop).await;
-    // To return would be to wait for one more line.
+    server.with_gate(&gate).with_graceful_shutdown(signal).await;
+    // To return, the runtime would wait for one more line of the input.
     std::process::exit(0)
 }
 
-/// Publishes line by line, and finishes when there is no more.
+/// Publishes each line, and finishes the channel at the end of the input.
 fn publish_lines(publisher: Publisher) -> io::Result<()> {
     let mut input = io::stdin().lock();
     let mut line = Vec::new();
@@ -72,10 +76,10 @@ fn publish_lines(publisher: Publisher) -> io::Result<()> {
     Ok(())
 }
 
-/// Returns when all lines are read, and no one has been there for a while.
-async fn all_told(reading: tokio::task::JoinHandle<io::Result<()>>, lines: &Channel) {
+/// Returns when the input has ended, and there has been no client for a while.
+async fn all_read(reading: tokio::task::JoinHandle<io::Result<()>>, lines: &Channel) {
     if let Ok(Err(error)) = reading.await {
-        eprintln!("the input cannot be read on: {error}");
+        eprintln!("the input cannot be read: {error}");
     }
     idle(lines, Duration::from_secs(5)).await;
 }
@@ -91,5 +95,5 @@ fn reply(
     response
 }
 
-/// In bytes; a longer one becomes several.
+/// In bytes. A longer line becomes several.
 const LONGEST_LINE: u64 = 64 * 1024;
