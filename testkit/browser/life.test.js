@@ -1,4 +1,4 @@
-// How long a page stays on a stream.
+// How long a stream lives, and when it is over.
 
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
@@ -12,27 +12,27 @@ let browser;
 before(async () => { browser = await launch(); });
 after(() => browser.close());
 
-test('a stream outlives silences longer than its keep-alive', async (t) => {
-  const stage = await Server.start(t, 'stage', { args: ['--keep-alive', '0.1'] });
-  const source = await Source.open(await browser.open(stage.url), '/events');
-  await source.is('open');
+test('a stream survives silences that are longer than its keep-alive', async (t) => {
+  const server = await Server.start(t, 'event-server', { args: ['--keep-alive', '0.1'] });
+  const source = await Source.open(await browser.open(server.url), '/events');
+  await source.waitFor('open');
   for (const data of ['after the first silence', 'after the second']) {
     await sleep(1_000);
-    stage.publish({ data });
-    await source.heardOf(data);
+    server.publish({ data });
+    await source.eventsUntil(data);
   }
-  assert.equal((await source.heard(2)).length, 2, 'keep-alives are not events');
+  assert.equal((await source.events(2)).length, 2, 'keep-alives are not events');
   assert.deepEqual(await source.counts(), { opens: 1, errors: 0 });
 });
 
-test('204 tells a page that has it all to stay away', async (t) => {
-  const stage = await Server.start(t, 'stage');
-  const source = await Source.open(await browser.open(stage.url), '/events');
-  await source.is('open');
-  stage.publish({ retry: 50, data: 'first' }, { data: 'last' });
-  stage.hearNoMore();
-  await source.is('closed');
-  assert.deepEqual((await source.heard(2)).map(({ data }) => data), ['first', 'last']);
-  // Cut off by the end, and once more by the 204.
+test('a page that has received everything does not reconnect after a 204', async (t) => {
+  const server = await Server.start(t, 'event-server');
+  const source = await Source.open(await browser.open(server.url), '/events');
+  await source.waitFor('open');
+  server.publish({ retry: 50, data: 'first' }, { data: 'last' });
+  server.closeInput();
+  await source.waitFor('closed');
+  assert.deepEqual((await source.events(2)).map(({ data }) => data), ['first', 'last']);
+  // One error for the end of the stream, and one for the 204.
   assert.deepEqual(await source.counts(), { opens: 1, errors: 2 });
 });

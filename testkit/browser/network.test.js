@@ -1,4 +1,4 @@
-// What becomes of a page whose network, or server, comes and goes.
+// A page whose network or server fails and returns.
 
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
@@ -7,127 +7,127 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { launch } from './support/browser.js';
 import { Server } from './support/server.js';
 import { Source } from './support/source.js';
-import { Wire } from './support/wire.js';
+import { TcpProxy } from './support/proxy.js';
 
 let browser;
 before(async () => { browser = await launch(); });
 after(() => browser.close());
 
-test('a burst is heard once and in order, wherever the network is cut', async (t) => {
-  const stage = await Server.start(t, 'stage');
-  const wire = await Wire.to(t, stage);
-  const source = await Source.open(await browser.open(wire.url), '/events', ['reset']);
-  await source.is('open');
-  stage.publish({ retry: 20, data: 'begin' });
-  await source.heardOf('begin');
+test('a burst is received once and in order, wherever the connection is cut', async (t) => {
+  const server = await Server.start(t, 'event-server');
+  const proxy = await TcpProxy.start(t, server);
+  const source = await Source.open(await browser.open(proxy.url), '/events', ['reset']);
+  await source.waitFor('open');
+  server.publish({ retry: 20, data: 'begin' });
+  await source.eventsUntil('begin');
 
   const bursts = 20;
   for (let burst = 0; burst < bursts; burst += 1) {
-    // Odd numbers of bytes, lest the cut fall between events.
-    const cut = wire.cutAfter(1 + burst * 997);
-    stage.publish(...numbers(burst * 1_000, 1_000));
+    // Odd numbers of bytes, so that the cut does not fall between events.
+    const cut = proxy.cutAfter(1 + burst * 997);
+    server.publish(...numbers(burst * 1_000, 1_000));
     await cut;
-    await wire.mend();
+    await proxy.restore();
   }
-  stage.publish({ data: 'end' });
+  server.publish({ data: 'end' });
 
-  const heard = (await source.heardOf('end')).map(({ data }) => data);
-  const said = numbers(0, bursts * 1_000).map(({ data }) => data);
-  assert.deepEqual(heard, ['begin', ...said, 'end']);
+  const received = (await source.eventsUntil('end')).map(({ data }) => data);
+  const published = numbers(0, bursts * 1_000).map(({ data }) => data);
+  assert.deepEqual(received, ['begin', ...published, 'end']);
   assert.ok((await source.counts()).opens > bursts / 2);
 });
 
-test('what is published while the network is away is heard when it is back', async (t) => {
-  const stage = await Server.start(t, 'stage');
-  const wire = await Wire.to(t, stage);
-  const source = await Source.open(await browser.open(wire.url), '/events', ['reset']);
-  await source.is('open');
-  stage.publish({ retry: 20, data: 'before' });
-  await source.heardOf('before');
-  wire.cut();
-  await source.is('connecting');
-  stage.publish({ data: 'meanwhile' });
+test('events that are published while the network is down are received afterwards', async (t) => {
+  const server = await Server.start(t, 'event-server');
+  const proxy = await TcpProxy.start(t, server);
+  const source = await Source.open(await browser.open(proxy.url), '/events', ['reset']);
+  await source.waitFor('open');
+  server.publish({ retry: 20, data: 'before' });
+  await source.eventsUntil('before');
+  proxy.cut();
+  await source.waitFor('connecting');
+  server.publish({ data: 'meanwhile' });
   await sleep(300);
-  await wire.mend();
-  await source.heardOf('meanwhile');
-  stage.publish({ data: 'after' });
-  const heard = (await source.heardOf('after')).map(({ data }) => data);
-  assert.deepEqual(heard, ['before', 'meanwhile', 'after']);
+  await proxy.restore();
+  await source.eventsUntil('meanwhile');
+  server.publish({ data: 'after' });
+  const received = (await source.eventsUntil('after')).map(({ data }) => data);
+  assert.deepEqual(received, ['before', 'meanwhile', 'after']);
 });
 
-test('ids of any script lead back to where the page was', async (t) => {
-  const stage = await Server.start(t, 'stage');
-  const wire = await Wire.to(t, stage);
-  const source = await Source.open(await browser.open(wire.url), '/events', ['reset']);
-  await source.is('open');
-  stage.publish({ retry: 20, id: 'größe/日本 1', data: 'one' });
-  await source.heardOf('one');
-  wire.cut();
-  stage.publish({ id: 'größe/日本 2', data: 'two' });
-  await wire.mend();
-  await source.heardOf('two');
-  assert.deepEqual(await source.heard(2), [
+test('a page resumes by ids in any script', async (t) => {
+  const server = await Server.start(t, 'event-server');
+  const proxy = await TcpProxy.start(t, server);
+  const source = await Source.open(await browser.open(proxy.url), '/events', ['reset']);
+  await source.waitFor('open');
+  server.publish({ retry: 20, id: 'größe/日本 1', data: 'one' });
+  await source.eventsUntil('one');
+  proxy.cut();
+  server.publish({ id: 'größe/日本 2', data: 'two' });
+  await proxy.restore();
+  await source.eventsUntil('two');
+  assert.deepEqual(await source.events(2), [
     { type: 'message', data: 'one', id: 'größe/日本 1' },
     { type: 'message', data: 'two', id: 'größe/日本 2' },
   ]);
 });
 
-test('a page that was away for too long hears of a reset', async (t) => {
-  const stage = await Server.start(t, 'stage', { args: ['--keep', '4'] });
-  const wire = await Wire.to(t, stage);
-  const source = await Source.open(await browser.open(wire.url), '/events', ['reset']);
-  await source.is('open');
-  stage.publish({ retry: 20, data: 'before' });
-  const [{ id }] = await source.heardOf('before');
-  wire.cut();
-  await source.is('connecting');
-  stage.publish(...numbers(0, 100));
-  await wire.mend();
-  const [, reset] = await source.heard(2);
+test('a page whose last event is not kept any more receives a reset', async (t) => {
+  const server = await Server.start(t, 'event-server', { args: ['--keep', '4'] });
+  const proxy = await TcpProxy.start(t, server);
+  const source = await Source.open(await browser.open(proxy.url), '/events', ['reset']);
+  await source.waitFor('open');
+  server.publish({ retry: 20, data: 'before' });
+  const [{ id }] = await source.eventsUntil('before');
+  proxy.cut();
+  await source.waitFor('connecting');
+  server.publish(...numbers(0, 100));
+  await proxy.restore();
+  const [, reset] = await source.events(2);
   assert.equal(reset.type, 'reset');
   const { reason, requested, resumed_at: resumedAt } = JSON.parse(reset.data);
   assert.deepEqual([reason, requested, resumedAt], ['expired', id, reset.id]);
-  stage.publish({ data: 'after' });
-  const heard = (await source.heardOf('after')).map(({ data }) => data);
-  assert.equal(heard.filter((data) => data === 'after').length, 1);
+  server.publish({ data: 'after' });
+  const received = (await source.eventsUntil('after')).map(({ data }) => data);
+  assert.equal(received.filter((data) => data === 'after').length, 1);
 });
 
-test('a page hears of a server that forgot, once, and then goes on', async (t) => {
-  const first = await Server.start(t, 'stage');
+test('a page receives one reset from a server that was restarted, and then new events', async (t) => {
+  const first = await Server.start(t, 'event-server');
   const source = await Source.open(await browser.open(first.url), '/events', ['reset']);
-  await source.is('open');
+  await source.waitFor('open');
   first.publish({ retry: 20, data: 'before' });
-  await source.heardOf('before');
+  await source.eventsUntil('before');
   await first.stop();
-  await source.is('connecting');
+  await source.waitFor('connecting');
 
-  const second = await Server.start(t, 'stage', { port: first.port });
-  const heard = await source.heard(2);
-  assert.equal(heard[1].type, 'reset');
-  assert.equal(JSON.parse(heard[1].data).reason, 'foreign');
+  const second = await Server.start(t, 'event-server', { port: first.port });
+  const received = await source.events(2);
+  assert.equal(received[1].type, 'reset');
+  assert.equal(JSON.parse(received[1].data).reason, 'foreign');
   second.publish({ data: 'after' });
-  await source.heardOf('after');
-  assert.deepEqual((await source.heard(3)).map(({ type }) => type), ['message', 'reset', 'message']);
+  await source.eventsUntil('after');
+  assert.deepEqual((await source.events(3)).map(({ type }) => type), ['message', 'reset', 'message']);
 });
 
-test('a page moves between servers that are fed the same ids, and misses nothing', async (t) => {
-  const said = numbers(0, 100).map(({ data }) => ({ data, id: `feed ${data}`, retry: 20 }));
-  const first = await Server.start(t, 'stage');
-  const wire = await Wire.to(t, first);
-  const source = await Source.open(await browser.open(wire.url), '/events', ['reset']);
-  await source.is('open');
-  first.publish(...said.slice(0, 60));
-  await source.heard(60);
-  wire.cut();
-  const second = await Server.start(t, 'stage');
-  second.publish(...said);
-  await second.says(/feed 99/);
-  await wire.mend(second);
-  const heard = await source.heard(100);
-  assert.deepEqual(heard.map(({ data }) => data), said.map(({ data }) => data));
+test('a page that moves between servers with the same ids misses nothing', async (t) => {
+  const events = numbers(0, 100).map(({ data }) => ({ data, id: `feed ${data}`, retry: 20 }));
+  const first = await Server.start(t, 'event-server');
+  const proxy = await TcpProxy.start(t, first);
+  const source = await Source.open(await browser.open(proxy.url), '/events', ['reset']);
+  await source.waitFor('open');
+  first.publish(...events.slice(0, 60));
+  await source.events(60);
+  proxy.cut();
+  const second = await Server.start(t, 'event-server');
+  second.publish(...events);
+  await second.waitForOutput(/feed 99/);
+  await proxy.restore(second);
+  const received = await source.events(100);
+  assert.deepEqual(received.map(({ data }) => data), events.map(({ data }) => data));
 });
 
-/** So many events, the first of which says `from`. */
+/** `count` events, whose data count up from `from`. */
 function numbers(from, count) {
   return Array.from({ length: count }, (_, index) => ({ data: `${from + index}` }));
 }

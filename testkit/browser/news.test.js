@@ -20,7 +20,7 @@ after(async () => {
   await rm(folder, { recursive: true });
 });
 
-test('what one page posts, every page shows', async (t) => {
+test('every page shows what one page posts', async (t) => {
   const news = await Server.start(t, 'news');
   const pages = [await browser.open(news.url), await browser.open(news.url)];
   for (const page of pages) await isIn('live', page);
@@ -37,7 +37,7 @@ test('what one page posts, every page shows', async (t) => {
   assert.equal(await pages[0].inputValue('[name=title]'), '', 'the form is ready for more');
 });
 
-test('a page that comes late shows what there is', async (t) => {
+test('a new page shows the news that were posted before', async (t) => {
   const news = await Server.start(t, 'news');
   await post(news, 'first');
   await post(news, 'second');
@@ -45,7 +45,7 @@ test('a page that comes late shows what there is', async (t) => {
   await shows(page, ['second', 'first']);
 });
 
-test('a page catches up with a server that was away, with nothing lost or twice', async (t) => {
+test('a page resumes after a restart of the server, with nothing lost or repeated', async (t) => {
   const env = { NEWS: path.join(folder, 'kept') };
   const first = await Server.start(t, 'news', { env });
   const page = await browser.open(first.url);
@@ -53,9 +53,9 @@ test('a page catches up with a server that was away, with nothing lost or twice'
   for (const title of ['a', 'b', 'c']) await post(first, title);
   await shows(page, ['c', 'b', 'a']);
 
-  const begun = performance.now();
+  const start = performance.now();
   assert.equal(await first.stop(), 0);
-  assert.ok(performance.now() - begun < 5_000, 'an open stream does not hold it up');
+  assert.ok(performance.now() - start < 5_000, 'an open stream does not delay the end');
   await isIn('waiting', page);
 
   const second = await Server.start(t, 'news', { env, port: first.port });
@@ -63,22 +63,22 @@ test('a page catches up with a server that was away, with nothing lost or twice'
   await isIn('live', page);
   await post(second, 'f');
   await shows(page, ['f', 'e', 'd', 'c', 'b', 'a']);
-  assert.equal(await page.textContent('#told'), '', 'nothing is begun anew');
+  assert.equal(await page.textContent('#notice'), '', 'there was no reset');
 });
 
-test('a page begins anew with a server that has forgotten', async (t) => {
+test('a page starts again with a server that has lost its news', async (t) => {
   const first = await Server.start(t, 'news');
   const page = await browser.open(first.url);
   await isIn('live', page);
-  await post(first, 'forgotten');
-  await shows(page, ['forgotten']);
+  await post(first, 'lost');
+  await shows(page, ['lost']);
   await first.stop();
   await isIn('waiting', page);
 
   const second = await Server.start(t, 'news', { port: first.port });
   await post(second, 'new');
   await shows(page, ['new']);
-  assert.equal(await page.textContent('#told'), 'begun anew (foreign)');
+  assert.equal(await page.textContent('#notice'), 'started again (foreign)');
 });
 
 async function post(news, title) {
@@ -87,12 +87,12 @@ async function post(news, title) {
   assert.equal(status, 201);
 }
 
-/** Waits until the page says that its connection is in this state. */
+/** Waits until the page shows this state of its connection. */
 async function isIn(state, page) {
   await page.waitForSelector(`#state[data-state=${state}]`);
 }
 
-/** Waits until the newest item has the first of the titles, and all must be these. */
+/** Waits until the newest item has the first title, and compares all titles. */
 async function shows(page, titles) {
   const newest = page.locator('#items li:first-child h2');
   await newest.filter({ hasText: titles[0] }).waitFor();

@@ -10,36 +10,36 @@ let browser;
 before(async () => { browser = await launch(); });
 after(() => browser.close());
 
-test('lines show as they come, and early ones to a page that comes late', async (t) => {
+test('a page shows the lines before it was opened, and then each new line', async (t) => {
   const relay = await Server.start(t, 'relay');
-  relay.hear('1\n2\n');
+  relay.write('1\n2\n');
   const page = await browser.open(relay.url);
   await shows(page, ['1', '2']);
-  assert.equal(await page.textContent('#state'), 'listening');
-  relay.hear('  <b>drei</b> 👋\n\n');
+  assert.equal(await page.textContent('#state'), 'connected');
+  relay.write('  <b>drei</b> 👋\n\n');
   await shows(page, ['1', '2', '  <b>drei</b> 👋', '']);
 });
 
-test('the page knows that the last line was the last', async (t) => {
+test('the page shows that the input has ended', async (t) => {
   const relay = await Server.start(t, 'relay');
   const page = await browser.open(relay.url);
-  relay.hear('first\nlast, without an end');
-  relay.hearNoMore();
-  await page.getByText('that was all').waitFor();
+  relay.write('first\nlast, without an end');
+  relay.closeInput();
+  await page.getByText('the input has ended').waitFor();
   await shows(page, ['first', 'last, without an end']);
 });
 
-test('an open page does not keep the relay from ending', async (t) => {
+test('an open page does not delay the end of the program', async (t) => {
   const relay = await Server.start(t, 'relay');
   const page = await browser.open(relay.url);
-  await page.getByText('listening').waitFor();
-  const begun = performance.now();
+  await page.getByText('connected').waitFor();
+  const start = performance.now();
   assert.equal(await relay.stop(), 0);
-  assert.ok(performance.now() - begun < 5_000);
-  await page.getByText('coming back').waitFor();
+  assert.ok(performance.now() - start < 5_000);
+  await page.getByText('reconnecting').waitFor();
 });
 
-/** Waits until there are so many lines, which must be these. */
+/** Waits for as many lines, and compares them. */
 async function shows(page, lines) {
   const items = page.locator('#lines li');
   await items.nth(lines.length - 1).waitFor({ state: 'attached' });

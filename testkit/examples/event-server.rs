@@ -1,8 +1,8 @@
-//! What the browser tests are played on: each line of JSON on stdin is an event for
-//! everyone at `/events`, and the end of stdin is the end of the events.
+//! A server for the browser tests: each line of JSON on stdin is an event for all clients
+//! of `/events`. When stdin ends, so does the stream.
 //!
 //! ```text
-//! stage [--tls] [--keep EVENTS] [--keep-alive SECONDS]
+//! event-server [--tls] [--keep EVENTS] [--keep-alive SECONDS]
 //! ```
 
 use std::convert::Infallible;
@@ -51,7 +51,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     });
     if tls {
         println!("https://{address}/");
-        server.with_tls(throw_away_certificate()?).await;
+        server.with_tls(test_certificate()?).await;
     } else {
         println!("http://{address}/");
         server.await;
@@ -59,9 +59,9 @@ async fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// An empty page, for a test to fill.
+/// An empty page, in which a test opens streams.
 fn page() -> Response<Bytes> {
-    let mut page = Response::new("<!doctype html><title>stage</title>".into());
+    let mut page = Response::new("<!doctype html><title>test</title>".into());
     page.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/html"));
     page
 }
@@ -76,21 +76,21 @@ struct Line {
     retry: Option<u64>,
 }
 
-/// Publishes what comes on stdin, and says each id on stdout.
+/// Publishes the events of stdin, and prints the id of each on stdout.
 fn publish_lines(channel: &Channel) -> Result<(), Box<dyn Error>> {
     for line in io::stdin().lock().lines() {
-        let Line { data, event, id, retry } = serde_json::from_str(&line?)?;
-        let mut said = Event::new(data);
-        if let Some(name) = event {
-            said = said.with_name(EventName::new(name)?);
+        let Line { data, event: name, id, retry } = serde_json::from_str(&line?)?;
+        let mut event = Event::new(data);
+        if let Some(name) = name {
+            event = event.with_name(EventName::new(name)?);
         }
         if let Some(id) = id {
-            said = said.with_id(EventId::new(id)?);
+            event = event.with_id(EventId::new(id)?);
         }
         if let Some(millis) = retry {
-            said = said.with_retry(Duration::from_millis(millis));
+            event = event.with_retry(Duration::from_millis(millis));
         }
-        println!("{}", channel.publish(&said)?);
+        println!("{}", channel.publish(&event)?);
     }
     channel.finish();
     Ok(())
@@ -114,14 +114,14 @@ impl Options {
                 "--keep-alive" => {
                     options.keep_alive = Duration::try_from_secs_f64(value()?.parse()?)?;
                 }
-                _ => return Err(format!("{arg} is not an option of the stage").into()),
+                _ => return Err(format!("{arg} is not an option").into()),
             }
         }
         Ok(options)
     }
 }
 
-fn throw_away_certificate() -> Result<rustls::ServerConfig, Box<dyn Error>> {
+fn test_certificate() -> Result<rustls::ServerConfig, Box<dyn Error>> {
     let made = rcgen::generate_simple_self_signed(["127.0.0.1".into()])?;
     let key = PrivatePkcs8KeyDer::from(made.signing_key.serialize_der());
     Ok(rustls::ServerConfig::builder()

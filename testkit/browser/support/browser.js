@@ -1,4 +1,4 @@
-// Debian's Chromium, empty each time and cut off from all but this machine.
+// Debian's Chromium, with a new profile each time and without access to other machines.
 
 import { chromium } from 'playwright-core';
 
@@ -13,7 +13,7 @@ const ARGS = [
   '--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1',
 ];
 
-/** A browser for the length of a suite; `open` gives each test a page of its own. */
+/** Starts a browser. `open` returns a page with a profile of its own. */
 export async function launch() {
   const executablePath = process.env.CHROMIUM ?? '/usr/bin/chromium';
   const browser = await chromium.launch({ executablePath, args: ARGS, headless: true });
@@ -21,7 +21,7 @@ export async function launch() {
     async open(url) {
       const context = await browser.newContext({ ignoreHTTPSErrors: true });
       const page = await context.newPage();
-      page.setDefaultTimeout(PATIENCE);
+      page.setDefaultTimeout(TIMEOUT);
       await page.goto(url);
       return page;
     },
@@ -29,5 +29,5 @@ export async function launch() {
   };
 }
 
-/** How long a page may take for what it should do, in milliseconds. */
-const PATIENCE = 15_000;
+/** How long a page may take, in milliseconds. */
+const TIMEOUT = 15_000;

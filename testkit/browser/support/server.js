@@ -1,4 +1,4 @@
-// One of the workspace's programs, built before, on a port of its own.
+// An example of the workspace, which is built before, on a port of its own.
 
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -11,22 +11,22 @@ const TARGET = path.resolve(ROOT, process.env.CARGO_TARGET_DIR ?? 'target');
 
 export class Server {
   #child;
-  #said = '';
+  #output = '';
 
-  /** Starts an example for the length of `test`, and waits until it says where it listens. */
+  /** Starts an example for the length of `test`, and waits for its URL. */
   static async start(test, example, { port = 0, args = [], env = {} } = {}) {
     const program = path.join(TARGET, 'debug', 'examples', example);
     const child = spawn(program, args, { env: { ...process.env, ...env, PORT: `${port}` } });
     const server = new Server(child);
     test.after(() => server.stop('SIGKILL'));
-    [server.url] = await server.says(/https?:\/\/127\.0\.0\.1:\d+\//);
+    [server.url] = await server.waitForOutput(/https?:\/\/127\.0\.0\.1:\d+\//);
     return server;
   }
 
   constructor(child) {
     this.#child = child;
     for (const output of [child.stdout, child.stderr]) {
-      output.setEncoding('utf8').on('data', (text) => { this.#said += text; });
+      output.setEncoding('utf8').on('data', (text) => { this.#output += text; });
     }
   }
 
@@ -34,32 +34,32 @@ export class Server {
     return Number(new URL(this.url).port);
   }
 
-  /** Waits until the server has written what matches `pattern`. */
-  async says(pattern) {
+  /** Waits until the output of the server matches `pattern`. */
+  async waitForOutput(pattern) {
     for (;;) {
-      const match = this.#said.match(pattern);
+      const match = this.#output.match(pattern);
       if (match) return match;
-      if (this.#hasEnded()) throw new Error(`ended before ${pattern}: ${this.#said}`);
+      if (this.#hasEnded()) throw new Error(`no ${pattern} in the output: ${this.#output}`);
       await sleep(5);
     }
   }
 
-  /** Writes to the server's standard input. */
-  hear(text) {
+  /** Writes to the standard input of the server. */
+  write(text) {
     this.#child.stdin.write(text);
   }
 
-  /** Has the `stage` publish events: `data`, and perhaps `event`, `id` and `retry`. */
+  /** Makes `event-server` publish events: `data`, and optionally `event`, `id` and `retry`. */
   publish(...events) {
-    this.hear(events.map((event) => `${JSON.stringify(event)}\n`).join(''));
+    this.write(events.map((event) => `${JSON.stringify(event)}\n`).join(''));
   }
 
-  /** Ends the server's standard input. */
-  hearNoMore() {
+  /** Closes the standard input of the server. */
+  closeInput() {
     this.#child.stdin.end();
   }
 
-  /** Asks the server to end, and tells by which status or signal it did. */
+  /** Sends a signal, waits for the end, and returns the exit status or the signal. */
   async stop(signal = 'SIGTERM') {
     if (!this.#hasEnded()) {
       const exit = once(this.#child, 'exit');

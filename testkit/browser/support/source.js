@@ -1,21 +1,21 @@
-// An EventSource in a page, and what it has heard.
+// An EventSource in a page, and the events that it has received.
 
 export class Source {
-  /** Opens `path` in `page`, and listens to messages and to events of the `names`. */
+  /** Opens `path` in `page`, and listens for messages and for events of the `names`. */
   static async open(page, path, names = []) {
     const handle = await page.evaluateHandle(
       ([path, names]) => {
         const source = new EventSource(path);
-        const heard = [];
+        const received = [];
         const counts = { opens: 0, errors: 0 };
         source.onopen = () => { counts.opens += 1; };
         source.onerror = () => { counts.errors += 1; };
         for (const name of ['message', ...names]) {
           source.addEventListener(name, ({ type, data, lastEventId: id }) => {
-            heard.push({ type, data, id });
+            received.push({ type, data, id });
           });
         }
-        return { source, heard, counts };
+        return { source, received, counts };
       },
       [path, names],
     );
@@ -27,25 +27,25 @@ export class Source {
     this.handle = handle;
   }
 
-  /** Waits until there are so many events, and answers with all of them. */
-  async heard(atLeast) {
-    await this.until(([{ heard }, atLeast]) => heard.length >= atLeast, atLeast);
-    return this.handle.evaluate(({ heard }) => heard);
+  /** Waits for `count` events, and returns all that were received. */
+  async events(count) {
+    await this.until(([{ received }, count]) => received.length >= count, count);
+    return this.handle.evaluate(({ received }) => received);
   }
 
-  /** Waits until there is an event with these data, and answers with all events. */
-  async heardOf(data) {
-    await this.until(([{ heard }, data]) => heard.some((event) => event.data === data), data);
-    return this.handle.evaluate(({ heard }) => heard);
+  /** Waits for an event with these data, and returns all that were received. */
+  async eventsUntil(data) {
+    await this.until(([{ received }, data]) => received.some((event) => event.data === data), data);
+    return this.handle.evaluate(({ received }) => received);
   }
 
   /** Waits until the stream is `connecting`, `open` or `closed`. */
-  async is(state) {
+  async waitFor(state) {
     const states = ['connecting', 'open', 'closed'];
     await this.until(([{ source }, state]) => source.readyState === state, states.indexOf(state));
   }
 
-  /** How often it was opened, and how often it failed. */
+  /** How often the stream was opened, and how often it failed. */
   counts() {
     return this.handle.evaluate(({ counts }) => counts);
   }
@@ -54,7 +54,7 @@ export class Source {
     return this.handle.evaluate(({ source }) => source.close());
   }
 
-  /** Waits until `condition` holds of the source in its page. */
+  /** Waits until `condition` holds in the page. */
   until(condition, argument) {
     return this.page.waitForFunction(condition, [this.handle, argument], { polling: 20 });
   }
