@@ -8,6 +8,7 @@ mod lines;
 pub mod oracle;
 mod received;
 pub mod seeds;
+#[cfg(feature = "simulator")]
 pub mod sim;
 pub mod streams;
 mod ticker;

@@ -1,44 +1,32 @@
-//! Thousands of stories between a channel and a client.
-
-use std::collections::BTreeMap;
+//! A number of simulations, and those that once failed.
 
 use lasse_testkit::sim;
 
-#[test]
-fn whatever_goes_wrong_events_come_in_order_without_repeat_and_without_silent_gap() {
-    let mut seen = BTreeMap::<String, u64>::new();
-    for seed in 0..STORIES {
-        let story = sim::run(seed).unwrap_or_else(|broken| panic!("seed {seed}: {broken}"));
-        let resets = story.resets.iter().map(|(reason, n)| (format!("reset {reason}"), n));
-        let reasons = story.reasons.iter().map(|(reason, n)| ((*reason).to_owned(), n));
-        for (what, n) in resets.chain(reasons) {
-            *seen.entry(what).or_default() += n;
+/// Runs seeds, and reports the first that breaks the law.
+fn run(seeds: impl Iterator<Item = u64>) {
+    for seed in seeds {
+        if let Err(breach) = sim::run(seed) {
+            panic!("{}", sim::shrink(seed).unwrap_or(*breach));
         }
-        *seen.entry("said".into()).or_default() += story.said;
-        *seen.entry("heard".into()).or_default() += story.heard;
-        *seen.entry("connected".into()).or_default() += story.connects;
-    }
-    for what in EVENTFUL {
-        assert!(
-            seen.get(what).is_some_and(|n| *n > STORIES / 100),
-            "{what} hardly occurs: {seen:?}"
-        );
     }
 }
 
-const STORIES: u64 = 1000;
+#[test]
+fn the_law_holds_in_simulations() {
+    run(0..30);
+}
 
-/// What must come to pass in some stories, or they prove little.
-const EVENTFUL: [&str; 11] = [
-    "connected",
-    "heard",
-    "reset expired",
-    "reset foreign",
-    "reset lagged",
-    "shutdown",
-    "expired",
-    "lagged",
-    "peer_closed",
-    "stalled",
-    "stopped",
-];
+/// Each broke the law once, in a version of the simulator in which it stood for the same scenario.
+#[test]
+fn the_law_holds_for_seeds_that_once_failed() {
+    run(FAILED.iter().copied());
+}
+
+#[test]
+fn a_seed_repeats_exactly() {
+    for seed in 100..110 {
+        assert_eq!(sim::run(seed).unwrap(), sim::run(seed).unwrap(), "seed {seed}");
+    }
+}
+
+const FAILED: &[u64] = &[8, 163, 169, 230, 232, 241, 402];

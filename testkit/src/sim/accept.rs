@@ -1,0 +1,153 @@
+//! A node accepts a connection: here the adapters run.
+
+use std::convert::Infallible;
+use std::future::ready;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+
+use http::{Request, Response};
+use http_body::Body;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use lasse_core::{Body as CoreBody, Channel, Close, RequestHead};
+use lasse_tokio::{Endpoint, PeerAddr, ServeConfig, WriteDeadline, serve_connection};
+
+use super::pipe::{Control, ServerEnd};
+use super::settings::{Route, Stack};
+use super::task::spawn;
+use super::world::{Part, World};
+
+/// Whose connection it is, and for what.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Visit {
+    pub(super) node: usize,
+    pub(super) feed: usize,
+    pub(super) route: Route,
+    pub(super) client: usize,
+    /// The index of its reader. A stranger has none.
+    pub(super) connection: Option<usize>,
+}
+
+impl Visit {
+    /// Whether the adapter's own function answers, whose source is not watched.
+    fn is_plain(self) -> bool {
+        self.route == Route::Feed && self.client % 2 == 0
+    }
+}
+
+/// Serves a connection in a task of its own.
+pub(super) fn accept(world: &Arc<World>, end: ServerEnd, visit: Visit) {
+    let control = end.control();
+    let mut guard = ResetOnDrop { control: control.clone(), is_clean: false, may_lose: true };
+    let peer = SocketAddr::from((Ipv4Addr::LOCALHOST, visit.client as u16));
+    let (settings, serve) = {
+        let node = &mut world.state().nodes[visit.node];
+        node.pipes.push((visit.connection, control));
+        (node.settings.clone(), node.serve)
+    };
+    let shared = world.clone();
+    let task = async move {
+        let is_clean = match settings.stack {
+            Stack::Tokio => serve_by_tokio(&shared, end, PeerAddr(peer), &serve, visit).await,
+            Stack::Hyper => serve_by_hyper(&shared, end, PeerAddr(peer), visit).await,
+        };
+        guard.settle(is_clean, shared.state().is_repaired);
+    };
+    let part = Part::Pipe(visit.connection.unwrap_or_default());
+    let task = spawn(task, world.random(part), &world.meter);
+    world.state().nodes[visit.node].own(task.abort_handle());
+}
+
+async fn serve_by_tokio(
+    world: &Arc<World>,
+    mut end: ServerEnd,
+    peer: PeerAddr,
+    config: &ServeConfig,
+    visit: Visit,
+) -> bool {
+    let close = if visit.is_plain() {
+        let factory = |request: Request<()>| {
+            ready(world.answer(visit, &RequestHead::from(&request), |endpoint, channel| {
+                let response = lasse_tokio::subscribe(&request, endpoint, channel);
+                let is_stream = matches!(response.body(), CoreBody::Stream(_));
+                (response, is_stream)
+            }))
+        };
+        serve_connection(&mut end, peer, config, &factory).await
+    } else {
+        let factory = |request: Request<()>| {
+            ready(world.answer(visit, &RequestHead::from(&request), |endpoint, channel| {
+                let init = |head: &RequestHead<'_>| world.init(visit, head, channel);
+                let response = lasse_tokio::respond_with(&request, endpoint, init);
+                let is_stream = matches!(response.body(), CoreBody::Stream(_));
+                (response, is_stream)
+            }))
+        };
+        serve_connection(&mut end, peer, config, &factory).await
+    };
+    close == Close::Clean
+}
+
+async fn serve_by_hyper(world: &Arc<World>, end: ServerEnd, peer: PeerAddr, visit: Visit) -> bool {
+    let (head_timeout, write_timeout) = {
+        let settings = &world.state().nodes[visit.node].settings;
+        (settings.head_timeout, settings.write_timeout)
+    };
+    let io = TokioIo::new(WriteDeadline::new(end, write_timeout));
+    let mut builder = http1::Builder::new();
+    builder.timer(TokioTimer::new()).header_read_timeout(head_timeout);
+    if visit.is_plain() {
+        let service = service_fn(|mut request: Request<Incoming>| {
+            request.extensions_mut().insert(peer);
+            let subscribe = |endpoint: &Endpoint, channel: &Channel| {
+                with_kind(lasse_hyper::subscribe(&request, endpoint, channel))
+            };
+            let response = world.answer(visit, &RequestHead::from(&request), subscribe);
+            ready(Ok::<_, Infallible>(response))
+        });
+        builder.serve_connection(io, service).await.is_ok()
+    } else {
+        let service = service_fn(|mut request: Request<Incoming>| {
+            request.extensions_mut().insert(peer);
+            let subscribe = |endpoint: &Endpoint, channel: &Channel| {
+                let init = |head: &RequestHead<'_>| world.init(visit, head, channel);
+                with_kind(lasse_hyper::respond_with(&request, endpoint, init))
+            };
+            let response = world.answer(visit, &RequestHead::from(&request), subscribe);
+            ready(Ok::<_, Infallible>(response))
+        });
+        builder.serve_connection(io, service).await.is_ok()
+    }
+}
+
+/// A response, and whether its body is a stream.
+fn with_kind<B: Body>(response: Response<B>) -> (Response<B>, bool) {
+    let body = response.body();
+    let is_stream = !body.is_end_stream() && body.size_hint().exact().is_none();
+    (response, is_stream)
+}
+
+/// Resets a connection unless it ended cleanly, as a server does with its sockets.
+struct ResetOnDrop {
+    control: Control,
+    is_clean: bool,
+    may_lose: bool,
+}
+
+impl ResetOnDrop {
+    /// If every reset lost what came before it, a client would never get on. So nothing is lost once
+    /// all is repaired.
+    fn settle(&mut self, is_clean: bool, is_repaired: bool) {
+        (self.is_clean, self.may_lose) = (is_clean, !is_repaired);
+    }
+}
+
+impl Drop for ResetOnDrop {
+    fn drop(&mut self) {
+        if !self.is_clean {
+            self.control.reset(self.may_lose);
+        }
+    }
+}

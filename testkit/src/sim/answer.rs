@@ -1,0 +1,122 @@
+//! A node's answers, each checked against the decision that the record of all that was published leads to.
+
+use std::sync::Arc;
+
+use http::{Method, Response, StatusCode};
+use lasse_core::{Channel, Init, RequestHead};
+use lasse_tokio::{Endpoint, Gate, RejectReason, now};
+
+use super::accept::Visit;
+use super::decision::{decide, held_from};
+use super::node::Node;
+use super::reader::Answer;
+use super::settings::Route;
+use super::source::{AnySource, Mail, Tokens, Watched};
+use super::world::{Part, World};
+
+impl World {
+    /// What becomes of an admitted request.
+    pub(super) fn init(
+        self: &Arc<Self>,
+        visit: Visit,
+        head: &RequestHead<'_>,
+        channel: &Channel,
+    ) -> Init<AnySource> {
+        let connection = visit.connection;
+        let random = self.random(Part::Source(connection.unwrap_or_default()));
+        match (visit.route, connection) {
+            (Route::Tokens, Some(connection)) => {
+                Init::Stream(Tokens::source(self, connection, random), Vec::new())
+            }
+            (Route::Mail, Some(connection)) => {
+                Init::Stream(Mail::source(self, connection, random), Vec::new())
+            }
+            _ => {
+                channel.advance(now());
+                let subscription = channel.subscribe(head.last_event_id());
+                subscription.into_init(|reader| Watched::source(reader, self, connection))
+            }
+        }
+    }
+
+    /// Answers a request by `subscribe`, which also returns whether the answer is a stream, and checks
+    /// the decision.
+    pub(super) fn answer<B>(
+        &self,
+        visit: Visit,
+        request: &RequestHead<'_>,
+        subscribe: impl FnOnce(&Endpoint, &Channel) -> (Response<B>, bool),
+    ) -> Response<B> {
+        self.renew(visit.node, visit.feed);
+        let (endpoint, channel, before) = {
+            let node = &self.state().nodes[visit.node];
+            (node.endpoint.clone(), node.channel(visit.feed), Before::of(node, visit.feed))
+        };
+        let (response, is_stream) = subscribe(&endpoint, &channel);
+        let state = &mut *self.state();
+        let node = &mut state.nodes[visit.node];
+        if request.method() == Method::HEAD {
+            return response;
+        }
+        node.admitted += u64::from(is_stream);
+        let refused = refusals(&node.gate) - before.refused;
+        let is_at_limit = before.open >= node.settings.limit || node.is_shut();
+        let may_be_refused = is_at_limit || node.settings.limit_per_client.is_some();
+        let status = response.status();
+        let Some(connection) = visit.connection else { return response };
+        let log = &state.logs[node.feeds[visit.feed].log];
+        let requested = &state.clients[visit.client].requested;
+        let held_from = held_from(&channel, log);
+        let log_index = node.feeds[visit.feed].log;
+        let expected = match visit.route {
+            Route::Feed => decide(requested, log_index, log, held_from, &self.settings.channel),
+            Route::Tokens | Route::Mail => Answer::Sequence,
+        };
+        let is_full = before.subscribers >= self.settings.channel.max_subscribers;
+        let (answer, problem) = match (expected, status, is_stream) {
+            (_, StatusCode::OK, false) if refused > 0 && may_be_refused => (Answer::Refused, None),
+            _ if refused > 0 || is_at_limit => {
+                (Answer::Refused, Some(format!("{refused} refusals, at the limit: {is_at_limit}")))
+            }
+            (Answer::Complete, StatusCode::NO_CONTENT, false) => (Answer::Complete, None),
+            (Answer::Stream(_), StatusCode::OK, false) if is_full => (Answer::Refused, None),
+            (Answer::Stream(position), StatusCode::OK, true) if !is_full => {
+                (Answer::Stream(position), None)
+            }
+            (Answer::Sequence, StatusCode::OK, true) => (Answer::Sequence, None),
+            (expected, ..) => {
+                let what = format!("{status}, a stream: {is_stream}; not {expected:?}");
+                (expected, Some(what))
+            }
+        };
+        let requested = requested.clone();
+        state.note(format_args!(
+            "connection {connection}: {requested:?} is answered {answer:?}, held from {held_from}",
+        ));
+        state.readers[connection].answer = Some(answer);
+        state.hold(connection, problem.map_or(Ok(()), Err));
+        response
+    }
+}
+
+/// The state of a node before it answers a request.
+struct Before {
+    open: usize,
+    refused: u64,
+    subscribers: usize,
+}
+
+impl Before {
+    fn of(node: &Node, feed: usize) -> Self {
+        Self {
+            open: node.gate.stats().open,
+            refused: refusals(&node.gate),
+            subscribers: node.channel(feed).stats().subscribers,
+        }
+    }
+}
+
+fn refusals(gate: &Gate) -> u64 {
+    let stats = gate.stats();
+    RejectReason::all().iter().map(|reason| stats.refused(*reason)).sum()
+}

@@ -1,0 +1,178 @@
+//! The position of a stream in its log: what must come next.
+
+use lasse_core::{EndReason, Ending, LagPolicy, PositionNotice, ResetNotice, ResetReason};
+
+use super::feed::{Feed, LogRecord};
+use super::reader::{Circumstances, End};
+use super::settings::ChannelSettings;
+
+/// Where a stream is.
+#[derive(Debug)]
+pub(super) struct Position {
+    /// Which log it reads.
+    pub(super) log: usize,
+    /// The entry that must come next.
+    pub(super) next: usize,
+    /// The reset that must come first.
+    pub(super) owes_reset: bool,
+    /// Whether the position must come before the first event, as it must not where the client resumes.
+    pub(super) owes_position: bool,
+}
+
+impl Position {
+    /// The reason that there is to end, apart from those that every stream has.
+    pub(super) fn reason_to_end(
+        &self,
+        end: End,
+        log: &LogRecord,
+        settings: &ChannelSettings,
+        circumstances: &Circumstances,
+    ) -> Result<Option<EndReason>, String> {
+        if self.owes_reset && end == End::Clean && !settings.has_silent_resets() {
+            return Err("it ends before the reset that it owes".into());
+        }
+        let len = log.entries.len();
+        let may_skip = settings.has_silent_resets() && settings.lag == LagPolicy::Skip;
+        let is_all = self.next == len || may_skip && circumstances.held_from == len;
+        let has_lagged = circumstances.held_from > self.next;
+        Ok(match (log.ending, end) {
+            (Some(Ending::Finished), End::Clean) if is_all => Some(EndReason::Stopped),
+            (Some(Ending::Aborted), End::Broken) => Some(EndReason::Aborted),
+            (_, End::Clean) if has_lagged && settings.lag == LagPolicy::Disconnect => {
+                Some(EndReason::Lagged)
+            }
+            _ => None,
+        })
+    }
+
+    pub(super) fn handle_position(&mut self, id: &str, log: &LogRecord) -> Result<(), String> {
+        if !self.owes_position {
+            return Err(format!("it is told the position {id:?}, which is not due"));
+        }
+        self.owes_position = false;
+        if !log.is_at(id, self.next) {
+            return Err(format!("it is told {id:?}, but is at {}", self.next));
+        }
+        Ok(())
+    }
+
+    pub(super) fn handle_reset(
+        &mut self,
+        data: &str,
+        log: &LogRecord,
+        settings: &ChannelSettings,
+    ) -> Result<ResetReason, String> {
+        let word = text_of(data, "reason").unwrap_or_default();
+        let reason = REASONS.into_iter().find(|reason| reason.as_str() == word);
+        let reason = reason.ok_or_else(|| format!("a reset without a reason: {data}"))?;
+        let resumed_at = text_of(data, "resumed_at");
+        if self.owes_reset {
+            self.owes_reset = false;
+            let is_right = match &resumed_at {
+                Some(id) => log.is_at(id, self.next),
+                None => !log.has_id_at(self.next),
+            };
+            return match is_right {
+                true => Ok(reason),
+                false => Err(format!("a reset not to {}: {data}", self.next)),
+            };
+        }
+        let to = resumed_at.and_then(|id| log.position_of(&id));
+        let to = to.ok_or_else(|| format!("a reset to an id that was never given: {data}"))?;
+        if reason != ResetReason::Lagged || settings.lag != LagPolicy::Skip {
+            return Err(format!("a reset where nothing is lost: {data}"));
+        } else if to <= self.next {
+            return Err(format!("a reset from {} to {to}: {data}", self.next));
+        } else {
+            self.next = to;
+        }
+        Ok(reason)
+    }
+
+    pub(super) fn handle_event(
+        &mut self,
+        name: &str,
+        data: &str,
+        id: &str,
+        feed: &Feed,
+        log: &LogRecord,
+        settings: &ChannelSettings,
+    ) -> Result<(), String> {
+        let place = Feed::place_in(data).filter(|place| *place < feed.len());
+        let place = place.ok_or_else(|| format!("no one published {data:?}"))?;
+        let index = log.index_of(place).ok_or_else(|| format!("its log has no event {place}"))?;
+        if self.owes_reset && !settings.has_silent_resets() {
+            return Err(format!("event {place} comes before the reset"));
+        }
+        if self.owes_position {
+            return Err(format!("event {place} comes before the position"));
+        }
+        let may_skip = settings.has_silent_resets() && settings.lag == LagPolicy::Skip;
+        if index != self.next && !(may_skip && index > self.next) {
+            return Err(format!("entry {index} comes where {} must", self.next));
+        }
+        if (name, data) != (feed.expected(place).0, feed.expected(place).1.as_str()) {
+            return Err(format!("event {place} comes as {name:?}, {data:?}"));
+        }
+        if id != log.entries[index].id {
+            return Err(format!("event {place} has the id {id:?}"));
+        }
+        self.next = index + 1;
+        self.owes_reset = false;
+        Ok(())
+    }
+}
+
+impl ChannelSettings {
+    /// Whether a client is not told of a reset.
+    pub(super) fn has_silent_resets(&self) -> bool {
+        self.reset == ResetNotice::Off
+    }
+
+    /// Whether a new client is told its position.
+    pub(super) fn tells_position(&self) -> bool {
+        self.position != PositionNotice::Off
+    }
+}
+
+/// All reasons of a reset.
+const REASONS: [ResetReason; 6] = [
+    ResetReason::Expired,
+    ResetReason::Foreign,
+    ResetReason::Ahead,
+    ResetReason::Unknown,
+    ResetReason::Lagged,
+    ResetReason::Hole,
+];
+
+/// The string `name` in a flat JSON object.
+fn text_of(json: &str, name: &str) -> Option<String> {
+    let (_, rest) = json.split_once(&format!("\"{name}\":\""))?;
+    let (mut text, mut chars) = (String::new(), rest.chars());
+    loop {
+        match chars.next()? {
+            '"' => return Some(text),
+            '\\' => match chars.next()? {
+                'u' => {
+                    let digits: String = chars.by_ref().take(4).collect();
+                    text.push(char::from_u32(u32::from_str_radix(&digits, 16).ok()?)?);
+                }
+                other => text.push(other),
+            },
+            other => text.push(other),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_string_of_a_reset_is_read_with_its_escapes() {
+        let json = r#"{"reason":"unknown","requested":"a\"\\\u0007","resumed_at":"k-1"}"#;
+        assert_eq!(text_of(json, "requested").as_deref(), Some("a\"\\\u{7}"));
+        assert_eq!(text_of(json, "resumed_at").as_deref(), Some("k-1"));
+        assert_eq!(text_of(json, "other"), None);
+    }
+}

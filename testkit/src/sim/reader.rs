@@ -1,0 +1,236 @@
+//! One connection, from the client's side, held to the law: events in order, none twice, none missing
+//! without a reset, each clean end whole.
+
+use lasse_core::{Decoded, EndReason, Instant, ResetReason};
+
+use super::body_end::BodyEnd;
+use super::feed::{Feed, LogRecord};
+use super::position::Position;
+use super::sequence::Sequence;
+use super::settings::ChannelSettings;
+use super::source::MailNotifier;
+
+/// What the server decided about a request, and what the client has received since.
+#[derive(Debug)]
+pub(super) struct Reader {
+    pub(super) client: usize,
+    pub(super) node: usize,
+    pub(super) feed: usize,
+    pub(super) opened_at: Instant,
+    pub(super) answer: Option<Answer>,
+    /// Whether something was done to the connection or its node that explains any end.
+    pub(super) is_faulted: bool,
+    /// Whether its node was killed, and nothing is known any more of why it ended.
+    pub(super) is_orphaned: bool,
+    /// Whether the client may have been slow, so that it may be given up.
+    pub(super) is_slow: bool,
+    pub(super) is_over: bool,
+    /// Why its source ended, if it is watched and has ended.
+    pub(super) reason: Option<EndReason>,
+    /// The numbered events of a stream that is not a feed's.
+    pub(super) sequence: Sequence,
+    /// The other end of its mailbox, and how many messages that holds.
+    pub(super) mailbox: Option<(MailNotifier, usize)>,
+    /// Whether the mailbox was told to stop the stream.
+    pub(super) is_stopped: bool,
+    status: Option<u16>,
+    body: BodyEnd,
+    delivered: u64,
+}
+
+/// How the server answered, as far as the law is concerned.
+#[derive(Debug)]
+pub(super) enum Answer {
+    Stream(Position),
+    /// A stream of numbered events.
+    Sequence,
+    /// All of a channel that is over has been received: 204.
+    Complete,
+    /// There is no room: a stream that only says when to reconnect.
+    Refused,
+}
+
+/// How a connection ended, as the client sees it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum End {
+    Clean,
+    Broken,
+}
+
+/// What can explain the end of a stream.
+#[derive(Debug)]
+pub(super) struct Circumstances {
+    /// The first entry that the log still holds.
+    pub(super) held_from: usize,
+    pub(super) is_draining: bool,
+    /// Whether the drain's time for aborts has come.
+    pub(super) is_abort_due: bool,
+    pub(super) is_too_old: bool,
+}
+
+impl Reader {
+    pub(super) fn new(client: usize, node: usize, feed: usize, opened_at: Instant) -> Self {
+        Self {
+            client,
+            node,
+            feed,
+            opened_at,
+            answer: None,
+            is_faulted: false,
+            is_orphaned: false,
+            is_slow: false,
+            is_over: false,
+            reason: None,
+            sequence: Sequence::default(),
+            mailbox: None,
+            is_stopped: false,
+            status: None,
+            body: BodyEnd::default(),
+            delivered: 0,
+        }
+    }
+
+    pub(super) fn position(&self) -> Option<&Position> {
+        match &self.answer {
+            Some(Answer::Stream(position)) => Some(position),
+            _ => None,
+        }
+    }
+
+    pub(super) fn delivered(&self) -> u64 {
+        self.delivered
+    }
+
+    pub(super) fn handle_status(&mut self, status: u16) -> Result<(), String> {
+        self.status = Some(status);
+        let is_right = match &self.answer {
+            Some(Answer::Stream(_) | Answer::Sequence | Answer::Refused) => status == 200,
+            Some(Answer::Complete) => status == 204,
+            None => status == 408,
+        };
+        if is_right { Ok(()) } else { Err(format!("{status} answers {:?}", self.answer)) }
+    }
+
+    /// Takes raw bytes of the body.
+    pub(super) fn handle_body(&mut self, bytes: &[u8]) {
+        self.body.handle_bytes(bytes);
+    }
+
+    /// Takes what the client decoded. Returns the reason of a reset.
+    pub(super) fn handle_decoded(
+        &mut self,
+        decoded: &Decoded<'_>,
+        feed: &Feed,
+        logs: &[LogRecord],
+        settings: &ChannelSettings,
+    ) -> Result<Option<ResetReason>, String> {
+        let position = match (&mut self.answer, decoded) {
+            (Some(Answer::Stream(position)), _) => position,
+            (Some(Answer::Refused), Decoded::Retry(_)) => return Ok(None),
+            (Some(Answer::Sequence), Decoded::Message(message)) => {
+                self.delivered += 1;
+                return self.sequence.receive(message.data()).map(|()| None);
+            }
+            (Some(Answer::Sequence), Decoded::Comment(_) | Decoded::Retry(_)) => return Ok(None),
+            (answer, decoded) => return Err(format!("{answer:?} goes on with {decoded:?}")),
+        };
+        let log = &logs[position.log];
+        match decoded {
+            Decoded::Retry(_) => Ok(None),
+            Decoded::Comment(text) => match text.strip_prefix("reset: ") {
+                Some(data) => position.handle_reset(data, log, settings).map(Some),
+                None => Ok(None),
+            },
+            Decoded::LastEventId(id) => {
+                position.handle_position(id, log)?;
+                Ok(None)
+            }
+            Decoded::Message(message) => {
+                let id = message.last_event_id();
+                match message.name() {
+                    "reset" => {
+                        let reason = position.handle_reset(message.data(), log, settings)?;
+                        if log.has_id_at(position.next) && !log.is_at(id, position.next) {
+                            return Err(format!("a reset to {} moves to {id:?}", position.next));
+                        }
+                        Ok(Some(reason))
+                    }
+                    "position" => position.handle_position(id, log).map(|()| None),
+                    name => {
+                        position.handle_event(name, message.data(), id, feed, log, settings)?;
+                        self.delivered += 1;
+                        Ok(None)
+                    }
+                }
+            }
+        }
+    }
+
+    /// Takes the end of the connection, which must have a reason.
+    pub(super) fn handle_end(
+        &mut self,
+        end: End,
+        log: Option<&LogRecord>,
+        settings: &ChannelSettings,
+        circumstances: &Circumstances,
+    ) -> Result<(), String> {
+        self.is_over = true;
+        let is_excused = self.is_faulted || self.is_slow;
+        let is_cut = end == End::Broken && is_excused;
+        let reason = match (&self.answer, log) {
+            _ if is_cut => return Ok(()),
+            (None, _) if is_excused || circumstances.is_draining => return Ok(()),
+            (None, _) => return Err("there was no answer".into()),
+            _ if end == End::Clean && self.status.is_none() => {
+                return Err("it ends before its head".into());
+            }
+            (Some(Answer::Stream(position)), Some(log)) => {
+                position.reason_to_end(end, log, settings, circumstances)
+            }
+            (Some(Answer::Sequence), _) => self.sequence.reason_to_end(self.reason),
+            (Some(_), _) if end == End::Clean => return Ok(()),
+            (Some(answer), _) => return Err(format!("{answer:?} is cut off")),
+        };
+        if end == End::Clean && !self.body.is_whole() {
+            return Err("a clean end in the middle of an event".into());
+        }
+        if self.is_orphaned {
+            return Ok(());
+        }
+        self.check_reason(end, reason?, circumstances)
+    }
+
+    /// Whether the stream could end like this, and ended for a reason that the client can tell so.
+    fn check_reason(
+        &self,
+        end: End,
+        expected: Option<EndReason>,
+        circumstances: &Circumstances,
+    ) -> Result<(), String> {
+        let is_possible = |reason| match reason {
+            EndReason::Shutdown if end == End::Broken => circumstances.is_abort_due,
+            EndReason::Shutdown => circumstances.is_draining,
+            EndReason::Expired => circumstances.is_too_old,
+            reason => expected == Some(reason),
+        };
+        let is_clean = |reason| {
+            use EndReason::{Expired, Lagged, Shutdown, Stopped};
+            matches!(reason, Stopped | Lagged | Shutdown | Expired)
+        };
+        let candidates = EndReason::all().iter().copied();
+        let mut candidates = candidates.filter(|reason| is_possible(*reason));
+        let is_right = match self.reason {
+            // Its source is not watched.
+            None => candidates.next().is_some(),
+            Some(reason) => is_possible(reason),
+        };
+        let reason = self.reason;
+        match (is_right, reason) {
+            (false, _) => Err(format!("a {end:?} end for no reason: {reason:?}, {expected:?}")),
+            (true, Some(reason)) if end == End::Clean && !is_clean(reason) => {
+                Err(format!("a clean end although the stream ended as {reason}"))
+            }
+            (true, _) => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,282 @@
+//! A scenario: the settings and the list of actions that a seed stands for.
+
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
+use lasse_core::Ending;
+
+use super::random::Random;
+use super::settings::{MILLI, NANO, SECOND, Settings};
+
+/// All that happens in a simulation. Actions name clients, nodes and feeds by any number, of which the
+/// remainder counts, so that each action makes sense whatever else is left out.
+#[derive(Clone, Debug)]
+pub(super) struct Scenario {
+    pub(super) seed: u64,
+    pub(super) settings: Settings,
+    pub(super) actions: Vec<Action>,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Action {
+    /// Publishes events with so much filler.
+    Publish {
+        feed: usize,
+        events: usize,
+        size: usize,
+    },
+    Wait(Duration),
+    /// Moves the clock as the end of a suspension does: no task runs on the way.
+    Jump(Duration),
+    /// The client takes nothing for a while.
+    Stall {
+        client: usize,
+        time: Duration,
+    },
+    Cut {
+        client: usize,
+        how: Cut,
+    },
+    /// The client's next request claims another last event id.
+    Claim {
+        client: usize,
+        claim: Claim,
+    },
+    /// The client forgets everything and begins anew, as a page that is loaded again.
+    Reload {
+        client: usize,
+    },
+    Drain {
+        node: usize,
+        plan: Plan,
+    },
+    /// The node is killed, and another one starts in its place. It has the old one's log, or only the
+    /// newest events of the feed.
+    Restart {
+        node: usize,
+        downtime: Duration,
+        log: Reloaded,
+    },
+    /// The node receives no events until it catches up.
+    Lag {
+        node: usize,
+    },
+    CatchUp {
+        node: usize,
+    },
+    End {
+        feed: usize,
+        ending: Ending,
+    },
+    /// The feed begins anew after its end.
+    Reopen {
+        feed: usize,
+    },
+    Clear {
+        node: usize,
+        feed: usize,
+    },
+    /// Sends messages to a client's mailbox, and may stop the stream then.
+    Notify {
+        client: usize,
+        messages: usize,
+        stops: bool,
+    },
+    /// Publishes one event and checks that all readers receive it promptly.
+    Probe {
+        feed: usize,
+    },
+    /// Someone connects and sends something that is not a request for a feed.
+    Stranger {
+        node: usize,
+        kind: Stranger,
+    },
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Cut {
+    /// Both sides are told.
+    Reset,
+    /// In the middle of what the server writes, after so many bytes.
+    After(u64),
+    /// The server is not told.
+    Vanish,
+    /// The client closes its direction only.
+    HalfClose,
+}
+
+/// What a client claims as its last event id.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Claim {
+    Nothing,
+    Empty,
+    /// The id of an entry of the node's log that was sent before, by its index from the newest.
+    Known(usize),
+    /// A number of the log's own form.
+    Number(u64),
+    Text(&'static str),
+    Long,
+    NotUtf8,
+    /// Two fields that differ.
+    Two,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Plan {
+    pub(super) notice: Duration,
+    pub(super) window: Duration,
+    pub(super) grace: Duration,
+    pub(super) retry: (Duration, Duration),
+}
+
+impl Plan {
+    pub(super) fn retry(&self) -> RangeInclusive<Duration> {
+        self.retry.0..=self.retry.1
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Reloaded {
+    /// All that the old one held, under the same ids.
+    All,
+    /// The feed's newest so many events.
+    Newest(usize),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Stranger {
+    /// Sends nothing.
+    Silent,
+    /// Sends half a request.
+    Half,
+    Garbage,
+    Head,
+    Post,
+    /// Closes in the middle of a request.
+    Leaves,
+}
+
+impl Scenario {
+    pub(super) fn from_seed(seed: u64) -> Self {
+        let mut random = Random::for_part(seed, 0);
+        let settings = Settings::random(&mut random);
+        let limits = Limits::of(&settings);
+        let actions = (0..random.within(5..200)).map(|_| Action::random(&mut random, &limits));
+        Self { seed, actions: actions.collect(), settings }
+    }
+}
+
+/// What keeps a scenario from taking too many steps.
+struct Limits {
+    longest_wait: Duration,
+    /// The most filler of an event.
+    largest: usize,
+}
+
+impl Limits {
+    fn of(settings: &Settings) -> Self {
+        let pipes = settings.clients.iter().map(|client| &client.pipe);
+        let slowest = pipes.map(|pipe| pipe.capacity.min(pipe.most_at_once)).min();
+        let largest = if slowest.unwrap_or(0) < 100 { 200 } else { 70_000 };
+        Self { longest_wait: settings.longest_wait, largest }
+    }
+}
+
+impl Action {
+    fn random(random: &mut Random, limits: &Limits) -> Self {
+        let longest = limits.longest_wait;
+        let any = |random: &mut Random| random.up_to(1000);
+        let within = |random: &mut Random, most: Duration| {
+            let most = u64::try_from(most.as_millis()).unwrap_or(u64::MAX);
+            random.millis(0..most.max(1))
+        };
+        let (client, node, feed) = (any(random), any(random), any(random));
+        match random.within(0..100) {
+            0..6 => {
+                let messages = random.up_to(5) + 1;
+                Self::Notify { client, messages, stops: random.one_in(10) }
+            }
+            6..25 => {
+                let size = random.pick(&[0, 10, 10, 200, 3_000, 70_000]).min(limits.largest);
+                let most = if size > 1000 { 3 } else { 12 };
+                Self::Publish { feed, events: random.up_to(most - 1) + 1, size }
+            }
+            25..45 => Self::Wait(within(random, longest)),
+            45..48 => Self::Wait(random.pick(&[NANO, MILLI])),
+            48..50 => Self::Jump(within(random, longest)),
+            50..56 => Self::Stall { client, time: within(random, longest) },
+            56..64 => {
+                let after = Cut::After(random.within(0..2_000));
+                let how = random.pick(&[Cut::Reset, after, after, Cut::Vanish, Cut::HalfClose]);
+                Self::Cut { client, how }
+            }
+            64..72 => Self::Claim { client, claim: Claim::random(random) },
+            72..75 => Self::Reload { client },
+            75..78 => Self::Drain { node, plan: Plan::random(random) },
+            78..82 => {
+                let log = random.pick(&[
+                    Reloaded::All,
+                    Reloaded::All,
+                    Reloaded::Newest(0),
+                    Reloaded::Newest(3),
+                ]);
+                Self::Restart { node, downtime: within(random, longest), log }
+            }
+            82..84 => Self::Lag { node },
+            84..87 => Self::CatchUp { node },
+            87..88 => Self::End { feed, ending: random.pick(&[Ending::Finished, Ending::Aborted]) },
+            88..90 => Self::Reopen { feed },
+            90..91 => Self::Clear { node, feed },
+            91..97 => Self::Probe { feed },
+            _ => Self::Stranger {
+                node,
+                kind: random.pick(&[
+                    Stranger::Silent,
+                    Stranger::Half,
+                    Stranger::Garbage,
+                    Stranger::Head,
+                    Stranger::Post,
+                    Stranger::Leaves,
+                ]),
+            },
+        }
+    }
+}
+
+impl Claim {
+    fn random(random: &mut Random) -> Self {
+        match random.within(0..10) {
+            0 => Self::Nothing,
+            1 => Self::Empty,
+            2..5 => Self::Known(random.up_to(30)),
+            5 => Self::Number(random.pick(&[0, 1, 2, 5, u64::MAX, 999_999_999_999_999_999])),
+            6 | 7 => Self::Text(random.pick(&[
+                "foreign-3",
+                "-",
+                "-1",
+                "x-",
+                "x-01",
+                "x--1",
+                "Ünicode",
+                "a b",
+                "1",
+                "x-99999999999999999999999",
+            ])),
+            8 => Self::Long,
+            _ => random.pick(&[Self::NotUtf8, Self::Two]),
+        }
+    }
+}
+
+impl Plan {
+    fn random(random: &mut Random) -> Self {
+        let times = [Duration::ZERO, NANO, SECOND, 5 * SECOND];
+        let retry = random.pick(&[Duration::ZERO, MILLI, SECOND]);
+        Self {
+            notice: random.pick(&times),
+            window: random.pick(&times),
+            grace: random.pick(&[Duration::ZERO, SECOND, 20 * SECOND, Duration::MAX]),
+            retry: (retry, retry + random.pick(&times)),
+        }
+    }
+}

@@ -1,0 +1,343 @@
+//! The settings of a simulation: every setting at zero, at one, at a usual value and at a huge one.
+
+use std::time::Duration;
+
+use lasse_core::{
+    ChannelConfig, LagPolicy, PositionNotice, ResetNotice, Retention, StartAt, StreamConfig,
+};
+use lasse_tokio::ServeConfig;
+
+use super::pipe::PipeSettings;
+use super::random::Random;
+
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Settings {
+    pub(super) nodes: Vec<NodeSettings>,
+    pub(super) clients: Vec<ClientSettings>,
+    pub(super) feeds: usize,
+    pub(super) numbering: Numbering,
+    pub(super) channel: ChannelSettings,
+    pub(super) has_dispatcher: bool,
+    /// Whether a node's channels are those of a `Channels`, with this budget of bytes.
+    pub(super) budget: Option<usize>,
+    /// How long clients and the world wait at most.
+    pub(super) longest_wait: Duration,
+}
+
+/// Who numbers the events.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Numbering {
+    /// Each node for itself.
+    PerNode,
+    /// The application, by ids of its own, the same on all nodes.
+    OwnIds,
+    /// A store, for all nodes, whose logs share an epoch.
+    Shared,
+}
+
+/// Which adapter a node runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Stack {
+    /// `lasse_tokio::serve_connection`.
+    Tokio,
+    /// hyper's HTTP/1.1 server with `lasse_hyper`'s bodies.
+    Hyper,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct NodeSettings {
+    pub(super) stack: Stack,
+    pub(super) limit: usize,
+    pub(super) limit_per_client: Option<usize>,
+    pub(super) keep_alive: Option<Duration>,
+    pub(super) write_timeout: Option<Duration>,
+    pub(super) max_age: Option<Duration>,
+    pub(super) has_first_byte: bool,
+    pub(super) head_timeout: Duration,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct ChannelSettings {
+    pub(super) events: u64,
+    pub(super) bytes: usize,
+    pub(super) age: Option<Duration>,
+    pub(super) start: StartAt,
+    pub(super) backfill: bool,
+    pub(super) lag: LagPolicy,
+    pub(super) position: PositionNotice,
+    pub(super) reset: ResetNotice,
+    pub(super) max_subscribers: usize,
+    pub(super) retry_when_full: Duration,
+    pub(super) read_budget: usize,
+    pub(super) linger: Duration,
+    pub(super) idle_timeout: Duration,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct ClientSettings {
+    pub(super) kind: ClientKind,
+    pub(super) route: Route,
+    pub(super) is_http10: bool,
+    pub(super) pipe: PipeSettings,
+    /// One connection in so many goes to another node.
+    pub(super) hops_one_in: u64,
+    pub(super) read_timeout: Option<Duration>,
+    /// How long the client pauses after each read.
+    pub(super) pause: Duration,
+    /// How many bytes of its request the client writes at once.
+    pub(super) request_piece: usize,
+    /// Whether the id goes into the query, not the header.
+    pub(super) uses_query: bool,
+}
+
+/// What a client asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Route {
+    /// The events of a channel.
+    Feed,
+    /// An answer that ends by itself, or fails.
+    Tokens,
+    /// The messages of a mailbox.
+    Mail,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum ClientKind {
+    /// `lasse_core::Client`.
+    Lasse,
+    Chrome,
+    Firefox,
+    WebKit,
+}
+
+impl Settings {
+    pub(super) fn random(random: &mut Random) -> Self {
+        let longest_wait = random.pick(&[SECOND, 5 * SECOND, 40 * SECOND]);
+        let is_slow = longest_wait > SECOND;
+        let nodes = (0..random.within(1..4)).map(|_| NodeSettings::random(random, is_slow));
+        let nodes = nodes.collect();
+        let clients = (0..random.within(1..7)).map(|_| ClientSettings::random(random)).collect();
+        Self {
+            nodes,
+            clients,
+            feeds: random.within(1..3) as usize,
+            numbering: random.pick(&[Numbering::PerNode, Numbering::OwnIds, Numbering::Shared]),
+            channel: ChannelSettings::random(random),
+            has_dispatcher: random.one_in(2),
+            budget: random.pick(&[None, None, Some(0), Some(3_000), Some(usize::MAX)]),
+            longest_wait,
+        }
+    }
+}
+
+impl NodeSettings {
+    /// Settings in which nothing goes wrong by itself.
+    pub(super) fn calm(stack: Stack) -> Self {
+        Self {
+            stack,
+            limit: usize::MAX,
+            limit_per_client: None,
+            keep_alive: Some(15 * SECOND),
+            write_timeout: Some(30 * SECOND),
+            max_age: None,
+            has_first_byte: true,
+            head_timeout: 10 * SECOND,
+        }
+    }
+
+    fn random(random: &mut Random, is_slow: bool) -> Self {
+        let shortest = if is_slow { 100 * MILLI } else { MILLI };
+        Self {
+            stack: random.pick(&[Stack::Tokio, Stack::Hyper]),
+            limit: random.pick(&[usize::MAX, usize::MAX, usize::MAX, 3, 1, 0]),
+            limit_per_client: random.pick(&[None, None, Some(1), Some(0)]),
+            keep_alive: random.pick(&[
+                None,
+                None,
+                Some(shortest),
+                Some(SECOND),
+                Some(15 * SECOND),
+                Some(Duration::MAX),
+            ]),
+            write_timeout: random.pick(&[
+                None,
+                Some(NANO),
+                Some(SECOND),
+                Some(30 * SECOND),
+                Some(Duration::MAX),
+            ]),
+            max_age: random.pick(&[
+                None,
+                None,
+                None,
+                Some(NANO),
+                Some(7 * SECOND),
+                Some(60 * SECOND),
+                Some(Duration::MAX),
+            ]),
+            has_first_byte: random.one_in(2),
+            head_timeout: random.pick(&[NANO, SECOND, 10 * SECOND, 10 * SECOND]),
+        }
+    }
+
+    pub(super) fn stream_config(&self) -> StreamConfig {
+        StreamConfig::new()
+            .with_first_byte(self.has_first_byte)
+            .with_keep_alive(self.keep_alive)
+            .with_write_timeout(self.write_timeout)
+            .with_max_age(self.max_age)
+    }
+
+    pub(super) fn serve_config(&self) -> ServeConfig {
+        let config = ServeConfig::new();
+        config.with_head_timeout(self.head_timeout).expect("it is not zero")
+    }
+}
+
+impl ChannelSettings {
+    fn random(random: &mut Random) -> Self {
+        Self {
+            events: random.pick(&[0, 1, 3, 20, u64::MAX, u64::MAX]),
+            bytes: random.pick(&[0, 1, 2_000, 20_000, 1 << 20, 1 << 20, usize::MAX]),
+            age: random.pick(&[
+                None,
+                None,
+                None,
+                Some(Duration::ZERO),
+                Some(NANO),
+                Some(SECOND),
+                Some(60 * SECOND),
+                Some(Duration::MAX),
+            ]),
+            start: random.pick(&[
+                StartAt::Now,
+                StartAt::Oldest,
+                StartAt::Last(0),
+                StartAt::Last(1),
+                StartAt::Last(3),
+                StartAt::Last(u64::MAX),
+            ]),
+            backfill: random.one_in(2),
+            lag: random.pick(&[LagPolicy::Disconnect, LagPolicy::Skip]),
+            position: random.pick(&[
+                PositionNotice::default(),
+                PositionNotice::default(),
+                PositionNotice::Off,
+            ]),
+            reset: random.pick(&[
+                ResetNotice::default(),
+                ResetNotice::default(),
+                ResetNotice::Comment,
+                ResetNotice::Off,
+            ]),
+            max_subscribers: random.pick(&[usize::MAX, usize::MAX, usize::MAX, 2, 1, 0]),
+            retry_when_full: random.pick(&[Duration::ZERO, MILLI, 3 * SECOND]),
+            read_budget: random.pick(&[0, 1, 500, 16 * 1024, usize::MAX]),
+            linger: random.pick(&[
+                Duration::ZERO,
+                Duration::ZERO,
+                NANO,
+                MILLI,
+                100 * MILLI,
+                Duration::MAX,
+            ]),
+            idle_timeout: random.pick(&[Duration::ZERO, SECOND, 300 * SECOND, Duration::MAX]),
+        }
+    }
+
+    /// Settings that keep everything and tell everything.
+    pub(super) fn calm() -> Self {
+        Self {
+            events: u64::MAX,
+            bytes: 1 << 20,
+            age: None,
+            start: StartAt::Now,
+            backfill: false,
+            lag: LagPolicy::Disconnect,
+            position: PositionNotice::default(),
+            reset: ResetNotice::default(),
+            max_subscribers: usize::MAX,
+            retry_when_full: 3 * SECOND,
+            read_budget: 16 * 1024,
+            linger: Duration::ZERO,
+            idle_timeout: 300 * SECOND,
+        }
+    }
+
+    pub(super) fn config(&self, budget: Option<usize>) -> ChannelConfig {
+        let retention = Retention::new().with_events(self.events).with_bytes(self.bytes);
+        let retention = match self.age {
+            Some(age) => retention.with_age(age),
+            None => retention,
+        };
+        ChannelConfig::new()
+            .with_retention(retention)
+            .with_start(self.start)
+            .with_backfill(self.backfill)
+            .with_lag_policy(self.lag)
+            .with_position(self.position.clone())
+            .with_reset(self.reset.clone())
+            .with_max_subscribers(self.max_subscribers)
+            .with_retry_when_full(self.retry_when_full)
+            .with_read_budget(self.read_budget)
+            .with_linger(self.linger)
+            .with_idle_timeout(self.idle_timeout)
+            .with_total_bytes(budget.unwrap_or(usize::MAX))
+    }
+}
+
+impl ClientSettings {
+    /// A client on a network in which nothing goes wrong by itself.
+    pub(super) fn calm() -> Self {
+        Self {
+            kind: ClientKind::Lasse,
+            route: Route::Feed,
+            is_http10: false,
+            pipe: PipeSettings::default(),
+            hops_one_in: 0,
+            read_timeout: None,
+            pause: Duration::ZERO,
+            request_piece: usize::MAX,
+            uses_query: false,
+        }
+    }
+
+    fn random(random: &mut Random) -> Self {
+        let capacity = random.pick(&[1, 7, 300, 64 * 1024, 64 * 1024, usize::MAX]);
+        let pipe = PipeSettings {
+            capacity,
+            most_at_once: random.pick(&[1, 5, 100, usize::MAX, usize::MAX]),
+            pending_one_in: random.pick(&[0, 2, 5]),
+            holds_until_flush: random.one_in(2),
+            is_vectored: random.one_in(2),
+        };
+        Self {
+            kind: random.pick(&[
+                ClientKind::Lasse,
+                ClientKind::Lasse,
+                ClientKind::Chrome,
+                ClientKind::Firefox,
+                ClientKind::WebKit,
+            ]),
+            route: random.pick(&[
+                Route::Feed,
+                Route::Feed,
+                Route::Feed,
+                Route::Feed,
+                Route::Tokens,
+                Route::Mail,
+            ]),
+            is_http10: random.one_in(3),
+            pipe,
+            hops_one_in: random.pick(&[0, 0, 1, 3]),
+            read_timeout: random.pick(&[None, None, Some(20 * SECOND), Some(45 * SECOND)]),
+            pause: random.pick(&[Duration::ZERO, Duration::ZERO, Duration::ZERO, 50 * MILLI]),
+            request_piece: random.pick(&[usize::MAX, usize::MAX, 1, 17]),
+            uses_query: random.one_in(8),
+        }
+    }
+}
+
+pub(super) const NANO: Duration = Duration::from_nanos(1);
+pub(super) const MILLI: Duration = Duration::from_millis(1);
+pub(super) const SECOND: Duration = Duration::from_secs(1);
