@@ -1,8 +1,16 @@
+// The first definition of a link counts: these are pages here, and files in the repository.
+//! [Compatibility]: guide::compatibility
+//! [Deployment]: guide::deployment
+//! [Recipes]: guide::recipes
+//! [The log and the channel]: guide::log_and_channel
+//! [The tour]: guide::tour
 #![doc = include_str!("../README.md")]
 #![warn(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 #[cfg(feature = "axum")]
 pub mod axum;
+#[cfg(doc)]
+pub mod guide;
 #[cfg(feature = "hyper")]
 pub mod hyper;
 #[cfg(feature = "tokio")]
@@ -21,8 +29,3 @@ pub use lasse_tokio::{
     RunWriteError, RunWriter, Runs, RunsConfig, ServeConfig, Session, SessionBody, StartError,
     WriteDeadline, dispatch, idle, now, sweep,
 };
-
-/// Compiles the snippets of the recipes.
-#[cfg(doctest)]
-#[doc = include_str!("../../docs/recipes.md")]
-mod recipes {}

@@ -1,0 +1,26 @@
+//! Pages on the use of these crates, and on how they work.
+
+/// Compiler, versions, and public dependencies.
+pub mod compatibility {
+    #![doc = include_str!("../docs/compatibility.md")]
+}
+
+/// Proxies, timeouts, HTTP/2, shutdown, metrics.
+pub mod deployment {
+    #![doc = include_str!("../docs/deployment.md")]
+}
+
+/// Structures, locks and limits of a channel.
+pub mod log_and_channel {
+    #![doc = include_str!("../docs/log-and-channel.md")]
+}
+
+/// Sign-in and CORS, limits per user, ending the streams of a user, presence.
+pub mod recipes {
+    #![doc = include_str!("../docs/recipes.md")]
+}
+
+/// The types, in the order in which they meet the data.
+pub mod tour {
+    #![doc = include_str!("../docs/tour.md")]
+}
