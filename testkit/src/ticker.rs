@@ -1,10 +1,10 @@
-//! The handler of the README, for the snippets that follow its own.
+//! The handler of the README, for the snippets after its own.
 
 use lasse_core::{Accept, Event, EventName, Handler, Init, Next, RequestHead};
 
 const PRICE: EventName = EventName::from_static("price");
 
-/// Tells prices.
+/// Sends prices.
 #[derive(Debug)]
 pub struct Ticker;
 

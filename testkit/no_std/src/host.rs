@@ -1,5 +1,4 @@
-//! What std would have brought: memory, and an end. Both are C's, which the host has
-//! anyway.
+//! An allocator and a panic handler in the place of std's, both by the C library of the host.
 
 use core::alloc::{GlobalAlloc, Layout};
 use core::ffi::c_void;
@@ -11,7 +10,7 @@ static HEAP: Heap = Heap;
 struct Heap;
 
 // SAFETY: `aligned_alloc` and `free` are an allocator. The size is rounded up to a
-// multiple of the alignment, as C11 7.22.3.1 has it.
+// multiple of the alignment, as C11 7.22.3.1 requires.
 unsafe impl GlobalAlloc for Heap {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         let align = layout.align().max(MIN_ALIGN);
@@ -20,26 +19,26 @@ unsafe impl GlobalAlloc for Heap {
     }
 
     unsafe fn dealloc(&self, memory: *mut u8, _: Layout) {
-        // SAFETY: the caller had it from `alloc`.
+        // SAFETY: the caller got it from `alloc`.
         unsafe { free(memory.cast()) }
     }
 }
 
 #[panic_handler]
 fn panic(_: &PanicInfo<'_>) -> ! {
-    // SAFETY: it takes nothing, and does not return.
+    // SAFETY: it has no arguments and does not return.
     unsafe { abort() }
 }
 
-/// What the compiled `alloc` would call if it unwound, which it does not.
+/// The compiled `alloc` refers to it, for unwinding that does not happen here.
 #[unsafe(no_mangle)]
 extern "C" fn rust_eh_personality() {}
 
-/// As [`rust_eh_personality`].
+/// See [`rust_eh_personality`].
 #[unsafe(no_mangle)]
 extern "C" fn _Unwind_Resume() {}
 
-/// What C takes for the least alignment.
+/// The smallest alignment that `aligned_alloc` supports.
 const MIN_ALIGN: usize = size_of::<*mut c_void>();
 
 #[link(name = "c")]

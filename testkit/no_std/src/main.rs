@@ -1,5 +1,5 @@
-//! The core in a program without std: it links, and a stream, a log and a decoder
-//! do what they should. The program's status is zero, or the line that was wrong.
+//! A program without std that links the core, and checks a stream, a log and a decoder.
+//! Its exit status is zero, or the line of the check that failed.
 
 #![no_std]
 #![no_main]
@@ -33,12 +33,12 @@ fn streams() -> Result<(), c_int> {
     let now = Instant::from_nanos(0);
     let mut connection = Connection::open(Once, [], &StreamConfig::new(), now);
     let mut cx = Context::from_waker(Waker::noop());
-    let said = b":\ndata: hello\n\n";
+    let expected = b":\ndata: hello\n\n";
     let Output::Write(bytes) = connection.poll_output(now, &mut cx) else {
         return Err(line!() as c_int);
     };
-    ensure(bytes == said.as_slice(), line!())?;
-    connection.handle_written(said.len(), now);
+    ensure(bytes == expected.as_slice(), line!())?;
+    connection.handle_written(expected.len(), now);
     ensure(connection.poll_output(now, &mut cx) == Output::Close(Close::Clean), line!())
 }
 
