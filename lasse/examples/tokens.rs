@@ -7,8 +7,8 @@
 //! ```
 //!
 //! A prompt is sent to the model once. A page that loses its connection, or is loaded again,
-//! continues with the next token; after the end of the answer, a 204 tells its `EventSource` not to
-//! reconnect. If nobody reads for ten seconds, the request to the model is cancelled.
+//! continues with the next token; after the end of the answer, a 204 stops its `EventSource`. If
+//! nobody reads for ten seconds, the request to the model is cancelled.
 //!
 //! `MODEL` is the URL of a model that answers a POST with a stream of events. Without it, the
 //! program plays the model, too. `PORT` changes the port.

@@ -36,7 +36,7 @@ test('a page that is signed out shows the login', async (t) => {
   assert.equal(await page.locator('main').isVisible(), false);
 });
 
-test('a page whose session ends elsewhere is told', async (t) => {
+test('a page whose session ends elsewhere shows the login', async (t) => {
   const chat = await Server.start(t, 'chat_rooms');
   const page = await enter(chat, 'ada');
   await page.getByText('in tea').waitFor();

@@ -1,11 +1,10 @@
-//! A server of a channel that is filled from standard input, under the ids given
-//! there: each line is an id, a blank, and data. Several of these, fed the same,
-//! are what clients can move between: `cargo run -p lasse-testkit --example feed --
-//! tokio`, or `hyper`.
+//! A server for the events of its standard input. Each line is an id, a space and data.
+//! Clients can move between several servers with the same input:
+//! `cargo run -p lasse-testkit --example feed -- tokio`, or `hyper`.
 //!
-//! Prints its address, and then the id of each event once it has it; for an empty
-//! line, how many streams are open and how many readers were too slow. Who takes
-//! nothing for three seconds is dropped. Ends with its input.
+//! It prints its address, then the id of each published event. For an empty line, it prints
+//! how many streams are open and how many readers were too slow. A client that takes
+//! nothing for three seconds is dropped. The program ends with its input.
 
 #[path = "../tests/channel/server.rs"]
 #[expect(dead_code, reason = "this is one server of one kind")]

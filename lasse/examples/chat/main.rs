@@ -134,7 +134,7 @@ fn new_id(headers: &HeaderMap) -> Result<RunId, Refusal> {
     }
 }
 
-/// Who sends the request. A real application looks the token up, and refuses strangers by a 401.
+/// The user of the request. A real application looks the token up, and answers 401 without one.
 fn user(headers: &HeaderMap) -> String {
     let token = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
     let cookie = headers.get(header::COOKIE).and_then(|value| value.to_str().ok());

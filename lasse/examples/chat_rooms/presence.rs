@@ -1,4 +1,4 @@
-//! Who is in which room.
+//! The users in each room.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

@@ -1,4 +1,4 @@
-//! Who is signed in, and the streams of each session.
+//! The users that are signed in, and the streams of each session.
 
 use std::collections::HashMap;
 use std::fs::File;

@@ -1,4 +1,4 @@
-//! The store of the example `news`, on a file that fails as it is told.
+//! The store of the example `news`, on a file that fails on demand.
 
 #[path = "../../examples/news/store.rs"]
 #[expect(dead_code, reason = "the example opens files")]

@@ -28,7 +28,7 @@ pub(crate) struct Server {
     coalesces: bool,
 }
 
-/// Events that are to be published.
+/// Events that must be published.
 #[derive(Debug)]
 struct Publication {
     start: u64,
