@@ -29,7 +29,7 @@ enum Call {
     Timeout,
     PeerClosed,
     WriteError,
-    Drain { end: u16, abort: u16 },
+    Drain { end: u16, stall: u16, abort: u16 },
 }
 
 #[derive(Arbitrary, Clone, Copy, Debug)]
@@ -218,9 +218,10 @@ fn perform(
         }
         Call::PeerClosed => connection.handle_peer_closed(),
         Call::WriteError => connection.handle_write_error("broken"),
-        Call::Drain { end, abort } => connection.handle_drain(Drain {
+        Call::Drain { end, stall, abort } => connection.handle_drain(Drain {
             end_at: after(end),
             retry: Duration::from_secs(1),
+            stall_timeout: Duration::from_millis(stall.into()),
             abort_at: after(abort),
         }),
     }

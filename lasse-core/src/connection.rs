@@ -117,6 +117,9 @@ pub struct Connection<S: Source> {
     deadlines: Deadlines,
     config: StreamConfig,
     drain: Option<Box<Drain>>,
+    /// When the client last took a byte, or when the write in flight was offered. Never,
+    /// if none is in flight.
+    progress_at: Deadline,
 }
 
 /// What the driver must do.
@@ -168,7 +171,8 @@ impl<S: Source> Connection<S> {
             age: Deadline::after(now, settings.max_age),
             ..Deadlines::default()
         };
-        Self { source, state: State::Open, outbox, deadlines, config: config.clone(), drain: None }
+        let (state, config, drain) = (State::Open, config.clone(), None);
+        Self { source, state, outbox, deadlines, config, drain, progress_at: Deadline::NEVER }
     }
 
     /// Ends the stream cleanly, after the queued frames.
@@ -182,10 +186,8 @@ impl<S: Source> Connection<S> {
             return;
         }
         self.outbox.acknowledge(n);
-        let settings = self.config.settings();
-        let write_timeout = settings.write_timeout.filter(|_| self.outbox.is_in_flight());
-        self.deadlines.write = Deadline::after(now, write_timeout);
-        self.deadlines.keep_alive = Deadline::after(now, settings.keep_alive);
+        self.progress_at = Deadline::at(Some(now).filter(|_| self.outbox.is_in_flight()));
+        self.deadlines.keep_alive = Deadline::after(now, self.config.settings().keep_alive);
     }
 
     /// Reports that bytes around those of the last [`Output::Write`] are written: the
@@ -198,10 +200,14 @@ impl<S: Source> Connection<S> {
 
     /// Reports that the [`deadline`](Self::deadline) is reached. An early call does no harm.
     pub fn handle_timeout(&mut self, now: Instant) {
-        if self.abort_deadline().is_due(now) {
-            self.close(EndReason::Shutdown, Close::Abort, None);
-        } else if self.outbox.is_in_flight() && self.deadlines.write.is_due(now) {
+        if self.write_deadline().is_due(now) {
             self.close(EndReason::Stalled, Close::Abort, None);
+        } else if self.stall_deadline().is_due(now) {
+            self.close(EndReason::Shutdown, Close::Abort, None);
+        } else if self.state == State::Open && self.drain_deadline().is_due(now) {
+            self.end_for_shutdown(now);
+        } else if self.abort_deadline().is_due(now) {
+            self.close(EndReason::Shutdown, Close::Abort, None);
         } else if self.state == State::Open {
             self.handle_timeout_while_open(now);
         }
@@ -234,9 +240,7 @@ impl<S: Source> Connection<S> {
     pub fn poll_output(&mut self, now: Instant, cx: &mut Context<'_>) -> Output {
         self.poll_source(now, cx);
         if let Some(bytes) = self.outbox.offer() {
-            if self.deadlines.write == Deadline::NEVER {
-                self.deadlines.write = Deadline::after(now, self.config.settings().write_timeout);
-            }
+            self.progress_at = self.progress_at.min(Deadline::at(Some(now)));
             return Output::Write(bytes);
         }
         if let State::Ending(reason, close) = self.state {
@@ -251,7 +255,7 @@ impl<S: Source> Connection<S> {
     /// When to call [`handle_timeout`](Self::handle_timeout), if nothing else happens before.
     #[doc(alias = "timeout")]
     pub fn deadline(&self) -> Option<Instant> {
-        let Deadlines { keep_alive, write, age, source } = self.deadlines;
+        let Deadlines { keep_alive, age, source } = self.deadlines;
         let mut next = Deadline::NEVER;
         let mut consider = |applies: bool, deadline| {
             if applies && deadline < next {
@@ -260,7 +264,7 @@ impl<S: Source> Connection<S> {
         };
         let is_open = self.state == State::Open;
         consider(!self.is_closed(), self.abort_deadline());
-        consider(self.outbox.is_in_flight(), write);
+        consider(!self.is_closed(), self.write_deadline().min(self.stall_deadline()));
         consider(is_open, age);
         consider(is_open, self.drain_deadline());
         consider(self.has_room(), source);
@@ -347,11 +351,6 @@ impl<S: Source> Connection<S> {
         if self.deadlines.age.is_due(now) {
             return self.end(EndReason::Expired, Close::Clean);
         }
-        if self.drain_deadline().is_due(now) {
-            let retry = self.drain.as_ref().map(|drain| Frame::retry(drain.retry));
-            retry.into_iter().for_each(|frame| self.outbox.push(frame, Sender::Protocol));
-            return self.end(EndReason::Shutdown, Close::Clean);
-        }
         if self.deadlines.source.is_due(now) {
             // The next `poll_output` polls the source.
             self.deadlines.source = Deadline::NEVER;
@@ -362,13 +361,33 @@ impl<S: Source> Connection<S> {
         }
     }
 
+    fn end_for_shutdown(&mut self, now: Instant) {
+        if let Some(drain) = &mut self.drain {
+            drain.leave_time(now);
+            self.outbox.push(Frame::retry(drain.retry), Sender::Protocol);
+        }
+        self.end(EndReason::Shutdown, Close::Clean);
+    }
+
+    /// When the client must have taken a byte of the write in flight, if there is one.
+    fn write_deadline(&self) -> Deadline {
+        let timeout = self.config.settings().write_timeout;
+        Deadline::at(self.progress_at.time().and_then(|time| Some(time + timeout?)))
+    }
+
+    /// When it must have taken one because of a shutdown.
+    fn stall_deadline(&self) -> Deadline {
+        let time = self.progress_at.time().zip(self.drain.as_ref());
+        Deadline::at(time.map(|(time, drain)| drain.stalled_at(time)))
+    }
+
     fn drain_deadline(&self) -> Deadline {
         let drain = self.drain.as_ref().filter(|_| !self.config.settings().finite);
         Deadline::at(drain.map(|drain| drain.end_at))
     }
 
     fn abort_deadline(&self) -> Deadline {
-        Deadline::at(self.drain.as_ref().map(|drain| drain.abort_at))
+        Deadline::at(self.drain.as_ref().map(|drain| drain.abort_at.max(drain.end_at)))
     }
 
     fn end(&mut self, reason: EndReason, close: Close) {

@@ -9,8 +9,6 @@ use crate::time::Instant;
 pub(crate) struct Deadlines {
     /// A keep-alive must be sent.
     pub(crate) keep_alive: Deadline,
-    /// The client must have taken a byte of the write in flight.
-    pub(crate) write: Deadline,
     /// The stream reaches its maximum age.
     pub(crate) age: Deadline,
     /// The source must be polled.
@@ -20,7 +18,7 @@ pub(crate) struct Deadlines {
 impl Default for Deadlines {
     fn default() -> Self {
         let never = Deadline::NEVER;
-        Self { keep_alive: never, write: never, age: never, source: never }
+        Self { keep_alive: never, age: never, source: never }
     }
 }
 

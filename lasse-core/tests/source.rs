@@ -230,7 +230,8 @@ fn a_write_in_flight_is_not_extended_by_a_keep_alive_or_a_shutdown() {
     let (mut connection, mut kernel) = (open(Script::new([send("one")])), Kernel::default());
     assert_eq!(drive(&mut connection, &mut kernel, at(0)), None);
     let retry = Duration::from_secs(1);
-    connection.handle_drain(Drain { end_at: at(16), retry, abort_at: at(99) });
+    let stall_timeout = Duration::from_secs(30);
+    connection.handle_drain(Drain { end_at: at(16), retry, stall_timeout, abort_at: at(99) });
     connection.handle_timeout(at(16));
     assert_eq!(poll(&mut connection, at(16)), write("data: one\n\n"));
     let n = kernel.complete(99);

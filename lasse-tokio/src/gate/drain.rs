@@ -123,13 +123,16 @@ impl Timetable {
         let start = shut_at.max(now);
         let window = end_by.saturating_duration_since(start);
         let end_at = start + config.draw(Duration::ZERO..=window);
-        Some(Drain { end_at, retry: config.draw(retry), abort_at })
+        Some(Drain { end_at, retry: config.draw(retry), stall_timeout: STALL_TIMEOUT, abort_at })
     }
 
     fn begun(&self) -> MutexGuard<'_, Option<Begun>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+/// A client that takes no byte for this long during a drain has stalled.
+const STALL_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// What an abort may take to be noticed.
 const LAST_WRITES: Duration = Duration::from_secs(1);
