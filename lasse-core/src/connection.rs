@@ -186,7 +186,7 @@ impl<S: Source> Connection<S> {
             return;
         }
         self.outbox.acknowledge(n);
-        self.progress_at = Deadline::at(Some(now).filter(|_| self.outbox.is_in_flight()));
+        self.restart_write_timeout(now);
         self.deadlines.keep_alive = Deadline::after(now, self.config.settings().keep_alive);
     }
 
@@ -194,8 +194,7 @@ impl<S: Source> Connection<S> {
     /// client is not stalled.
     #[cfg(feature = "http1")]
     pub(crate) fn handle_progress(&mut self, now: Instant) {
-        let write_timeout = self.write_timeout().filter(|_| self.outbox.is_in_flight());
-        self.deadlines.write = Deadline::after(now, write_timeout);
+        self.restart_write_timeout(now);
     }
 
     /// Reports that the [`deadline`](Self::deadline) is reached. An early call does no harm.
@@ -359,6 +358,10 @@ impl<S: Source> Connection<S> {
             let frame = self.config.settings().keep_alive_frame.clone();
             self.outbox.push(frame, Sender::Protocol);
         }
+    }
+
+    fn restart_write_timeout(&mut self, now: Instant) {
+        self.progress_at = Deadline::at(Some(now).filter(|_| self.outbox.is_in_flight()));
     }
 
     fn end_for_shutdown(&mut self, now: Instant) {

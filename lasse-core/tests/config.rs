@@ -96,13 +96,23 @@ fn a_maximum_age_can_be_off_and_as_short_and_as_long_as_can_be() {
 fn a_shutdown_can_be_at_once_and_never() {
     let retry = Duration::ZERO;
     let mut connection = open_idle(&quiet());
-    connection.handle_drain(Drain { end_at: START, retry, abort_at: START + MILLI });
+    connection.handle_drain(Drain {
+        end_at: START,
+        retry,
+        stall_timeout: MILLI,
+        abort_at: START + MILLI,
+    });
     connection.handle_timeout(START);
     assert_eq!(poll(&mut connection, START), Output::Write("retry: 0\n".into()));
 
     let never = START + Duration::MAX;
     let mut connection = open_idle(&quiet().with_keep_alive(None));
-    connection.handle_drain(Drain { end_at: never, retry: Duration::MAX, abort_at: never });
+    connection.handle_drain(Drain {
+        end_at: never,
+        retry: Duration::MAX,
+        stall_timeout: Duration::MAX,
+        abort_at: never,
+    });
     assert_eq!(connection.deadline(), None);
     connection.handle_timeout(START + Duration::from_secs(1 << 30));
     assert!(!connection.is_closed());

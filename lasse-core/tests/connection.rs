@@ -443,7 +443,7 @@ fn a_client_that_takes_no_retry_in_a_shutdown_without_time_is_aborted() {
 
 #[test]
 fn a_client_that_has_stalled_when_its_turn_comes_is_aborted_at_once() {
-    for config in [quiet(), quiet().with_finite(true), quiet().without_write_timeout()] {
+    for config in [quiet(), quiet().with_finite(true), quiet().with_write_timeout(None)] {
         let (journal, notifier, mut connection) = open_with(Puppet::default(), &config);
         notifier.notify("hello").unwrap();
         assert_eq!(poll(&mut connection, at(2)), write("data: hello\n\n"));
@@ -459,7 +459,7 @@ fn a_client_that_has_stalled_when_its_turn_comes_is_aborted_at_once() {
 
 #[test]
 fn a_client_that_stalls_after_its_turn_is_aborted_when_the_stall_timeout_is_over() {
-    for config in [quiet(), quiet().with_finite(true), quiet().without_write_timeout()] {
+    for config in [quiet(), quiet().with_finite(true), quiet().with_write_timeout(None)] {
         let (journal, notifier, mut connection) = open_with(Puppet::default(), &config);
         connection.handle_drain(DRAIN);
         notifier.notify("hello").unwrap();

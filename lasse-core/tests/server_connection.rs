@@ -468,7 +468,7 @@ fn a_stream_goes_on_during_the_shutdown_until_it_is_drained() {
     server.handle_shutdown(at(0));
     send(&mut server, "hello");
     assert_eq!(write(&mut server), "d\r\ndata: hello\n\n\r\n");
-    let drain = Drain { end_at: at(1), retry: secs(2), abort_at: at(3) };
+    let drain = Drain { end_at: at(1), retry: secs(2), stall_timeout: secs(3), abort_at: at(3) };
     server.stream().unwrap().handle_drain(drain);
     server.handle_timeout(at(1));
     assert_eq!(run(&mut server, at(1)), ("c\r\nretry: 2000\n\r\n0\r\n\r\n".into(), HalfClosed));
@@ -478,7 +478,7 @@ fn a_stream_goes_on_during_the_shutdown_until_it_is_drained() {
 fn a_stream_that_is_drained_is_the_last_response() {
     let mut server = receive(&[GET, GET_WHOLE].concat());
     write(&mut server);
-    let drain = Drain { end_at: at(1), retry: secs(2), abort_at: at(3) };
+    let drain = Drain { end_at: at(1), retry: secs(2), stall_timeout: secs(3), abort_at: at(3) };
     server.stream().unwrap().handle_drain(drain);
     server.handle_timeout(at(1));
     assert_eq!(run(&mut server, at(1)).1, HalfClosed);

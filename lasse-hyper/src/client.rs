@@ -7,6 +7,7 @@ mod timer;
 
 use std::fmt;
 use std::future::poll_fn;
+use std::hash::{BuildHasher, RandomState};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
@@ -17,7 +18,7 @@ use http::{Request, Response, StatusCode};
 use http_body::Body;
 use http_body_util::Full;
 use lasse_tokio::lasse_core::{Client, ClientClosed, ClientOutput, Instant};
-use lasse_tokio::{chance, now};
+use lasse_tokio::now;
 use tokio::task::coop::poll_proceed;
 use tower_service::Service;
 
@@ -184,7 +185,7 @@ where
                 Poll::Pending => ready!(self.poll_refused(cx)),
             }
             let now = now();
-            match self.client.poll_output(now, chance()) {
+            match self.client.poll_output(now, random()) {
                 ClientOutput::Connect(request) => {
                     let disconnect = self.disconnect();
                     self.exchange = Exchange::Due(request.map(Full::new));
@@ -319,6 +320,12 @@ impl<S: Service<Request<Full<Bytes>>>> fmt::Debug for EventSource<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("EventSource").field("client", &self.client).finish_non_exhaustive()
     }
+}
+
+/// A random number for the client's delays.
+fn random() -> u64 {
+    // Each state hashes with keys of its own.
+    RandomState::new().hash_one(())
 }
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;

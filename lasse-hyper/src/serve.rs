@@ -29,8 +29,7 @@ use http_body::Body;
 use hyper::body::Incoming;
 use hyper::service::Service;
 use lasse_tokio::server::{ConnectionTracker, TrackedConnection};
-use lasse_tokio::{Gate, Listener, PeerAddr, ServeConfig, WriteDeadline};
-use tokio::net::TcpStream;
+use lasse_tokio::{DrainPlan, Gate, Listener, PeerAddr, ServeConfig, Socket};
 
 #[cfg(feature = "axum")]
 pub(crate) use request_end::RequestEnd;
@@ -92,6 +91,7 @@ pub fn serve<S>(listener: impl Into<Listener>, config: ServeConfig, service: S) 
         #[cfg(feature = "tls")]
         tls: None,
         gate: Gate::default(),
+        plan: None,
         http2_idle_timeout: HTTP2_IDLE_TIMEOUT,
         signal: pending(),
     }
@@ -111,6 +111,7 @@ pub struct Serve<S, G = Pending<()>> {
     #[cfg(feature = "tls")]
     tls: Option<tokio_rustls::TlsAcceptor>,
     gate: Gate,
+    plan: Option<DrainPlan>,
     http2_idle_timeout: Duration,
     signal: G,
 }
@@ -120,6 +121,12 @@ impl<S, G> Serve<S, G> {
     /// down.
     pub fn with_gate(self, gate: &Gate) -> Self {
         Self { gate: gate.clone(), ..self }
+    }
+
+    /// Sets the plan of the drain that [a graceful shutdown](Self::with_graceful_shutdown)
+    /// starts. By default it is that of the gate.
+    pub fn with_drain_plan(self, plan: DrainPlan) -> Self {
+        Self { plan: Some(plan), ..self }
     }
 
     /// Closes an HTTP/2 connection that has had no stream for `timeout`: 2 minutes,
@@ -150,6 +157,7 @@ impl<S, G> Serve<S, G> {
             #[cfg(feature = "tls")]
             tls: self.tls,
             gate: self.gate,
+            plan: self.plan,
             http2_idle_timeout: self.http2_idle_timeout,
             signal,
         }
@@ -171,8 +179,13 @@ where
             http1: http1::builder(&self.config),
             http2_idle_timeout: self.http2_idle_timeout,
         });
-        let (mut listener, tracker) = (self.listener, ConnectionTracker::new());
-        let mut shut = pin!(self.gate.shut_on(self.signal));
+        let (gate, tracker) = (&self.gate, ConnectionTracker::new());
+        let mut listener = self.listener.with_gate(gate);
+        let signal = async {
+            self.signal.await;
+            self.plan.iter().filter(|_| gate.is_ready()).for_each(|plan| gate.drain(plan));
+        };
+        let mut shut = pin!(gate.shut_on(signal));
         loop {
             tokio::select! {
                 (io, peer) = listener.accept() => {
@@ -222,7 +235,7 @@ impl<S, G> fmt::Debug for Serve<S, G> {
 
 /// A connection that a client has just opened.
 struct NewConnection<S> {
-    io: WriteDeadline<TcpStream>,
+    io: Socket,
     context: ConnectionContext,
     tracked: TrackedConnection,
     service: S,

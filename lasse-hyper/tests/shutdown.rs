@@ -17,7 +17,8 @@ use tokio::time::{Instant, timeout};
 
 /// A plan that is over soon.
 fn plan() -> DrainPlan {
-    DrainPlan::new().with_window(Duration::from_millis(500)).with_grace(Duration::from_millis(500))
+    let half = Duration::from_millis(500);
+    DrainPlan::new().with_notice(Duration::ZERO).with_window(half).with_grace(half)
 }
 
 /// Opens a hundred streams, drains the gate, and reads the streams to their ends.
@@ -99,7 +100,7 @@ async fn connections_without_a_stream_do_not_delay_the_shutdown() {
     let mut idle = get(&server, "/none").await;
     read_until(&mut idle, "\r\n\r\n").await;
     let _idle_too = connect(&server, 65_535).await;
-    server.gate.drain(&DrainPlan::new().with_grace(Duration::from_secs(60)));
+    server.gate.drain(&plan().with_grace(Duration::from_secs(60)));
     server.stopped().await;
     for socket in [&mut silent, &mut slow, &mut idle] {
         assert!(matches!(socket.read(&mut [0; 1]).await, Ok(0) | Err(_)));

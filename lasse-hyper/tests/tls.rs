@@ -87,7 +87,8 @@ async fn a_drained_server_sends_close_notify() {
     let (mut server, certificate) = start(ServeConfig::new()).await;
     let mut socket = connect(&server, certificate, &[b"http/1.1"]).await;
     socket.write_all(request("GET", "/").as_bytes()).await.unwrap();
-    let plan = lasse_hyper::DrainPlan::new().with_window(Duration::from_millis(100));
+    let plan = lasse_hyper::DrainPlan::new().with_notice(Duration::ZERO);
+    let plan = plan.with_window(Duration::from_millis(100));
     tokio::time::sleep(Duration::from_millis(100)).await;
     server.gate.drain(&plan);
     let mut text = String::new();

@@ -81,7 +81,7 @@ impl Endpoint {
 
 /// The answer to a request that a gate does not admit.
 pub(crate) fn refuse<S>(rejected: Rejected) -> Init<S> {
-    let status = match rejected.cause() {
+    let status = match rejected.reason() {
         RejectReason::LimitPerKey => StatusCode::TOO_MANY_REQUESTS,
         RejectReason::Limit | RejectReason::Draining => StatusCode::SERVICE_UNAVAILABLE,
     };

@@ -1,5 +1,6 @@
-//! Who may have a stream, when all have to leave, and what became of them.
+//! The gate: admits streams up to a limit, drains them for a shutdown, and counts them.
 
+mod admissions;
 mod config;
 mod drain;
 mod permit;
@@ -8,9 +9,9 @@ mod report;
 mod stats;
 
 use std::future::Future;
+use std::ops::ControlFlow::{self, Break, Continue};
 use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 
 use lasse_core::{Instant, RequestHead};
 use tokio::sync::Notify;
@@ -19,23 +20,33 @@ use tokio::time::timeout_at;
 use crate::clock::{at, now};
 use crate::timer_queue::TimerQueue;
 
+use admissions::{Admissions, Denied};
 pub use config::GateConfig;
 pub use drain::DrainPlan;
-use drain::Timetable;
+use drain::DrainSchedule;
+pub(crate) use drain::STALL_TIMEOUT;
 pub use permit::Permit;
 pub use rejected::{RejectReason, Rejected};
 use stats::Counters;
 pub use stats::GateStats;
 
-/// What the streams of a server pass on their way in: it lets in no more than
-/// the limits say, sends all home when the server shuts down, and counts. A
-/// clone is the same gate.
+/// What `admissions` takes from std, and its model from loom.
+mod sync {
+    pub(super) use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
+    pub(super) use std::sync::{Mutex, MutexGuard, PoisonError};
+}
+
+/// Admits streams up to the limits of its [configuration](GateConfig), ends them all when the
+/// server shuts down, and counts them. A clone is the same gate.
 ///
-/// Give it to the [`Endpoint`](crate::Endpoint)s whose streams it is to count.
+/// A server has a gate, which admits all its streams: [`serve`](crate::serve()) makes one, or
+/// uses the one that `with_gate` sets. An [`Endpoint`](crate::Endpoint) can have a gate of its
+/// own, for limits of its own. A stream must then be admitted by both gates, and ends when
+/// either drains.
 ///
 /// # Examples
 ///
-/// A readiness probe, and the end of a program:
+/// A readiness probe, and a shutdown that a load balancer notices before it starts:
 ///
 /// ```
 /// use std::time::Duration;
@@ -44,14 +55,32 @@ pub use stats::GateStats;
 /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
 /// # async fn main() {
 /// let gate = Gate::new(GateConfig::new().with_limit(10_000));
-/// let ready = || if gate.is_draining() { 503 } else { 200 };
-/// assert_eq!(ready(), 200);
+/// let readiness = || if gate.is_ready() { 200 } else { 503 };
+/// assert_eq!(readiness(), 200);
 ///
 /// gate.drain(&DrainPlan::new().with_notice(Duration::from_secs(5)));
-/// assert_eq!(ready(), 503);
+/// assert_eq!(readiness(), 503);
 /// assert_eq!(gate.drained().await, 0);
 /// # }
 /// ```
+///
+/// Under `axum::serve`:
+///
+/// ```no_run
+/// # use axum::Router;
+/// # use lasse_tokio::{Endpoint, Gate, Listener};
+/// # #[cfg(feature = "axum")]
+/// # async fn run(router: fn(Endpoint) -> Router) -> std::io::Result<()> {
+/// let gate = Gate::default();
+/// let listener = Listener::bind("127.0.0.1:4000").await?.with_gate(&gate);
+/// let router = router(Endpoint::default().with_gate(&gate));
+/// let ctrl_c = async { drop(tokio::signal::ctrl_c().await) };
+/// axum::serve(listener, router).with_graceful_shutdown(gate.shut_on(ctrl_c)).await?;
+/// # Ok(())
+/// # }
+/// ```
+#[doc(alias = "graceful shutdown")]
+#[doc(alias = "rate limit")]
 #[derive(Clone, Debug, Default)]
 pub struct Gate(Arc<Shared>);
 
@@ -59,148 +88,173 @@ pub struct Gate(Arc<Shared>);
 struct Shared {
     config: GateConfig,
     counters: Counters,
-    /// How many streams there are.
-    open: AtomicUsize,
-    /// How often a drain has begun.
-    drains: AtomicU32,
-    timetable: Timetable,
+    admissions: Admissions<DrainSchedule>,
     /// Wakes the streams at their deadlines, and all of them when a drain starts.
     timers: TimerQueue,
-    /// Tells those who wait that a drain has begun, or the last stream is gone.
+    /// Notified when a drain starts, and when the last stream of a drain has ended.
     changed: Notify,
 }
 
 impl Gate {
-    /// A gate with these limits.
+    /// A gate with this configuration.
     pub fn new(config: GateConfig) -> Self {
         Self(Arc::new(Shared { config, ..Shared::default() }))
     }
 
-    /// Admits one more stream, unless there are too many, or the server is
-    /// shutting down and the notice has passed.
+    /// Admits one more stream. If the request has another gate in its extensions, the
+    /// server's, that gate must admit it, too.
     ///
     /// # Errors
     ///
-    /// When the client should come back later, and in how long.
+    /// If there are as many streams as a limit allows, or if a drain has started and its
+    /// notice is over. The error has the time after which the client can try again.
     pub fn admit(&self, request: &RequestHead<'_>) -> Result<Permit, Rejected> {
-        let admission = self.try_admit(request);
-        if let Err(refused) = &admission {
-            self.0.counters.count_refused(refused.cause());
-            report::refused(refused.cause());
-        }
-        admission
+        let server = request.extensions().get::<Self>();
+        let server = server.filter(|server| !Arc::ptr_eq(&server.0, &self.0));
+        let permit = self.admit_here(request)?;
+        let server = server.map(|server| server.admit_here(request)).transpose()?;
+        Ok(permit.open(server))
     }
 
-    /// Begins to send all streams home: from now on
-    /// [`is_draining`](Self::is_draining), and each stream learns when it is to end.
-    /// A second plan replaces the first.
+    /// Starts to end all streams, as `plan` says. From now on the gate is not
+    /// [ready](Self::is_ready). If a drain has started already, the new plan replaces the
+    /// old one.
     pub fn drain(&self, plan: &DrainPlan) {
-        report::draining(plan, self.stats().open);
-        self.0.timetable.set(plan, now());
-        self.0.drains.fetch_add(1, Ordering::Release);
+        report::draining(plan, self.0.admissions.len());
+        self.0.admissions.start_drain(DrainSchedule::new(plan, now()));
         self.0.timers.wake_all();
         self.0.changed.notify_waiters();
     }
 
-    /// Whether a drain has begun: a readiness probe should say no.
+    /// Whether new streams should be sent to this server: true until a drain starts. This
+    /// is the answer to a readiness probe, 200 or 503.
+    #[doc(alias = "readiness")]
+    pub fn is_ready(&self) -> bool {
+        !self.is_draining()
+    }
+
+    /// Whether a drain has started.
     pub fn is_draining(&self) -> bool {
-        self.0.drains.load(Ordering::Relaxed) > 0
+        self.0.admissions.is_draining()
     }
 
-    /// Returns when a drain has begun and its notice has passed: no more streams
-    /// are admitted.
-    pub async fn shut(&self) {
-        self.0.come(|gate| gate.timetable.shut_at()).await;
+    /// Whether a drain has started and its notice is over.
+    pub(crate) fn is_shut(&self) -> bool {
+        let is_shut = |schedule: &DrainSchedule, _| schedule.shut_at <= now();
+        self.is_draining() && self.0.admissions.with_schedule(is_shut) == Some(true)
     }
 
-    /// The same, but has the drain begin when `signal` is ready, by the
-    /// [default plan](DrainPlan) unless it has begun before: what a server waits for.
-    pub async fn shut_on(&self, signal: impl Future<Output = ()>) {
-        tokio::select! {
-            () = signal => {
-                if !self.is_draining() {
-                    self.drain(&DrainPlan::new());
-                }
-                self.shut().await;
+    /// Returns when a drain has started and its notice is over: no more streams are
+    /// admitted.
+    pub fn shut(&self) -> impl Future<Output = ()> + Send + use<> {
+        self.wait(|schedule, _| (schedule.shut_at, ()))
+    }
+
+    /// Starts a drain when `signal` is ready, by the [plan](GateConfig::with_drain_plan) of
+    /// the configuration, unless one has started already. Returns when the gate is
+    /// [`shut`](Self::shut), which a server waits for.
+    pub fn shut_on<F>(&self, signal: F) -> impl Future<Output = ()> + use<F>
+    where
+        F: Future<Output = ()>,
+    {
+        let gate = self.clone();
+        async move {
+            tokio::select! {
+                biased;
+                () = gate.shut() => return,
+                () = signal => {}
             }
-            () = self.shut() => {}
+            if gate.is_ready() {
+                gate.drain(gate.0.config.drain_plan());
+            }
+            gate.shut().await;
         }
     }
 
-    /// Returns when the gate is [`shut`](Self::shut) and all streams are gone, or
-    /// should be: a second after the plan's last moment. How many are left.
-    pub async fn drained(&self) -> usize {
-        self.shut().await;
-        self.0.come(Shared::drained_at).await;
-        self.0.open.load(Ordering::SeqCst)
+    /// Returns when the gate is [`shut`](Self::shut) and all streams have ended, or a second
+    /// after the last moment of the plan. Returns the number of streams that are left.
+    pub fn drained(&self) -> impl Future<Output = usize> + Send + use<> {
+        self.wait(|schedule, open| match open {
+            0 => (schedule.shut_at, 0),
+            _ => (schedule.over_at(), open),
+        })
     }
 
-    /// Returns when the plan's last moment is a second past, whatever is left.
-    pub async fn over(&self) {
-        self.0.come(|gate| gate.timetable.over_at()).await;
+    /// Returns a second after the last moment of the plan, whether streams are left or not.
+    pub fn over(&self) -> impl Future<Output = ()> + Send + use<> {
+        self.wait(|schedule, _| (schedule.over_at(), ()))
     }
 
-    /// The queue in which this gate's streams have their timers. A server can have
+    /// The queue in which this gate's streams have their timers. A server can have its
     /// other timers there.
     pub fn timers(&self) -> &TimerQueue {
         &self.0.timers
     }
 
     /// What the gate has counted.
+    #[doc(alias = "metrics")]
     pub fn stats(&self) -> GateStats {
-        self.0.counters.stats(self.0.open.load(Ordering::Relaxed))
+        self.0.counters.stats(self.0.admissions.len())
+    }
+
+    /// Admits one more stream, whatever other gates say.
+    fn admit_here(&self, request: &RequestHead<'_>) -> Result<Permit, Rejected> {
+        let admitted = self.try_admit(request);
+        if let Err(rejected) = &admitted {
+            self.0.counters.count_rejected(rejected.reason());
+            report::rejected(rejected.reason());
+        }
+        admitted
     }
 
     fn try_admit(&self, request: &RequestHead<'_>) -> Result<Permit, Rejected> {
-        let gate = &*self.0;
-        let limit = |open: usize| (open < gate.config.limit).then_some(open + 1);
-        let refused = |cause| Rejected::new(cause, gate.config.retry());
-        if gate.open.fetch_update(Ordering::SeqCst, Ordering::Relaxed, limit).is_err() {
-            return Err(refused(RejectReason::Limit));
-        }
-        let permit = Permit::new(self.clone());
-        if self.is_draining() {
-            if let Some(retry) = gate.timetable.retry_if_shut(now(), &gate.config) {
-                permit.withdraw();
-                return Err(Rejected::new(RejectReason::Draining, retry));
+        let Shared { config, admissions, .. } = &*self.0;
+        let reject = |reason| Err(Rejected::new(reason, config.retry()));
+        match admissions.admit(config.limit(), |schedule| schedule.retry_if_shut(now())) {
+            Ok(()) => {}
+            Err(Denied::Limit) => return reject(RejectReason::Limit),
+            Err(Denied::Draining(retry)) => {
+                return Err(Rejected::new(RejectReason::Draining, config.draw(retry)));
             }
         }
-        match gate.config.take_key(request) {
+        // From here on, the stream is counted until its permit is dropped.
+        let permit = Permit::new(self.clone());
+        match config.take_key(request) {
             Ok(key) => Ok(permit.with_key(key)),
-            Err(()) => {
-                permit.withdraw();
-                Err(refused(RejectReason::LimitPerKey))
+            Err(()) => reject(RejectReason::LimitPerKey),
+        }
+    }
+
+    /// Waits for a drain, and then for the time that `due` makes of its schedule and the
+    /// number of open streams. Asks again whenever one of these has changed.
+    fn wait<T, D>(&self, due: D) -> impl Future<Output = T> + Send + use<T, D>
+    where
+        T: Send,
+        D: Fn(&DrainSchedule, usize) -> (Instant, T) + Send,
+    {
+        let gate = self.clone();
+        let look = move |schedule: &DrainSchedule, open: usize| -> ControlFlow<T, Instant> {
+            let (time, output) = due(schedule, open);
+            if time <= now() { Break(output) } else { Continue(time) }
+        };
+        async move {
+            loop {
+                let mut changed = pin!(gate.0.changed.notified());
+                changed.as_mut().enable();
+                match gate.0.admissions.with_schedule(&look) {
+                    Some(Break(output)) => return output,
+                    Some(Continue(time)) => drop(timeout_at(at(time), changed).await),
+                    None => changed.await,
+                }
             }
         }
     }
 }
 
 impl Shared {
-    /// Waits until the time has come that `due` tells. Asked again whenever
-    /// something has changed; with no time to tell, that is what is waited for.
-    async fn come(&self, due: impl Fn(&Self) -> Option<Instant>) {
-        loop {
-            let mut changed = pin!(self.changed.notified());
-            changed.as_mut().enable();
-            match due(self) {
-                None => changed.await,
-                Some(time) => {
-                    if timeout_at(at(time), changed).await.is_err() {
-                        return;
-                    }
-                }
-            }
-        }
-    }
-
-    fn drained_at(&self) -> Option<Instant> {
-        if self.open.load(Ordering::SeqCst) == 0 { Some(now()) } else { self.timetable.over_at() }
-    }
-
-    /// Takes note that a stream is gone.
-    fn handle_gone(&self) {
-        let is_last = self.open.fetch_sub(1, Ordering::SeqCst) == 1;
-        if is_last && self.drains.load(Ordering::Relaxed) > 0 {
+    /// Counts one stream less.
+    fn remove_stream(&self) {
+        if self.admissions.remove() {
             self.changed.notify_waiters();
         }
     }

@@ -6,11 +6,11 @@
 //!
 //! | feature | adds |
 //! |---|---|
-//! | `axum` | [`Listener`] for `axum::serve` |
+//! | `axum` | [`Listener`] and [`PeerAddr`] for `axum::serve` |
 //! | `json` | `Event::json`, for all types that serialize |
-//! | `metrics` | the counters of a [`Gate`] as metrics: `lasse_streams_open`, `lasse_streams_ended_total` by reason, `lasse_streams_refused_total` by cause |
+//! | `metrics` | the counters of all [`Gate`]s as metrics: `lasse_streams_open`, `lasse_streams_ended_total` by reason, `lasse_streams_rejected_total` by reason |
 //! | `simdutf8` | faster decoding |
-//! | `tracing` | the starts and ends of streams as events |
+//! | `tracing` | a log event for each stream that ends or is rejected, and for each drain |
 
 #![warn(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
@@ -21,11 +21,11 @@ mod endpoint;
 mod event_stream;
 mod gate;
 mod peer_addr;
+mod random;
 mod runs;
 mod serve;
 mod session;
 mod sockets;
-mod spread;
 mod stream_timer;
 mod timer_queue;
 mod tracker;
@@ -47,8 +47,7 @@ pub use runs::{
 };
 pub use serve::{Serve, serve, serve_connection};
 pub use session::Session;
-pub use sockets::{Listener, WriteDeadline};
-pub use spread::chance;
+pub use sockets::{ConnectionSlot, Listener, Socket, WriteDeadline};
 
 /// Parts of servers, which [`serve()`] and the server of `lasse-hyper` share.
 pub mod server {

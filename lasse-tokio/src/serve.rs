@@ -14,7 +14,7 @@ use lasse_core::Source;
 use lasse_core::http1::ServeConfig;
 
 use crate::answer::SessionBody;
-use crate::gate::Gate;
+use crate::gate::{DrainPlan, Gate};
 use crate::peer_addr::PeerAddr;
 use crate::sockets::Listener;
 use crate::tracker::ConnectionTracker;
@@ -61,7 +61,7 @@ where
     F: Fn(Request<()>) -> A,
 {
     let listener = listener.into().with_write_timeout(Some(config.write_timeout()));
-    Serve { listener, config, factory, gate: Gate::default(), signal: pending() }
+    Serve { listener, config, factory, gate: Gate::default(), plan: None, signal: pending() }
 }
 
 /// A server, to be awaited. It is ready when it has shut down.
@@ -75,6 +75,7 @@ pub struct Serve<F, G = Pending<()>> {
     config: ServeConfig,
     factory: F,
     gate: Gate,
+    plan: Option<DrainPlan>,
     signal: G,
 }
 
@@ -85,6 +86,12 @@ impl<F, G> Serve<F, G> {
         Self { gate: gate.clone(), ..self }
     }
 
+    /// Sets the plan of the drain that [a graceful shutdown](Self::with_graceful_shutdown)
+    /// starts. By default it is that of the gate.
+    pub fn with_drain_plan(self, plan: DrainPlan) -> Self {
+        Self { plan: Some(plan), ..self }
+    }
+
     /// Shuts down when `signal` is ready: drains the gate, by the
     /// [default plan](crate::DrainPlan) unless it is draining already. Each stream sends its
     /// client the time to reconnect and ends cleanly, at a random time within the
@@ -92,8 +99,8 @@ impl<F, G> Serve<F, G> {
     /// time of the plan is over, the connections that are left are reset.
     #[doc(alias = "shutdown")]
     pub fn with_graceful_shutdown<S: Future<Output = ()>>(self, signal: S) -> Serve<F, S> {
-        let Self { listener, config, factory, gate, .. } = self;
-        Serve { listener, config, factory, gate, signal }
+        let Self { listener, config, factory, gate, plan, .. } = self;
+        Serve { listener, config, factory, gate, plan, signal }
     }
 }
 
@@ -105,7 +112,7 @@ where
     G: Future<Output = ()>,
 {
     async fn run(self) {
-        let Self { mut listener, config, factory, gate, signal } = self;
+        let Self { mut listener, config, factory, gate, plan, signal } = self;
         let server_gate = gate.clone();
         let respond = move |mut request: Request<()>, socket: &Socket| {
             let extensions = request.extensions_mut();
@@ -118,14 +125,19 @@ where
         };
         let service = Arc::new(Service::new(config, respond));
         let tracker = ConnectionTracker::new();
+        let signal = async {
+            signal.await;
+            plan.iter().filter(|_| gate.is_ready()).for_each(|plan| gate.drain(plan));
+        };
         let mut shut = pin!(gate.shut_on(signal));
         loop {
             tokio::select! {
                 (socket, _) = listener.accept() => {
                     // The connection has write timeouts of its own.
-                    let socket = Socket::new(socket.into_inner());
-                    let tracked = Some(tracker.track());
-                    tokio::spawn(ConnectionTask::new(socket, service.clone(), tracked));
+                    let (socket, slot) = socket.into_parts();
+                    let (socket, tracked) = (Socket::new(socket), tracker.track());
+                    let (tracked, slot) = (Some(tracked), Some(slot));
+                    tokio::spawn(ConnectionTask::new(socket, service.clone(), tracked, slot));
                 }
                 () = shut.as_mut() => break,
             }

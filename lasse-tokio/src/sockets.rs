@@ -1,30 +1,39 @@
-//! Sockets as streams want them.
+//! The listener and its sockets, with the options that streams need.
 
 #[cfg(feature = "axum")]
 mod axum;
 mod deadline;
+mod socket;
 
 use std::io;
-use std::net::{Shutdown, SocketAddr};
+use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use socket2::SockRef;
-use tokio::net::{TcpListener, TcpSocket, TcpStream, ToSocketAddrs, lookup_host};
+use tokio::net::{TcpListener, TcpSocket, ToSocketAddrs, lookup_host};
+use tokio::sync::Semaphore;
 use tokio::time::sleep;
 
-pub use deadline::WriteDeadline;
+use crate::gate::Gate;
 
-/// A listener whose sockets are as streams want them, for any server.
+pub use deadline::WriteDeadline;
+use socket::Settings;
+pub(crate) use socket::reset_on_drop;
+pub use socket::{ConnectionSlot, Socket};
+
+/// A listener whose sockets have the options that streams need, for any server.
 ///
 /// | option | why |
 /// |---|---|
-/// | `TCP_NODELAY` | an event is not to wait for the acknowledgement of the one before |
-/// | `TCP_USER_TIMEOUT`, the write timeout (Linux, Android) | a client that vanished acknowledges nothing, while keep-alives fit the send buffer for hours |
-/// | `TCP_NOTSENT_LOWAT`, 16 KiB (Linux, Android) | what a slow client is not sent yet stays where it is counted |
-/// | a write deadline | a client that takes nothing is given up, whether or not the server asks again |
-/// | a backlog of 4,096 | many come at once, when they come back |
+/// | `TCP_NODELAY` | an event must not wait until the one before is acknowledged |
+/// | `TCP_USER_TIMEOUT`, the write timeout (Linux, Android) | a client that vanished acknowledges nothing, while keep-alives fit into the send buffer for hours |
+/// | `TCP_NOTSENT_LOWAT`, 16 KiB (Linux, Android) | what is not sent to a slow client yet stays where it is counted |
+/// | a write deadline | a client that reads nothing is closed, even if the server does not poll the stream |
+/// | a limit of connections | with it, clients wait in the backlog, as when no file descriptor is left |
+/// | a backlog of 4,096 | after a restart, all clients reconnect at once |
 ///
-/// With the feature `axum` it can be given to `axum::serve`.
+/// With the feature `axum`, `axum::serve` takes it.
 ///
 /// # Examples
 ///
@@ -34,8 +43,10 @@ pub use deadline::WriteDeadline;
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> std::io::Result<()> {
-/// let mut listener =
-///     Listener::bind("127.0.0.1:0").await?.with_write_timeout(Some(Duration::from_secs(10)));
+/// let mut listener = Listener::bind("127.0.0.1:0")
+///     .await?
+///     .with_write_timeout(Some(Duration::from_secs(10)))
+///     .with_max_connections(10_000);
 /// # tokio::net::TcpStream::connect(listener.local_addr()?).await?;
 /// let (socket, peer) = listener.accept().await;
 /// # let _ = (socket, peer);
@@ -45,52 +56,75 @@ pub use deadline::WriteDeadline;
 #[derive(Debug)]
 pub struct Listener {
     listener: TcpListener,
-    write_timeout: Option<Duration>,
-    /// Whether sockets have from the listener what would else be set on each.
+    settings: Arc<Settings>,
+    /// Whether sockets inherit their options from the listener. If not, they are set on each.
     is_inherited: bool,
 }
 
 impl Listener {
-    /// Listens at an address. Port 0 is any that is free.
+    /// Listens at an address. With port 0, at any that is free.
     ///
     /// # Errors
     ///
-    /// When the address is taken, or not this machine's.
+    /// If the address is in use, or does not belong to this machine.
     pub async fn bind(address: impl ToSocketAddrs) -> io::Result<Self> {
         let mut error = io::Error::new(io::ErrorKind::InvalidInput, "no address to listen at");
         for address in lookup_host(address).await? {
             match listen(address) {
-                Ok(listener) => {
-                    let write_timeout = Some(WRITE_TIMEOUT);
-                    return Ok(Self { listener, write_timeout, is_inherited: CAN_INHERIT });
-                }
+                Ok(listener) => return Ok(Self::new(listener, CAN_INHERIT)),
                 Err(failed) => error = failed,
             }
         }
         Err(error)
     }
 
-    /// Sets how long a client may take nothing, though there is something for it:
-    /// 30 seconds, unless you say otherwise; with `None`, for ever. Where streams
-    /// have a write timeout of their own, the shorter one counts.
+    /// Sets for how long a client can read nothing although there are bytes for it: 30 seconds
+    /// by default, without end with `None`. With zero, a client that does not take everything
+    /// at once is closed. If streams have a write timeout of their own, the shorter one counts.
     #[must_use]
-    pub fn with_write_timeout(self, timeout: Option<Duration>) -> Self {
+    pub fn with_write_timeout(mut self, timeout: Option<Duration>) -> Self {
         if self.is_inherited {
-            prepare(SockRef::from(&self.listener), timeout);
+            set_options(SockRef::from(&self.listener), timeout);
         }
-        Self { write_timeout: timeout, ..self }
+        Arc::make_mut(&mut self.settings).write_timeout = timeout;
+        self
     }
 
-    /// The next client, and its address. Where there is no room for it in the
-    /// process (`EMFILE`), waits until there is.
-    pub async fn accept(&mut self) -> (WriteDeadline<TcpStream>, SocketAddr) {
+    /// Sets how many connections can be open at a time: without limit by default. At the limit
+    /// [`accept`](Self::accept) waits until a connection is closed, and clients wait in the
+    /// backlog, where they see a server that is slow to answer. A [`Gate`]'s limit, which
+    /// rejects streams with a `retry`, should be lower.
+    #[doc(alias = "connection limit")]
+    #[must_use]
+    pub fn with_max_connections(mut self, connections: usize) -> Self {
+        let slots = Semaphore::new(connections.min(Semaphore::MAX_PERMITS));
+        Arc::make_mut(&mut self.settings).slots = Some(Arc::new(slots));
+        self
+    }
+
+    /// Closes clients that have stalled when `gate` is [`shut`](Gate::shut): from then on, a
+    /// client that reads nothing for three seconds is closed, though the write timeout is
+    /// longer. The servers of lasse do this by themselves.
+    #[must_use]
+    pub fn with_gate(mut self, gate: &Gate) -> Self {
+        Arc::make_mut(&mut self.settings).gate = Some(gate.clone());
+        self
+    }
+
+    /// Returns the next client's socket, and its address. If the process has no file
+    /// descriptor left (`EMFILE`), or the limit of connections is reached, waits until there
+    /// is room.
+    ///
+    /// If the future is dropped, no connection is lost.
+    pub async fn accept(&mut self) -> (Socket, SocketAddr) {
+        let slot = ConnectionSlot::take(&self.settings).await;
         loop {
             match self.listener.accept().await {
-                Ok((socket, peer)) => {
+                Ok((stream, peer)) => {
                     if !self.is_inherited {
-                        prepare(SockRef::from(&socket), self.write_timeout);
+                        set_options(SockRef::from(&stream), self.settings.write_timeout);
                     }
-                    return (WriteDeadline::new(socket, self.write_timeout), peer);
+                    return (Socket::new(stream, slot), peer);
                 }
                 Err(error) if is_of_one_client(&error) => {}
                 Err(_) => sleep(PAUSE).await,
@@ -98,75 +132,52 @@ impl Listener {
         }
     }
 
-    /// Where it listens.
+    /// The address at which it listens.
     ///
     /// # Errors
     ///
-    /// When the operating system does not tell.
+    /// If the operating system does not return it.
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
         self.listener.local_addr()
+    }
+
+    fn new(listener: TcpListener, is_inherited: bool) -> Self {
+        let settings = Settings { write_timeout: Some(WRITE_TIMEOUT), slots: None, gate: None };
+        Self { listener, settings: Arc::new(settings), is_inherited }
     }
 }
 
 impl From<TcpListener> for Listener {
-    /// To listen again is to have the backlog changed, where that can be done.
+    /// Calls `listen` again, which sets the backlog where the system allows that.
     fn from(listener: TcpListener) -> Self {
         let _ = SockRef::from(&listener).listen(BACKLOG as i32);
-        // Clients that came before now could not inherit anything.
-        Self { listener, write_timeout: Some(WRITE_TIMEOUT), is_inherited: false }
+        // Clients that have connected before inherited nothing.
+        Self::new(listener, false)
     }
 }
 
-impl WriteDeadline<TcpStream> {
-    /// Ends the connection so that the client sees an error, where it would take a
-    /// clean end for the end of all there is. What is not sent yet is lost.
-    pub fn reset(self) {
-        self.reset_on_drop();
-    }
-
-    /// Resets the connection when this is dropped, also if the process is killed.
-    pub fn reset_on_drop(&self) {
-        self.set_reset_on_drop(true);
-    }
-
-    /// Sets whether the connection is [reset](Self::reset) when this is dropped.
-    pub fn set_reset_on_drop(&self, is_reset: bool) {
-        let _ = SockRef::from(self.get_ref()).set_linger(is_reset.then_some(Duration::ZERO));
-    }
-
-    /// Closes both directions now, though another task may use the connection: it reads
-    /// the end, and cannot write.
-    pub fn shut_down(&self) {
-        let _ = SockRef::from(self.get_ref()).shutdown(Shutdown::Both);
-    }
-}
-
-pub(crate) fn reset_on_drop(socket: &TcpStream) {
-    let _ = SockRef::from(socket).set_linger(Some(Duration::ZERO));
-}
-
-/// Listens, with all set before the first client can come.
+/// Listens, after all options are set, so that the first client has them, too.
 fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
-    // On Windows, this would let others take the address.
+    // On Windows this would let other processes take the address.
     #[cfg(not(windows))]
     socket.set_reuseaddr(true)?;
-    prepare(SockRef::from(&socket), Some(WRITE_TIMEOUT));
+    set_options(SockRef::from(&socket), Some(WRITE_TIMEOUT));
     socket.bind(address)?;
     socket.listen(BACKLOG)
 }
 
-/// Sets what can be set. A socket on which something cannot still serves.
-fn prepare(socket: SockRef<'_>, write_timeout: Option<Duration>) {
+/// Sets the options that can be set. A socket without one of them still works.
+fn set_options(socket: SockRef<'_>, write_timeout: Option<Duration>) {
     let _ = socket.set_tcp_nodelay(true);
     #[cfg(any(target_os = "android", target_os = "linux"))]
     {
-        let _ = socket.set_tcp_notsent_lowat(UNSENT);
+        let _ = socket.set_tcp_notsent_lowat(MAX_UNSENT);
     }
     set_user_timeout(socket, write_timeout);
 }
 
-/// Sets how long the client can acknowledge nothing; `None` leaves that to the kernel.
+/// Sets for how long the client can acknowledge nothing; `None` leaves that to the kernel.
 pub(crate) fn set_user_timeout(socket: SockRef<'_>, timeout: Option<Duration>) {
     // In milliseconds, as an `int` whose zero means `None`.
     #[cfg(any(target_os = "android", target_os = "linux"))]
@@ -175,22 +186,21 @@ pub(crate) fn set_user_timeout(socket: SockRef<'_>, timeout: Option<Duration>) {
     let _ = (socket, timeout);
 }
 
-/// Whether it is that client's affair. All else is a want of resources that
-/// passes.
+/// Whether the error is of one client. All others are a lack of resources, which passes.
 fn is_of_one_client(error: &io::Error) -> bool {
     use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
     matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset)
 }
 
-/// How many clients may wait to be accepted.
+/// How many clients can wait to be accepted.
 const BACKLOG: u32 = 4096;
 
-/// Whether a socket has the options of the listener that it came by.
+/// Whether an accepted socket inherits the options of its listener.
 const CAN_INHERIT: bool = cfg!(any(target_os = "android", target_os = "linux"));
 
 /// How many bytes the kernel keeps that it has not sent.
 #[cfg(any(target_os = "android", target_os = "linux"))]
-const UNSENT: u32 = 16 * 1024;
+const MAX_UNSENT: u32 = 16 * 1024;
 
 /// The range of `TCP_USER_TIMEOUT`.
 #[cfg(any(target_os = "android", target_os = "linux"))]
@@ -200,5 +210,5 @@ const MAX_TIMEOUT: Duration = Duration::from_millis(i32::MAX as u64);
 
 const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// How long to wait when there are no more files to open.
+/// How long to wait if there is no file descriptor left.
 const PAUSE: Duration = Duration::from_millis(100);

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::mem::replace;
+use std::num::NonZeroU32;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -87,13 +88,18 @@ struct Slot {
 }
 
 /// A task's slot in a queue. It must be given back by [`TimerQueue::remove`].
+///
+/// It tells without a lock whether the slot needs a change when the task is polled again.
 #[derive(Debug)]
 pub(crate) struct TimerEntry {
-    /// Copies of what the slot holds, so that a task which is polled again with the
-    /// same waker and a later deadline takes no lock.
-    waker: Waker,
+    /// The addresses in the slot's waker. The lower half of the second is enough: vtables
+    /// are statics of one program.
+    data: usize,
+    vtable: u32,
+    /// The index of the slot, plus one.
+    number: NonZeroU32,
+    /// The `due` of the slot, when it was last queued.
     due: Instant,
-    index: u32,
 }
 
 impl TimerQueue {
@@ -114,12 +120,12 @@ impl TimerQueue {
         waker: &Waker,
     ) -> &'a mut TimerEntry {
         let entry = entry.get_or_insert_with(|| self.insert(waker));
-        if !entry.waker.will_wake(waker) {
-            entry.waker.clone_from(waker);
+        let (data, vtable) = addresses(waker);
+        if (data, vtable) != (entry.data, entry.vtable) {
+            (entry.data, entry.vtable) = (data, vtable);
             let new = waker.clone();
             let mut state = self.0.lock();
-            let slot = state.slots.get_mut(entry.index as usize);
-            let old = slot.map(|slot| replace(&mut slot.waker, new));
+            let old = state.slot(entry.index()).map(|slot| replace(&mut slot.waker, new));
             drop((state, old));
         }
         entry
@@ -136,8 +142,8 @@ impl TimerQueue {
         entry.due = self.0.round_up(time, time.saturating_duration_since(now));
         let mut state = self.0.lock();
         let first = state.queue.keys().next().copied();
-        state.unlink(entry.index);
-        state.link(entry.index, entry.due);
+        state.unlink(entry.index());
+        state.link(entry.index(), entry.due);
         let must_start = !state.queue.is_empty() && !self.0.is_running.load(Ordering::Relaxed);
         if must_start {
             self.0.is_running.store(true, Ordering::Release);
@@ -153,8 +159,8 @@ impl TimerQueue {
     /// Wakes the task of `entry` no more.
     pub(crate) fn remove(&self, entry: TimerEntry) {
         let mut state = self.0.lock();
-        state.unlink(entry.index);
-        let slot = state.slots.try_remove(entry.index as usize);
+        state.unlink(entry.index());
+        let slot = state.slots.try_remove(entry.index() as usize);
         drop((state, slot));
     }
 
@@ -169,7 +175,9 @@ impl TimerQueue {
     fn insert(&self, waker: &Waker) -> TimerEntry {
         let slot = Slot { waker: waker.clone(), due: NEVER, previous: NONE, next: NONE };
         let index = self.0.lock().slots.insert(slot) as u32;
-        TimerEntry { waker: waker.clone(), due: NEVER, index }
+        let (data, vtable) = addresses(waker);
+        let number = NonZeroU32::MIN.saturating_add(index);
+        TimerEntry { data, vtable, number, due: NEVER }
     }
 
     /// Wakes tasks whose time has come. Returns when to call this again, or `None`
@@ -190,6 +198,17 @@ impl TimerQueue {
         wake_each(wakers);
         next
     }
+}
+
+impl TimerEntry {
+    fn index(&self) -> u32 {
+        self.number.get() - 1
+    }
+}
+
+/// What tells one waker from another, as long as both exist.
+fn addresses(waker: &Waker) -> (usize, u32) {
+    (waker.data() as usize, std::ptr::from_ref(waker.vtable()) as usize as u32)
 }
 
 impl Timer {

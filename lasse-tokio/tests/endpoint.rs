@@ -91,6 +91,11 @@ fn full() -> Gate {
     Gate::new(GateConfig::new().with_limit(0).with_retry(millis(1500)..=millis(1500)))
 }
 
+/// A plan without notice.
+fn plan() -> DrainPlan {
+    DrainPlan::new().with_notice(Duration::ZERO)
+}
+
 fn secs(n: u64) -> Duration {
     Duration::from_secs(n)
 }
@@ -261,7 +266,7 @@ async fn at_a_drain_finite_streams_continue_until_the_grace_is_over() {
     let Body::Stream(session) = response.into_body() else { panic!("no stream") };
     let finishing = tokio::spawn(listen(session));
     sleep(secs(1)).await;
-    gate.drain(&DrainPlan::new().with_window(secs(3)).with_grace(secs(20)));
+    gate.drain(&plan().with_window(secs(3)).with_grace(secs(20)));
     sleep(secs(10)).await;
     let notifier = notifier.unwrap();
     notifier.notify("the end").unwrap();
@@ -293,7 +298,7 @@ async fn at_a_drain_a_stream_that_never_waits_ends_too() {
     let gate = Gate::default();
     let endpoint = Endpoint::default().with_gate(&gate);
     let client = tokio::spawn(listen(open(&endpoint, "busy")));
-    gate.drain(&DrainPlan::new().with_window(millis(20)));
+    gate.drain(&plan().with_window(millis(20)));
     let (text, close) = timeout(secs(10), client).await.unwrap().unwrap();
     assert_eq!(close, Close::Clean);
     assert!(text.contains("data: busy\n\n"));
@@ -314,7 +319,7 @@ fn init_runs_only_for_admitted_requests() {
         })
         .collect();
     assert_eq!(made.load(Ordering::Relaxed), 3);
-    assert_eq!(gate.stats().refused(RejectReason::Limit), 7);
+    assert_eq!(gate.stats().rejected(RejectReason::Limit), 7);
     drop(sessions);
     assert_eq!(gate.stats().open, 0);
 }

@@ -1,5 +1,5 @@
-//! When the process has no room for one more client. In a process of its own,
-//! for all that it uses up.
+//! A process without a file descriptor for one more client. In a process of its own,
+//! because it uses all of them.
 #![cfg(unix)]
 
 use std::fs::File;
@@ -13,7 +13,7 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 #[tokio::test]
-async fn a_listener_waits_until_there_are_files_to_open_again() -> io::Result<()> {
+async fn a_listener_waits_until_there_are_file_descriptors_again() -> io::Result<()> {
     let mut listener = Listener::bind("127.0.0.1:0").await?;
     let mut client = TcpStream::connect(listener.local_addr()?).await?;
     let maximum = getrlimit(Resource::Nofile).maximum;

@@ -1,4 +1,4 @@
-//! What is told to those who watch from outside.
+//! The metrics and the log events of a gate.
 #![cfg(all(feature = "metrics", feature = "tracing"))]
 
 use std::collections::BTreeMap;
@@ -13,9 +13,10 @@ use metrics::{Counter, Histogram, Key, KeyName, Recorder, SharedString, Unit};
 use tracing::field::{Field, Visit};
 use tracing::{Event, Metadata, Subscriber, span};
 
-/// Lets in two streams of which one stalls, refuses a third, and drains.
-fn play() -> Permit {
-    let request = Request::get("/").body(()).unwrap();
+/// Admits two streams, of which one stalls, rejects a third, and drains. Each stream has a permit of
+/// the server's gate, too, which must not be counted twice.
+fn run() -> Permit {
+    let request = Request::get("/").extension(Gate::default()).body(()).unwrap();
     let request = RequestHead::from(&request);
     let gate = Gate::new(GateConfig::new().with_limit(2));
     let (mut stalled, open) = (gate.admit(&request).unwrap(), gate.admit(&request).unwrap());
@@ -26,60 +27,60 @@ fn play() -> Permit {
     open
 }
 
-/// Keeps the figures by name and labels.
+/// Keeps the metrics by name and labels.
 #[derive(Default)]
-struct GateStats(Mutex<BTreeMap<String, Arc<AtomicU64>>>);
+struct Metrics(Mutex<BTreeMap<String, Arc<AtomicU64>>>);
 
-impl GateStats {
-    fn figure(&self, key: &Key) -> Arc<AtomicU64> {
+impl Metrics {
+    fn metric(&self, key: &Key) -> Arc<AtomicU64> {
         let labels = key.labels().map(|label| format!(" {}={}", label.key(), label.value()));
         let name = format!("{}{}", key.name(), labels.collect::<String>());
         self.0.lock().unwrap().entry(name).or_default().clone()
     }
 }
 
-impl Recorder for GateStats {
+impl Recorder for Metrics {
     fn describe_counter(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
     fn describe_gauge(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
     fn describe_histogram(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
     fn register_counter(&self, key: &Key, _: &metrics::Metadata<'_>) -> Counter {
-        Counter::from_arc(self.figure(key))
+        Counter::from_arc(self.metric(key))
     }
     fn register_gauge(&self, key: &Key, _: &metrics::Metadata<'_>) -> metrics::Gauge {
-        metrics::Gauge::from_arc(self.figure(key))
+        metrics::Gauge::from_arc(self.metric(key))
     }
     fn register_histogram(&self, _: &Key, _: &metrics::Metadata<'_>) -> Histogram {
         Histogram::noop()
     }
 }
 
-/// Whether anyone wants to hear of an event is asked once for all threads, by the
-/// first to tell of it, so the tests go one after the other.
+/// Tracing asks once for all threads whether an event is enabled, so the tests run one
+/// after the other.
 static ALONE: Mutex<()> = Mutex::new(());
 
 #[test]
-fn metrics_count_streams_by_reason_and_refusals_by_cause() {
+fn metrics_count_ends_and_rejections_by_reason() {
     let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
-    let recorder = GateStats::default();
-    let _open = metrics::with_local_recorder(&recorder, play);
-    let figures = recorder.0.lock().unwrap();
-    let figures: Vec<_> =
-        figures.iter().map(|(name, n)| (name.as_str(), n.load(Ordering::Relaxed))).collect();
+    let recorder = Metrics::default();
+    let _open = metrics::with_local_recorder(&recorder, run);
+    let metrics = recorder.0.lock().unwrap();
+    let metrics: Vec<_> =
+        metrics.iter().map(|(name, n)| (name.as_str(), n.load(Ordering::Relaxed))).collect();
     assert_eq!(
-        figures,
+        metrics,
         [
             ("lasse_streams_ended_total reason=stalled", 1),
             ("lasse_streams_open", 1_f64.to_bits()),
-            ("lasse_streams_refused_total cause=limit", 1),
+            ("lasse_streams_rejected_total reason=limit", 1),
         ]
     );
 }
 
-/// Writes down what it is told.
+/// Collects log events.
 #[derive(Clone, Default)]
-struct Diary(Arc<Mutex<Vec<String>>>);
+struct Log(Arc<Mutex<Vec<String>>>);
 
-impl Subscriber for Diary {
+impl Subscriber for Log {
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
         metadata.target().starts_with("lasse_tokio")
     }
@@ -108,16 +109,16 @@ impl Visit for Line {
 }
 
 #[test]
-fn traces_tell_what_happens_at_the_gate() {
+fn events_are_logged_at_the_gate() {
     let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
-    let diary = Diary::default();
-    let _open = tracing::subscriber::with_default(diary.clone(), play);
+    let log = Log::default();
+    let _open = tracing::subscriber::with_default(log.clone(), run);
     assert_eq!(
-        *diary.0.lock().unwrap(),
+        *log.0.lock().unwrap(),
         [
-            "DEBUG message=stream refused cause=limit",
+            "DEBUG message=stream rejected reason=limit",
             "DEBUG message=stream ended reason=stalled",
-            "INFO message=draining streams=1",
+            "INFO message=drain started streams=1",
         ]
     );
 }

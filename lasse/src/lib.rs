@@ -24,8 +24,8 @@ pub use lasse_hyper::{ClientEvent, DisconnectReason, EventSource, EventSourceErr
 #[cfg(feature = "tokio")]
 #[doc(inline)]
 pub use lasse_tokio::{
-    DrainPlan, Endpoint, EventStream, Gate, GateConfig, GateStats, InvalidRunId, Listener,
-    PeerAddr, Permit, RUN_ID, RejectReason, Rejected, Run, RunFailure, RunId, RunOutcome,
-    RunWriteError, RunWriter, Runs, RunsConfig, ServeConfig, Session, SessionBody, StartError,
-    WriteDeadline, dispatch, idle, now, sweep,
+    ConnectionSlot, DrainPlan, Endpoint, EventStream, Gate, GateConfig, GateStats, InvalidRunId,
+    Listener, PeerAddr, Permit, RUN_ID, RejectReason, Rejected, Run, RunFailure, RunId, RunOutcome,
+    RunWriteError, RunWriter, Runs, RunsConfig, ServeConfig, Session, SessionBody, Socket,
+    StartError, WriteDeadline, dispatch, idle, now, sweep,
 };

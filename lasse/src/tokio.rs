@@ -2,4 +2,6 @@
 //! few bytes.
 
 #[doc(inline)]
+pub use lasse_tokio::server;
+#[doc(inline)]
 pub use lasse_tokio::{Serve, respond, respond_with, serve, serve_connection, stream, subscribe};

@@ -246,8 +246,7 @@ mod tests {
     use http_body::Body;
     use hyper::body::Incoming;
     use hyper::service::Service;
-    use lasse_tokio::WriteDeadline;
-    use tokio::net::TcpStream;
+    use lasse_tokio::Socket;
 
     use super::*;
 
@@ -270,7 +269,7 @@ mod tests {
     #[test]
     fn a_task_has_room_for_a_stream_and_nothing_else() {
         // With what tokio adds, 256 bytes. The next size is 384.
-        let size = size_of::<ConnectionTask<WriteDeadline<TcpStream>, Router>>();
+        let size = size_of::<ConnectionTask<Socket, Router>>();
         assert!(size <= 160, "{size}");
     }
 }

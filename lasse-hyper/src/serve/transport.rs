@@ -5,10 +5,9 @@ use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use lasse_tokio::WriteDeadline;
+use lasse_tokio::Socket;
 use lasse_tokio::lasse_core::EndReason;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::TcpStream;
 
 /// The byte stream of a connection.
 pub(super) trait Transport: AsyncRead + AsyncWrite + Debug + Unpin + Send + 'static {
@@ -20,7 +19,7 @@ pub(super) trait Transport: AsyncRead + AsyncWrite + Debug + Unpin + Send + 'sta
     fn shut_down(&self);
 }
 
-impl Transport for WriteDeadline<TcpStream> {
+impl Transport for Socket {
     fn set_reset_on_drop(&self, is_reset: bool) {
         Self::set_reset_on_drop(self, is_reset);
     }

@@ -1,4 +1,4 @@
-//! How many streams a gate lets in.
+//! The configuration of a gate: limits, delays, and the plan of a drain.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -10,20 +10,22 @@ use std::time::Duration;
 
 use lasse_core::RequestHead;
 
-use crate::spread::{chance, draw};
+use super::DrainPlan;
+use crate::random::{point_in, random};
 
-/// How many streams a gate lets in, and when those come back that it refuses.
+/// How many streams a [`Gate`](crate::Gate) admits, and how it ends them.
 ///
 /// | setting | default |
 /// |---|---|
 /// | streams in all | no limit |
 /// | streams per key | no limit |
-/// | a client that is refused comes back | after 5 to 15 seconds |
+/// | a rejected client tries again | after 5 to 15 seconds |
+/// | plan of a drain | [the default one](DrainPlan) |
 ///
 /// # Examples
 ///
-/// Six streams from each address, which is no good idea behind a proxy, where
-/// all clients have one:
+/// At most six streams for each IP address. Behind a proxy, take the address from the header
+/// that the proxy sets, because all connections come from the proxy:
 ///
 /// ```
 /// use lasse_tokio::{Gate, GateConfig, PeerAddr};
@@ -35,27 +37,29 @@ use crate::spread::{chance, draw};
 ///     });
 /// let gate = Gate::new(config);
 /// ```
+#[doc(alias = "rate limit")]
 pub struct GateConfig {
-    pub(super) limit: usize,
+    limit: usize,
     per_key: Option<PerKey>,
     retry: RangeInclusive<Duration>,
+    drain_plan: DrainPlan,
     random: Box<dyn Fn() -> u64 + Send + Sync>,
 }
 
 impl GateConfig {
-    /// The defaults: all are let in.
+    /// The defaults: all streams are admitted.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Lets in no more than `streams` at a time.
+    /// Sets how many streams can be open at a time. With zero, all are rejected.
     #[must_use]
     pub fn with_limit(self, streams: usize) -> Self {
         Self { limit: streams, ..self }
     }
 
-    /// Lets in no more than `streams` at a time that have the same key: a user, an
-    /// address, a tenant. Those for which there is `None` are not limited.
+    /// Sets how many streams with the same key can be open at a time. The key can be a user,
+    /// a tenant or an [address](crate::PeerAddr). A stream without a key has no limit.
     #[must_use]
     pub fn with_limit_per_key<K: Hash>(
         self,
@@ -65,30 +69,48 @@ impl GateConfig {
         Self { per_key: Some(PerKey::new(streams, key)), ..self }
     }
 
-    /// Sends away those for whom there is no room for a time within this span,
-    /// each for one of its own.
+    /// Sets the span of which each client that a limit rejects is sent a random time, after
+    /// which it tries again. With zero it tries again at once.
     #[must_use]
     pub fn with_retry(self, span: RangeInclusive<Duration>) -> Self {
         Self { retry: span, ..self }
     }
 
-    /// Sets the source of the random numbers from which the gate draws its delays. Each number must
-    /// be any `u64` with equal probability. A simulation that must repeat passes a seeded generator.
+    /// Sets the plan of the drain that [`Gate::shut_on`](crate::Gate::shut_on) starts, and
+    /// with it a server with a graceful shutdown.
+    #[must_use]
+    pub fn with_drain_plan(self, plan: DrainPlan) -> Self {
+        Self { drain_plan: plan, ..self }
+    }
+
+    /// Sets the source of the random numbers from which the gate draws its delays. Each
+    /// number must be any `u64` with equal probability. A simulation that must repeat passes
+    /// a seeded generator.
     #[must_use]
     pub fn with_random(self, random: impl Fn() -> u64 + Send + Sync + 'static) -> Self {
         Self { random: Box::new(random), ..self }
     }
 
+    pub(super) fn limit(&self) -> usize {
+        self.limit
+    }
+
+    pub(super) fn drain_plan(&self) -> &DrainPlan {
+        &self.drain_plan
+    }
+
+    /// After how long a client that a limit rejects tries again.
     pub(super) fn retry(&self) -> Duration {
         self.draw(self.retry.clone())
     }
 
     /// A random point of `span`.
     pub(super) fn draw(&self, span: RangeInclusive<Duration>) -> Duration {
-        draw(span, (self.random)())
+        point_in(span, (self.random)())
     }
 
-    /// Counts one more stream of this key, if it has one, unless it has too many.
+    /// Counts one more stream with the request's key, if it has one, unless there are too
+    /// many.
     pub(super) fn take_key(&self, request: &RequestHead<'_>) -> Result<Option<Key>, ()> {
         let Some(per_key) = &self.per_key else { return Ok(None) };
         let Some(key) = (per_key.key)(request) else { return Ok(None) };
@@ -101,7 +123,7 @@ impl GateConfig {
         Ok(Some(key))
     }
 
-    /// Counts one stream of this key less.
+    /// Counts one stream less with this key.
     pub(super) fn return_key(&self, key: Key) {
         let Some(per_key) = &self.per_key else { return };
         let mut streams = per_key.streams();
@@ -117,7 +139,8 @@ impl GateConfig {
 impl Default for GateConfig {
     fn default() -> Self {
         let retry = Duration::from_secs(5)..=Duration::from_secs(15);
-        Self { limit: usize::MAX, per_key: None, retry, random: Box::new(chance) }
+        let drain_plan = DrainPlan::default();
+        Self { limit: usize::MAX, per_key: None, retry, drain_plan, random: Box::new(random) }
     }
 }
 
@@ -127,11 +150,12 @@ impl fmt::Debug for GateConfig {
             .field("limit", &self.limit)
             .field("limit_per_key", &self.per_key.as_ref().map(|per_key| per_key.limit))
             .field("retry", &self.retry)
-            .finish()
+            .field("drain_plan", &self.drain_plan)
+            .finish_non_exhaustive()
     }
 }
 
-/// A user's key, by its hash: two keys in 2^64 are taken for one.
+/// The hash of a user's key. Two keys have the same hash with a probability of 2^-64.
 pub(super) type Key = NonZeroU64;
 
 struct PerKey {

@@ -1,31 +1,51 @@
-//! When all have to leave.
+//! The drain plan: when each stream ends for a shutdown.
 
 use std::ops::RangeInclusive;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use lasse_core::{Drain, Instant};
 
 use super::config::GateConfig;
 
-/// How the streams of a server that shuts down are sent elsewhere, without all
-/// clients coming back at once.
+/// How the streams of a server end when it shuts down, without all clients reconnecting at
+/// once.
 ///
 /// ```text
 /// drain       notice        window             grace
 ///   │─────────────────────│────────────────│────────────────│
-///   not ready:            shut: new ones   those that       they are
-///   load balancers        come back later; could not        aborted
-///   look elsewhere        all others end,  end yet
-///                         one by one       go on
+///   not ready:            shut: new streams  finite streams  what is left
+///   the load balancer     are refused, open  go on, clients  is aborted
+///   looks elsewhere       ones end one by    take their last
+///                         one                bytes
 /// ```
 ///
 /// | setting | default |
 /// |---|---|
-/// | notice | none |
-/// | window | 3 seconds |
-/// | grace | 20 seconds |
-/// | a client comes back | after 0.5 to 2 seconds |
+/// | notice | 5 seconds |
+/// | window | 5 seconds |
+/// | grace | 3 seconds |
+/// | a client reconnects | after 0.5 to 2 seconds |
+///
+/// So a server stops within 14 seconds by default, a last one for the aborts included, and
+/// without streams after the notice. A client that takes no byte for three seconds has
+/// stalled: its stream is aborted when its turn comes, or later when the three seconds are
+/// over.
+///
+/// # Examples
+///
+/// A server without a load balancer in front of it needs no notice. One with 20,000 streams
+/// needs a window of 20 seconds:
+///
+/// ```
+/// use std::time::Duration;
+/// use lasse_tokio::{DrainPlan, Gate, GateConfig};
+///
+/// let plan = DrainPlan::new()
+///     .with_notice(Duration::ZERO)
+///     .with_window(Duration::from_secs(20));
+/// let gate = Gate::new(GateConfig::new().with_drain_plan(plan));
+/// ```
+#[doc(alias = "graceful shutdown")]
 #[derive(Clone, Debug)]
 pub struct DrainPlan {
     notice: Duration,
@@ -40,30 +60,30 @@ impl DrainPlan {
         Self::default()
     }
 
-    /// Goes on serving new streams for so long, until those who send them here
-    /// know that the server is not ready.
+    /// Sets for how long new streams are still admitted, until load balancers have noticed
+    /// that the server is not [ready](crate::Gate::is_ready). Zero if there is none.
     #[must_use]
     pub fn with_notice(self, notice: Duration) -> Self {
         Self { notice, ..self }
     }
 
-    /// Ends the streams cleanly after the notice, each at a random time within
-    /// `window`. Allow about a second for a thousand clients.
+    /// Sets the time, after the notice, within which the streams end, each at a random time.
+    /// Allow at least a second for a thousand streams, because each client reconnects.
     #[must_use]
     pub fn with_window(self, window: Duration) -> Self {
         Self { window, ..self }
     }
 
-    /// Leaves streams that cannot end yet, because they are
-    /// [finite](lasse_core::StreamConfig::with_finite) or their clients slow, so much more
-    /// time. What is left then is aborted.
+    /// Sets the time, after the window, for streams that have not ended yet: because they are
+    /// [finite](lasse_core::StreamConfig::with_finite), or their clients slow. What is open
+    /// then is aborted.
     #[must_use]
     pub fn with_grace(self, grace: Duration) -> Self {
         Self { grace, ..self }
     }
 
-    /// Tells each client to come back after a random time within this span.
-    /// Firefox does not come back before 0.5 seconds.
+    /// Sets the span of which each client is sent a random time as `retry`, after which it
+    /// reconnects. Firefox does not reconnect before 0.5 seconds.
     #[must_use]
     pub fn with_retry(self, span: RangeInclusive<Duration>) -> Self {
         Self { retry: span, ..self }
@@ -73,66 +93,53 @@ impl DrainPlan {
 impl Default for DrainPlan {
     fn default() -> Self {
         Self {
-            notice: Duration::ZERO,
-            window: Duration::from_secs(3),
-            grace: Duration::from_secs(20),
+            notice: Duration::from_secs(5),
+            window: Duration::from_secs(5),
+            grace: Duration::from_secs(3),
             retry: Duration::from_millis(500)..=Duration::from_secs(2),
         }
     }
 }
 
-/// A plan that has begun, if one has.
-#[derive(Debug, Default)]
-pub(super) struct Timetable(Mutex<Option<Begun>>);
-
+/// A plan whose drain has started.
 #[derive(Clone, Debug)]
-struct Begun {
-    shut_at: Instant,
+pub(super) struct DrainSchedule {
+    /// When the notice is over.
+    pub(super) shut_at: Instant,
     end_by: Instant,
     abort_at: Instant,
     retry: RangeInclusive<Duration>,
 }
 
-impl Timetable {
-    pub(super) fn set(&self, plan: &DrainPlan, now: Instant) {
+impl DrainSchedule {
+    pub(super) fn new(plan: &DrainPlan, now: Instant) -> Self {
         let shut_at = now + plan.notice;
         let end_by = shut_at + plan.window;
-        let (abort_at, retry) = (end_by + plan.grace, plan.retry.clone());
-        *self.begun() = Some(Begun { shut_at, end_by, abort_at, retry });
+        Self { shut_at, end_by, abort_at: end_by + plan.grace, retry: plan.retry.clone() }
     }
 
-    /// When no more streams are let in.
-    pub(super) fn shut_at(&self) -> Option<Instant> {
-        self.begun().as_ref().map(|begun| begun.shut_at)
+    /// When all streams have ended, except those whose tasks are not polled.
+    pub(super) fn over_at(&self) -> Instant {
+        self.abort_at + TIME_TO_ABORT
     }
 
-    /// When all streams are gone, but for those whose tasks are not polled.
-    pub(super) fn over_at(&self) -> Option<Instant> {
-        self.begun().as_ref().map(|begun| begun.abort_at + LAST_WRITES)
+    /// The span for the `retry` of a client that comes now, if that is too late.
+    pub(super) fn retry_if_shut(&self, now: Instant) -> Option<RangeInclusive<Duration>> {
+        (self.shut_at <= now).then(|| self.retry.clone())
     }
 
-    /// When a client is to come back that comes now, if it is too late for it.
-    pub(super) fn retry_if_shut(&self, now: Instant, config: &GateConfig) -> Option<Duration> {
-        let begun = self.begun().clone()?;
-        (begun.shut_at <= now).then(|| config.draw(begun.retry))
-    }
-
-    /// One stream's part in the plan.
-    pub(super) fn draw(&self, now: Instant, config: &GateConfig) -> Option<Drain> {
-        let Begun { shut_at, end_by, abort_at, retry } = self.begun().clone()?;
-        let start = shut_at.max(now);
-        let window = end_by.saturating_duration_since(start);
+    /// One stream's part in the drain.
+    pub(super) fn draw(&self, now: Instant, config: &GateConfig) -> Drain {
+        let start = self.shut_at.max(now);
+        let window = self.end_by.saturating_duration_since(start);
         let end_at = start + config.draw(Duration::ZERO..=window);
-        Some(Drain { end_at, retry: config.draw(retry), stall_timeout: STALL_TIMEOUT, abort_at })
-    }
-
-    fn begun(&self) -> MutexGuard<'_, Option<Begun>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        let retry = config.draw(self.retry.clone());
+        Drain { end_at, retry, stall_timeout: STALL_TIMEOUT, abort_at: self.abort_at }
     }
 }
 
 /// A client that takes no byte for this long during a drain has stalled.
-const STALL_TIMEOUT: Duration = Duration::from_secs(3);
+pub(crate) const STALL_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// What an abort may take to be noticed.
-const LAST_WRITES: Duration = Duration::from_secs(1);
+/// How long the tasks of aborted streams can take to notice it.
+const TIME_TO_ABORT: Duration = Duration::from_secs(1);

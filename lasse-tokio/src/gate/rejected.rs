@@ -1,28 +1,28 @@
-//! Why a stream was not let in.
+//! Why a stream was not admitted.
 
 use std::error::Error;
 use std::fmt;
 use std::time::Duration;
 
-/// A stream that was not let in, though it may be later.
+/// A gate did not admit a stream. It can do so later.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rejected {
-    cause: RejectReason,
+    reason: RejectReason,
     retry: Duration,
 }
 
 impl Rejected {
-    pub(super) fn new(cause: RejectReason, retry: Duration) -> Self {
-        Self { cause, retry }
+    pub(super) fn new(reason: RejectReason, retry: Duration) -> Self {
+        Self { reason, retry }
     }
 
     /// Why.
-    pub fn cause(&self) -> RejectReason {
-        self.cause
+    pub fn reason(&self) -> RejectReason {
+        self.reason
     }
 
-    /// How long the client is to stay away: a random time, so that not all are
-    /// back at once.
+    /// After how long the client should try again. This is a random time, so that not all
+    /// clients return at once.
     pub fn retry(&self) -> Duration {
         self.retry
     }
@@ -30,9 +30,9 @@ impl Rejected {
 
 impl fmt::Display for Rejected {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self.cause {
-            RejectReason::Limit => "there are as many streams as there may be",
-            RejectReason::LimitPerKey => "this client has as many streams as it may have",
+        f.write_str(match self.reason {
+            RejectReason::Limit => "the server has as many streams as its limit allows",
+            RejectReason::LimitPerKey => "this client has as many streams as its limit allows",
             RejectReason::Draining => "the server is shutting down",
         })
     }
@@ -40,25 +40,25 @@ impl fmt::Display for Rejected {
 
 impl Error for Rejected {}
 
-/// Why a stream is not let in.
+/// Why a stream was not admitted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum RejectReason {
-    /// There are as many streams as there may be.
+    /// As many streams are open as the limit allows.
     Limit,
-    /// There are as many of the same key as there may be.
+    /// As many streams with the same key are open as the limit allows.
     LimitPerKey,
     /// The server is shutting down.
     Draining,
 }
 
 impl RejectReason {
-    /// All causes, in the order of their declaration, for who counts by cause.
+    /// All reasons.
     pub const fn all() -> &'static [Self] {
         &[Self::Limit, Self::LimitPerKey, Self::Draining]
     }
 
-    /// The cause as a word, in `snake_case`, as figures and logs have it.
+    /// The reason as a word in `snake_case`, for metrics and logs.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Limit => "limit",

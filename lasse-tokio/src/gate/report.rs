@@ -1,19 +1,18 @@
-//! What a gate tells those who watch from outside: by `tracing`, by `metrics`, if
-//! the features of these names are on.
+//! The gate's log events and metrics, if the features `tracing` and `metrics` are on.
 #![cfg_attr(not(feature = "tracing"), expect(unused_variables))]
 
 use lasse_core::EndReason;
 
 use super::{DrainPlan, RejectReason};
 
-/// A stream was let in.
+/// A stream was opened.
 pub(super) fn opened() {
     #[cfg(feature = "metrics")]
     metrics::gauge!("lasse_streams_open").increment(1);
 }
 
-/// A place is free again.
-pub(super) fn left() {
+/// A stream was closed, or its permit given back.
+pub(super) fn closed() {
     #[cfg(feature = "metrics")]
     metrics::gauge!("lasse_streams_open").decrement(1);
 }
@@ -26,16 +25,16 @@ pub(super) fn ended(reason: EndReason) {
     tracing::debug!(%reason, "stream ended");
 }
 
-/// A stream was not let in.
-pub(super) fn refused(cause: RejectReason) {
+/// A stream was not admitted.
+pub(super) fn rejected(reason: RejectReason) {
     #[cfg(feature = "metrics")]
-    metrics::counter!("lasse_streams_refused_total", "cause" => cause.as_str()).increment(1);
+    metrics::counter!("lasse_streams_rejected_total", "reason" => reason.as_str()).increment(1);
     #[cfg(feature = "tracing")]
-    tracing::debug!(%cause, "stream refused");
+    tracing::debug!(%reason, "stream rejected");
 }
 
-/// A drain began.
+/// A drain started.
 pub(super) fn draining(plan: &DrainPlan, streams: usize) {
     #[cfg(feature = "tracing")]
-    tracing::info!(streams, ?plan, "draining");
+    tracing::info!(streams, ?plan, "drain started");
 }

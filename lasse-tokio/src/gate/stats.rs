@@ -10,34 +10,34 @@ use super::RejectReason;
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct GateStats {
-    /// How many streams there are.
+    /// How many streams are open.
     pub open: usize,
-    /// How many of them know that they have to end, and when.
+    /// How many of them have been given a time at which they end.
     pub draining: usize,
     ended: [u64; EndReason::all().len()],
-    refused: [u64; RejectReason::all().len()],
+    rejected: [u64; RejectReason::all().len()],
 }
 
 impl GateStats {
-    /// How many streams have ended for this reason.
+    /// How many streams ended for this reason.
     pub fn ended(&self, reason: EndReason) -> u64 {
         let ended = EndReason::all().iter().zip(self.ended);
         ended.filter(|(of, _)| **of == reason).map(|(_, count)| count).sum()
     }
 
-    /// How many streams were not let in for this cause.
-    pub fn refused(&self, cause: RejectReason) -> u64 {
-        let refused = RejectReason::all().iter().zip(self.refused);
-        refused.filter(|(of, _)| **of == cause).map(|(_, count)| count).sum()
+    /// How many streams were rejected for this reason.
+    pub fn rejected(&self, reason: RejectReason) -> u64 {
+        let rejected = RejectReason::all().iter().zip(self.rejected);
+        rejected.filter(|(of, _)| **of == reason).map(|(_, count)| count).sum()
     }
 }
 
-/// The counters behind the figures.
+/// The counters behind the stats. All are relaxed: each is only ever read by itself.
 #[derive(Debug, Default)]
 pub(super) struct Counters {
     draining: AtomicUsize,
     ended: [AtomicU64; EndReason::all().len()],
-    refused: [AtomicU64; RejectReason::all().len()],
+    rejected: [AtomicU64; RejectReason::all().len()],
 }
 
 impl Counters {
@@ -47,16 +47,16 @@ impl Counters {
             open,
             draining: self.draining.load(Ordering::Relaxed),
             ended: self.ended.each_ref().map(read),
-            refused: self.refused.each_ref().map(read),
+            rejected: self.rejected.each_ref().map(read),
         }
     }
 
-    /// A stream has heard of a drain.
+    /// A stream was given a time at which it ends.
     pub(super) fn count_draining(&self) {
         self.draining.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// A stream that had heard of a drain is gone.
+    /// A stream that had been given a time is closed.
     pub(super) fn count_drained(&self) {
         self.draining.fetch_sub(1, Ordering::Relaxed);
     }
@@ -65,8 +65,8 @@ impl Counters {
         count(&self.ended, EndReason::all(), reason);
     }
 
-    pub(super) fn count_refused(&self, cause: RejectReason) {
-        count(&self.refused, RejectReason::all(), cause);
+    pub(super) fn count_rejected(&self, reason: RejectReason) {
+        count(&self.rejected, RejectReason::all(), reason);
     }
 }
 

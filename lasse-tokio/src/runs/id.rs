@@ -5,7 +5,7 @@ use std::error::Error;
 use std::fmt;
 use std::sync::Arc;
 
-use crate::spread::chance as random;
+use crate::random::random;
 
 /// The id of a run: 1 to 128 letters, digits, `-`, `_` and `.`, so that it can stand in a path and
 /// in a header as it is.

@@ -2,6 +2,7 @@
 
 use std::future::Future;
 use std::mem::MaybeUninit;
+use std::ops::{Deref, DerefMut};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -17,6 +18,7 @@ use crate::answer::SessionBody;
 use crate::clock::now;
 use crate::peer_addr::PeerAddr;
 use crate::session::Session;
+use crate::sockets::ConnectionSlot;
 use crate::stream_timer::StreamTimer;
 use crate::tracker::{Phase, TrackedConnection};
 
@@ -42,7 +44,7 @@ where
         request.extensions_mut().insert(peer);
         factory(request)
     };
-    ConnectionTask::new(io, Arc::new(Service::new(*config, respond)), None).await
+    ConnectionTask::new(io, Arc::new(Service::new(*config, respond)), None, None).await
 }
 
 /// What all connections of a server share.
@@ -67,7 +69,7 @@ impl<F> Service<F> {
 pub(super) struct ConnectionTask<T, F, A, S: Source> {
     transport: T,
     service: Arc<Service<F>>,
-    server: Box<ServerConnection<S>>,
+    server: Box<WithSlot<ServerConnection<S>>>,
     /// The response that the application prepares.
     response: Option<Pin<Box<A>>>,
     timer: StreamTimer,
@@ -77,6 +79,27 @@ pub(super) struct ConnectionTask<T, F, A, S: Source> {
     is_half_closing: bool,
     /// Whether the transport has the write timeout of a stream.
     has_stream_timeout: bool,
+}
+
+/// What a connection has in its box, and its slot among those of its listener, if that is a
+/// socket.
+struct WithSlot<T> {
+    inner: T,
+    _slot: Option<ConnectionSlot>,
+}
+
+impl<T> Deref for WithSlot<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        &self.inner
+    }
+}
+
+impl<T> DerefMut for WithSlot<T> {
+    fn deref_mut(&mut self) -> &mut T {
+        &mut self.inner
+    }
 }
 
 /// The result of one step of a task.
@@ -99,8 +122,10 @@ where
         transport: T,
         service: Arc<Service<F>>,
         tracked: Option<TrackedConnection>,
+        slot: Option<ConnectionSlot>,
     ) -> Self {
-        let server = Box::new(ServerConnection::new(&service.config, now()));
+        let inner = ServerConnection::new(&service.config, now());
+        let server = Box::new(WithSlot { inner, _slot: slot });
         Self {
             transport,
             service,

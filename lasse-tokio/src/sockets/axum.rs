@@ -3,14 +3,11 @@
 use std::io;
 use std::net::SocketAddr;
 
-use tokio::net::TcpStream;
+use super::{Listener, Socket};
 
-use super::{Listener, WriteDeadline};
-
-/// For the client's address in the extensions of its request, let axum's
-/// `ListenerExt::tap_io` make it a listener that has one.
+/// For the client's address, see [`PeerAddr`](crate::PeerAddr).
 impl axum::serve::Listener for Listener {
-    type Io = WriteDeadline<TcpStream>;
+    type Io = Socket;
     type Addr = SocketAddr;
 
     async fn accept(&mut self) -> (Self::Io, SocketAddr) {

@@ -118,5 +118,5 @@ impl Before {
 
 fn refusals(gate: &Gate) -> u64 {
     let stats = gate.stats();
-    RejectReason::all().iter().map(|reason| stats.refused(*reason)).sum()
+    RejectReason::all().iter().map(|reason| stats.rejected(*reason)).sum()
 }

@@ -1,0 +1,1 @@
+//! Empty: the models are in `tests`, one file for each modelled file of lasse.
