@@ -7,21 +7,21 @@ use std::task::{Context, Poll, ready};
 use lasse_core::Instant;
 use tokio::time::sleep_until;
 
-/// What time it is, to tokio.
+/// The time of tokio's clock.
 pub fn now() -> Instant {
     tokio::time::Instant::now().into_std().into()
 }
 
-/// A time, as tokio has it.
+/// A time, as a tokio instant.
 pub(crate) fn at(time: Instant) -> tokio::time::Instant {
     tokio::time::Instant::from_std(time.into())
 }
 
-/// No time that is waited for.
+/// In place of a time, if there is none to wait for.
 pub(crate) const NEVER: Instant = Instant::from_nanos(u64::MAX);
 
-/// Waits for what has a deadline of its own but no clock: polls it when it wakes,
-/// and when the deadline has come that it then tells.
+/// Waits for a subject that has a deadline but no clock: polls it when it wakes the task,
+/// and at its deadline.
 pub(crate) async fn ready<S, T>(
     subject: &mut S,
     mut poll: impl FnMut(&mut S, Instant, &mut Context<'_>) -> Poll<T>,

@@ -1,5 +1,5 @@
-//! What channels need a clock for: the task that wakes readers, the one that lets go
-//! of what is too old, and the wait for the last reader to leave.
+//! The tasks around channels that need a clock: waking readers, removing what is too old,
+//! and waiting until the last reader has left.
 
 use std::future::Future;
 use std::hash::Hash;
@@ -11,12 +11,12 @@ use tokio::time::sleep;
 
 use crate::clock::{now, ready};
 
-/// Wakes the readers of `channel`, so that to publish costs the same for ten of
-/// them and for ten thousand; lets events gather for the channel's linger before;
-/// and lets go of events that grow too old. Returns when the channel and its
-/// readers are gone, or at once if another does this already.
+/// Wakes the readers of `channel` in place of `publish`, which then costs the same for ten
+/// readers and for ten thousand. Before it wakes them, it lets events gather for the
+/// channel's linger. It also removes events that are too old. Returns when the channel
+/// and its readers are dropped, or at once if the channel has a dispatcher already.
 ///
-/// A channel without a dispatcher works as well: then `publish` wakes its readers.
+/// Without a dispatcher, `publish` wakes the readers.
 ///
 /// # Examples
 ///
@@ -44,9 +44,8 @@ pub fn dispatch(channel: &Channel) -> impl Future<Output = ()> + Send + use<> {
     }
 }
 
-/// Tells channels the time every few seconds, so that those are let go which no one
-/// uses, and events that grow too old. Does not return; abort its task where
-/// channels come and go.
+/// Removes, every few seconds, channels that are not used and events that are too old. It
+/// does not return, and keeps `channels` alive: abort its task if you need them no more.
 ///
 /// # Examples
 ///
@@ -67,7 +66,7 @@ where
     async move {
         loop {
             sleep(ROUND).await;
-            // At least once: keys of removed channels are left though there is no channel.
+            // At least once: if no channel is left, the keys of removed channels can be.
             for _ in 0..channels.len().div_ceil(LOOKS).max(1) {
                 channels.advance_some(now(), LOOKS);
                 yield_now().await;
@@ -76,15 +75,15 @@ where
     }
 }
 
-/// Returns when `channel` has had no readers for as long as `grace`. A reader that
-/// left may come back, so whether to stop what feeds the channel is yours to say.
+/// Returns when `channel` has had no readers for the time `grace`. Readers can still
+/// reconnect, so the caller decides whether to stop what feeds the channel.
 pub fn idle(channel: &Channel, grace: Duration) -> impl Future<Output = ()> + Send + use<> {
     let mut watch = channel.idle(grace);
     async move { ready(&mut watch, IdleWatch::poll_idle, IdleWatch::deadline).await }
 }
 
-/// How long until channels are looked at again.
+/// How often the channels are swept.
 const ROUND: Duration = Duration::from_secs(5);
 
-/// How many are looked at before others have their turn.
+/// How many channels are swept before other tasks run.
 const LOOKS: usize = 1000;

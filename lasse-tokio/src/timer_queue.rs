@@ -89,7 +89,7 @@ struct Slot {
 
 /// A task's slot in a queue. It must be given back by [`TimerQueue::remove`].
 ///
-/// It tells without a lock whether the slot needs a change when the task is polled again.
+/// With it, a task that is polled again takes no lock unless its slot must change.
 #[derive(Debug)]
 pub(crate) struct TimerEntry {
     /// The addresses in the slot's waker. The lower half of the second is enough: vtables
@@ -206,7 +206,7 @@ impl TimerEntry {
     }
 }
 
-/// What tells one waker from another, as long as both exist.
+/// The addresses that differ between any two wakers that exist at the same time.
 fn addresses(waker: &Waker) -> (usize, u32) {
     (waker.data() as usize, std::ptr::from_ref(waker.vtable()) as usize as u32)
 }

@@ -8,7 +8,7 @@ use super::sync::{AtomicU32, AtomicUsize, Mutex, MutexGuard, Ordering, PoisonErr
 /// The number of open streams, and the schedule of a drain, if one has started.
 ///
 /// Two things must hold however threads interleave: once a drain was seen to be
-/// finished, no stream is admitted; and whoever waits for that is notified when the
+/// finished, no stream is admitted; and a task that waits for that is notified when the
 /// last stream ends. So the number and the flag [`DRAINING`] are one atomic: each
 /// admission is either counted before the flag is set, or it sees the flag and asks the
 /// schedule, under the lock under which a waiter looks at the number.
@@ -71,7 +71,7 @@ impl<S> Admissions<S> {
     /// must be notified.
     #[must_use]
     pub(super) fn remove(&self) -> bool {
-        // Release: whoever finds no stream left sees all that the streams did. If the
+        // Release: a task that finds no stream left sees all that the streams did. If the
         // flag is not set yet, `start_drain` comes later, and notifies.
         self.open.fetch_sub(1, Ordering::Release) == DRAINING | 1
     }
@@ -81,7 +81,7 @@ impl<S> Admissions<S> {
     pub(super) fn start_drain(&self, schedule: S) {
         let mut current = self.lock();
         *current = Some(schedule);
-        // Under the lock: whoever finds the schedule has the flag set before it looks at
+        // Under the lock: a task that finds the schedule sees the flag set before it looks at
         // the number.
         self.open.fetch_or(DRAINING, Ordering::Relaxed);
         // Release, for `drains`.

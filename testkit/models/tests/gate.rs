@@ -1,5 +1,5 @@
-//! The gate's admissions against a drain: nothing is admitted once the drain was seen to
-//! be finished, and whoever waits for that is notified.
+//! The gate's admissions against a drain: no stream is admitted once the drain was seen to
+//! be finished, and a task that waits for that is notified.
 
 #![allow(dead_code, reason = "the module has more than a model calls")]
 
