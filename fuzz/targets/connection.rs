@@ -56,13 +56,13 @@ struct Case {
 }
 
 /// A source that obeys orders, and numbers what it sends.
-struct Puppet {
+struct TestHandler {
     has_more: bool,
-    journal: Rc<RefCell<Journal>>,
+    journal: Rc<RefCell<Records>>,
 }
 
 #[derive(Debug, Default)]
-struct Journal {
+struct Records {
     orders: VecDeque<Order>,
     sent: usize,
     largest: usize,
@@ -71,7 +71,7 @@ struct Journal {
     reasons: Vec<EndReason>,
 }
 
-impl Puppet {
+impl TestHandler {
     fn frame(&self, len: u16) -> Frame {
         let mut journal = self.journal.borrow_mut();
         journal.sent += 1;
@@ -81,7 +81,7 @@ impl Puppet {
     }
 }
 
-impl Source for Puppet {
+impl Source for TestHandler {
     fn poll_next(&mut self, now: Instant, _: &mut Context<'_>) -> Next {
         assert!(self.journal.borrow().reasons.is_empty(), "it is polled after its end");
         let order = self.journal.borrow_mut().orders.pop_front();
@@ -150,18 +150,18 @@ impl Wire {
 }
 
 fuzz_target!(|case: Case| {
-    let journal = Rc::new(RefCell::new(Journal::default()));
+    let journal = Rc::new(RefCell::new(Records::default()));
     let Case { first, first_byte, max_age, finite, has_more, orders, calls } = case;
     let mut now = Instant::from_nanos(1 << 62);
     journal.borrow_mut().orders = orders.into();
-    let puppet = Puppet { has_more, journal: journal.clone() };
-    let first: Vec<_> = (0..first).map(|len| puppet.frame(len.into())).collect();
+    let handler = TestHandler { has_more, journal: journal.clone() };
+    let first: Vec<_> = (0..first).map(|len| handler.frame(len.into())).collect();
     let first_len: usize = first.iter().map(Frame::len).sum();
     let mut config = StreamConfig::new().with_first_byte(first_byte).with_finite(finite);
     if let Some(millis) = max_age {
         config = config.with_max_age(Duration::from_millis(millis.into()));
     }
-    let mut connection = Connection::open(puppet, first, &config, now);
+    let mut connection = Connection::open(handler, first, &config, now);
     let mut wire = Wire::default();
     for call in calls {
         // Only the source panics.
@@ -186,11 +186,11 @@ fuzz_target!(|case: Case| {
 });
 
 fn perform(
-    connection: &mut Connection<Puppet>,
+    connection: &mut Connection<TestHandler>,
     wire: &mut Wire,
     call: Call,
     now: &mut Instant,
-    journal: &RefCell<Journal>,
+    journal: &RefCell<Records>,
 ) {
     let after = |millis: u16| *now + Duration::from_millis(millis.into());
     match call {

@@ -171,7 +171,7 @@ impl Channel {
     }
 
     /// Ends the channel as complete. Streams end cleanly once they have sent everything, and
-    /// clients that reconnect after that are told to stop. The first ending counts.
+    /// clients that reconnect after that receive a 204. The first ending counts.
     pub fn finish(&self) {
         self.0.change(Log::finish);
     }
@@ -191,7 +191,7 @@ impl Channel {
     }
 
     /// Ends the channel as incomplete: there should have been more events. Streams end uncleanly
-    /// once they have sent what there is, and clients that reconnect after that are told to stop.
+    /// once they have sent what there is, and clients that reconnect after that receive a 204.
     /// The first ending counts.
     pub fn abort(&self) {
         self.0.change(Log::abort);

@@ -10,11 +10,11 @@ use http::{HeaderName, HeaderValue, Request, Response, StatusCode};
 use lasse_core::*;
 
 /// What `init` returns, and a journal.
-struct Args(&'static str, Journal);
+struct Args(&'static str, Records);
 
-type Journal = Rc<RefCell<Vec<String>>>;
+type Records = Rc<RefCell<Vec<String>>>;
 
-struct Recorder(Journal);
+struct Recorder(Records);
 
 impl Source for Recorder {
     fn poll_next(&mut self, _: Instant, _: &mut Context<'_>) -> Next {
@@ -49,7 +49,7 @@ fn accept(
     method: &str,
     answer: &'static str,
     config: &StreamConfig,
-) -> (Journal, Response<Body<Connection<Recorder>>>) {
+) -> (Records, Response<Body<Connection<Recorder>>>) {
     let request = Request::builder().method(method).uri("/events").body(()).unwrap();
     accept_request(&request, answer, config)
 }
@@ -58,8 +58,8 @@ fn accept_request(
     request: &Request<()>,
     answer: &'static str,
     config: &StreamConfig,
-) -> (Journal, Response<Body<Connection<Recorder>>>) {
-    let journal = Journal::default();
+) -> (Records, Response<Body<Connection<Recorder>>>) {
+    let journal = Records::default();
     let args = || Args(answer, journal.clone());
     let response = Connection::accept(request, args, config, Instant::from_nanos(0));
     (journal, response)

@@ -9,8 +9,8 @@ use lasse_core::*;
 
 /// A handler that obeys orders, and keeps a journal.
 #[derive(Default)]
-struct Puppet {
-    journal: Journal,
+struct TestHandler {
+    journal: Records,
     /// Orders to obey without a message, the last one first.
     supply: Vec<&'static str>,
     tick_every: Option<u64>,
@@ -26,11 +26,11 @@ impl Source for Silent {
     }
 }
 
-type Journal = Rc<RefCell<Vec<String>>>;
+type Records = Rc<RefCell<Vec<String>>>;
 
-type Stream = Connection<HandlerSource<Puppet>>;
+type Stream = Connection<HandlerSource<TestHandler>>;
 
-impl Puppet {
+impl TestHandler {
     fn note(&self, line: impl Into<String>) {
         self.journal.borrow_mut().push(line.into());
     }
@@ -50,7 +50,7 @@ impl Puppet {
     }
 }
 
-impl Handler for Puppet {
+impl Handler for TestHandler {
     type Notify = &'static str;
     type Info = &'static str;
 
@@ -97,14 +97,17 @@ fn secs(n: u64) -> Duration {
 }
 
 /// A stream without a first byte, opened at zero.
-fn open(puppet: Puppet) -> (Journal, Notifier<Puppet>, Stream) {
-    open_with(puppet, &quiet())
+fn open(handler: TestHandler) -> (Records, Notifier<TestHandler>, Stream) {
+    open_with(handler, &quiet())
 }
 
-fn open_with(puppet: Puppet, config: &StreamConfig) -> (Journal, Notifier<Puppet>, Stream) {
+fn open_with(
+    handler: TestHandler,
+    config: &StreamConfig,
+) -> (Records, Notifier<TestHandler>, Stream) {
     let (notifier, mailbox) = mailbox(64);
-    let journal = puppet.journal.clone();
-    let source = HandlerSource::new(puppet, mailbox);
+    let journal = handler.journal.clone();
+    let source = HandlerSource::new(handler, mailbox);
     (journal, notifier, Connection::open(source, [], config, at(0)))
 }
 
@@ -132,7 +135,7 @@ fn flush<S: Source>(connection: &mut Connection<S>, now: Instant) -> String {
 
 #[test]
 fn a_notification_becomes_an_event() {
-    let (_, notifier, mut connection) = open(Puppet::default());
+    let (_, notifier, mut connection) = open(TestHandler::default());
     assert_eq!(poll(&mut connection, at(0)), Output::Wait);
     notifier.notify("hello").unwrap();
     assert_eq!(poll(&mut connection, at(3)), write("data: hello\n\n"));
@@ -143,7 +146,7 @@ fn a_notification_becomes_an_event() {
 
 #[test]
 fn notify_and_info_are_not_confused() {
-    let (journal, notifier, mut connection) = open(Puppet::default());
+    let (journal, notifier, mut connection) = open(TestHandler::default());
     notifier.notify("in-band").unwrap();
     notifier.inform("out-of-band").unwrap();
     assert_eq!(flush(&mut connection, at(0)), "data: in-band\n\ndata: out-of-band\n\n");
@@ -152,7 +155,7 @@ fn notify_and_info_are_not_confused() {
 
 #[test]
 fn a_stop_ends_the_stream_cleanly_after_queued_frames() {
-    let (journal, notifier, mut connection) = open(Puppet::default());
+    let (journal, notifier, mut connection) = open(TestHandler::default());
     notifier.notify("last words").unwrap();
     notifier.notify("stop").unwrap();
     notifier.notify("too late").unwrap();
@@ -165,7 +168,7 @@ fn a_stop_ends_the_stream_cleanly_after_queued_frames() {
 
 #[test]
 fn a_stop_of_the_driver_ends_the_stream_cleanly_after_queued_frames() {
-    let (journal, notifier, mut connection) = open(Puppet::default());
+    let (journal, notifier, mut connection) = open(TestHandler::default());
     notifier.notify("hello").unwrap();
     assert_eq!(poll(&mut connection, at(0)), write("data: hello\n\n"));
     connection.handle_stop();
@@ -176,7 +179,7 @@ fn a_stop_of_the_driver_ends_the_stream_cleanly_after_queued_frames() {
 
 #[test]
 fn the_handler_decides_what_happens_when_all_notifiers_are_dropped() {
-    let (journal, notifier, mut connection) = open(Puppet::default());
+    let (journal, notifier, mut connection) = open(TestHandler::default());
     drop(notifier);
     assert_eq!(poll(&mut connection, at(0)), Output::Close(Close::Clean));
     assert_eq!(*journal.borrow(), ["end", "stopped"]);
@@ -191,8 +194,8 @@ fn the_first_byte_and_the_first_frames_go_out_in_one_write() {
 
 #[test]
 fn the_first_byte_goes_out_with_the_first_frame_of_the_source() {
-    let puppet = Puppet { supply: vec!["more", "some"], ..Puppet::default() };
-    let (_, _notifier, mut connection) = open_with(puppet, &StreamConfig::new());
+    let handler = TestHandler { supply: vec!["more", "some"], ..TestHandler::default() };
+    let (_, _notifier, mut connection) = open_with(handler, &StreamConfig::new());
     assert_eq!(poll(&mut connection, at(0)), write(":\ndata: some\n\n"));
     connection.handle_written(14, at(0));
     assert_eq!(poll(&mut connection, at(0)), write("data: more\n\n"));
@@ -200,7 +203,7 @@ fn the_first_byte_goes_out_with_the_first_frame_of_the_source() {
 
 #[test]
 fn a_keep_alive_is_a_comment_without_a_blank_line() {
-    let (_, _notifier, mut connection) = open(Puppet::default());
+    let (_, _notifier, mut connection) = open(TestHandler::default());
     connection.handle_timeout(at(14));
     assert_eq!(poll(&mut connection, at(14)), Output::Wait);
     connection.handle_timeout(at(15));
@@ -214,14 +217,14 @@ fn a_keep_alive_can_be_an_event() {
     const PING: EventName = EventName::from_static("ping");
     let config = quiet();
     let config = config.with_keep_alive_frame(Event::new("").with_name(PING)).unwrap();
-    let (_, _notifier, mut connection) = open_with(Puppet::default(), &config);
+    let (_, _notifier, mut connection) = open_with(TestHandler::default(), &config);
     connection.handle_timeout(at(15));
     assert_eq!(flush(&mut connection, at(15)), "event: ping\ndata: \n\n");
 }
 
 #[test]
 fn a_sent_event_postpones_the_keep_alive() {
-    let (_, notifier, mut connection) = open(Puppet::default());
+    let (_, notifier, mut connection) = open(TestHandler::default());
     for hour in 1..100 {
         notifier.notify("news").unwrap();
         assert_eq!(flush(&mut connection, at(hour * 10)), "data: news\n\n");
@@ -232,7 +235,7 @@ fn a_sent_event_postpones_the_keep_alive() {
 
 #[test]
 fn no_keep_alive_is_sent_while_a_write_is_in_flight() {
-    let (_, notifier, mut connection) = open(Puppet::default());
+    let (_, notifier, mut connection) = open(TestHandler::default());
     notifier.notify("hello").unwrap();
     let _ = poll(&mut connection, at(0));
     connection.handle_timeout(at(29));
@@ -242,7 +245,7 @@ fn no_keep_alive_is_sent_while_a_write_is_in_flight() {
 
 #[test]
 fn small_frames_go_out_in_one_write_which_can_be_partial() {
-    let (_, notifier, mut connection) = open(Puppet::default());
+    let (_, notifier, mut connection) = open(TestHandler::default());
     notifier.notify("a").unwrap();
     notifier.notify("b").unwrap();
     assert_eq!(poll(&mut connection, at(0)), write("data: a\n\ndata: b\n\n"));
@@ -255,7 +258,7 @@ fn small_frames_go_out_in_one_write_which_can_be_partial() {
 
 #[test]
 fn a_stalled_client_is_dropped_and_the_handler_receives_its_unsent_frames() {
-    let (journal, notifier, mut connection) = open(Puppet::default());
+    let (journal, notifier, mut connection) = open(TestHandler::default());
     for text in ["a", "b", "c"] {
         notifier.notify(text).unwrap();
     }
@@ -277,7 +280,7 @@ fn a_stalled_client_is_dropped_and_the_handler_receives_its_unsent_frames() {
 
 #[test]
 fn after_a_write_error_the_handler_receives_the_unsent_frames() {
-    let (journal, notifier, mut connection) = open(Puppet::default());
+    let (journal, notifier, mut connection) = open(TestHandler::default());
     notifier.notify("hello").unwrap();
     let _ = poll(&mut connection, at(0));
     connection.handle_write_error("broken pipe");
@@ -294,7 +297,7 @@ fn after_a_write_error_the_handler_receives_the_unsent_frames() {
 
 #[test]
 fn a_client_that_leaves_without_unsent_frames_is_no_error() {
-    let (journal, notifier, mut connection) = open(Puppet::default());
+    let (journal, notifier, mut connection) = open(TestHandler::default());
     connection.handle_peer_closed();
     assert_eq!(notifier.notify("too late"), Err(NotifyError::Closed));
     assert_eq!(poll(&mut connection, at(0)), Output::Close(Close::Abort));
@@ -305,14 +308,14 @@ fn a_client_that_leaves_without_unsent_frames_is_no_error() {
 
 #[test]
 fn a_dropped_connection_terminates_its_handler() {
-    let (journal, _notifier, connection) = open(Puppet::default());
+    let (journal, _notifier, connection) = open(TestHandler::default());
     drop(connection);
     assert_eq!(*journal.borrow(), ["dropped"]);
 }
 
 #[test]
 fn an_aborted_stream_ends_for_the_first_reason_that_the_driver_gives() {
-    let (journal, _notifier, mut connection) = open(Puppet::default());
+    let (journal, _notifier, mut connection) = open(TestHandler::default());
     connection.abort(EndReason::Stalled);
     connection.abort(EndReason::PeerClosed);
     assert_eq!(poll(&mut connection, at(0)), Output::Close(Close::Abort));
@@ -321,7 +324,7 @@ fn an_aborted_stream_ends_for_the_first_reason_that_the_driver_gives() {
 
 #[test]
 fn an_abort_of_the_handler_comes_after_the_queued_frames() {
-    let (journal, notifier, mut connection) = open(Puppet::default());
+    let (journal, notifier, mut connection) = open(TestHandler::default());
     notifier.notify("hello").unwrap();
     notifier.notify("abort").unwrap();
     assert_eq!(flush(&mut connection, at(0)), "data: hello\n\n");
@@ -331,7 +334,7 @@ fn an_abort_of_the_handler_comes_after_the_queued_frames() {
 
 #[test]
 fn a_stream_that_has_lagged_ends_cleanly() {
-    let (journal, notifier, mut connection) = open(Puppet::default());
+    let (journal, notifier, mut connection) = open(TestHandler::default());
     notifier.notify("lag").unwrap();
     assert_eq!(poll(&mut connection, at(0)), Output::Close(Close::Clean));
     assert_eq!(*journal.borrow(), ["lagged"]);
@@ -339,8 +342,9 @@ fn a_stream_that_has_lagged_ends_cleanly() {
 
 #[test]
 fn the_source_is_polled_at_the_pace_of_the_client() {
-    let puppet = Puppet { supply: vec!["last three", "two", "one"], ..Puppet::default() };
-    let (_, notifier, mut connection) = open(puppet);
+    let handler =
+        TestHandler { supply: vec!["last three", "two", "one"], ..TestHandler::default() };
+    let (_, notifier, mut connection) = open(handler);
     assert_eq!(poll(&mut connection, at(0)), write("data: one\n\n"));
     notifier.notify("wait").unwrap();
     assert_eq!(poll(&mut connection, at(0)), write("data: one\n\n"));
@@ -353,7 +357,8 @@ fn the_source_is_polled_at_the_pace_of_the_client() {
 
 #[test]
 fn a_handler_sets_deadlines() {
-    let (_, _notifier, mut connection) = open(Puppet { tick_every: Some(10), ..Puppet::default() });
+    let (_, _notifier, mut connection) =
+        open(TestHandler { tick_every: Some(10), ..TestHandler::default() });
     assert_eq!(poll(&mut connection, at(0)), Output::Wait);
     assert_eq!(connection.deadline(), Some(at(10)));
     connection.handle_timeout(at(10));
@@ -363,7 +368,8 @@ fn a_handler_sets_deadlines() {
 
 #[test]
 fn a_tick_waits_until_the_client_has_read() {
-    let (_, notifier, mut connection) = open(Puppet { tick_every: Some(1), ..Puppet::default() });
+    let (_, notifier, mut connection) =
+        open(TestHandler { tick_every: Some(1), ..TestHandler::default() });
     notifier.notify(Box::leak("x".repeat(20_000).into_boxed_str())).unwrap();
     let _ = poll(&mut connection, at(0));
     assert_eq!(connection.deadline(), Some(at(30)));
@@ -374,7 +380,7 @@ fn a_tick_waits_until_the_client_has_read() {
 #[test]
 fn a_stream_ends_cleanly_at_its_maximum_age() {
     let config = quiet().with_max_age(secs(10));
-    let (journal, _notifier, mut connection) = open_with(Puppet::default(), &config);
+    let (journal, _notifier, mut connection) = open_with(TestHandler::default(), &config);
     assert_eq!(connection.deadline(), Some(at(10)));
     connection.handle_timeout(at(10));
     assert_eq!(poll(&mut connection, at(10)), Output::Close(Close::Clean));
@@ -390,7 +396,7 @@ const DRAIN: Drain = Drain {
 
 #[test]
 fn at_a_shutdown_the_stream_sends_retry_and_ends_between_events() {
-    let (journal, notifier, mut connection) = open(Puppet::default());
+    let (journal, notifier, mut connection) = open(TestHandler::default());
     connection.handle_drain(DRAIN);
     notifier.notify("hello").unwrap();
     assert_eq!(poll(&mut connection, at(3)), write("data: hello\n\n"));
@@ -403,7 +409,7 @@ fn at_a_shutdown_the_stream_sends_retry_and_ends_between_events() {
 #[test]
 fn at_a_shutdown_a_finite_stream_continues_until_it_is_aborted() {
     let config = quiet().with_finite(true);
-    let (journal, notifier, mut connection) = open_with(Puppet::default(), &config);
+    let (journal, notifier, mut connection) = open_with(TestHandler::default(), &config);
     connection.handle_drain(DRAIN);
     connection.handle_timeout(at(5));
     notifier.notify("still here").unwrap();
@@ -419,7 +425,7 @@ fn a_shutdown_that_leaves_no_time_sends_retry_all_the_same() {
     for (stall_timeout, abort_at) in
         [(Duration::ZERO, at(5)), (DRAIN.stall_timeout, at(4)), (Duration::MAX, at(0))]
     {
-        let (journal, _notifier, mut connection) = open(Puppet::default());
+        let (journal, _notifier, mut connection) = open(TestHandler::default());
         connection.handle_drain(Drain { abort_at, stall_timeout, ..DRAIN });
         connection.handle_timeout(at(4));
         connection.handle_timeout(at(5));
@@ -431,7 +437,7 @@ fn a_shutdown_that_leaves_no_time_sends_retry_all_the_same() {
 
 #[test]
 fn a_client_that_takes_no_retry_in_a_shutdown_without_time_is_aborted() {
-    let (journal, _notifier, mut connection) = open(Puppet::default());
+    let (journal, _notifier, mut connection) = open(TestHandler::default());
     connection.handle_drain(Drain { abort_at: DRAIN.end_at, ..DRAIN });
     connection.handle_timeout(at(5));
     assert_eq!(poll(&mut connection, at(5)), write("retry: 1234\n"));
@@ -444,7 +450,7 @@ fn a_client_that_takes_no_retry_in_a_shutdown_without_time_is_aborted() {
 #[test]
 fn a_client_that_has_stalled_when_its_turn_comes_is_aborted_at_once() {
     for config in [quiet(), quiet().with_finite(true), quiet().with_write_timeout(None)] {
-        let (journal, notifier, mut connection) = open_with(Puppet::default(), &config);
+        let (journal, notifier, mut connection) = open_with(TestHandler::default(), &config);
         notifier.notify("hello").unwrap();
         assert_eq!(poll(&mut connection, at(2)), write("data: hello\n\n"));
         connection.handle_drain(DRAIN);
@@ -460,7 +466,7 @@ fn a_client_that_has_stalled_when_its_turn_comes_is_aborted_at_once() {
 #[test]
 fn a_client_that_stalls_after_its_turn_is_aborted_when_the_stall_timeout_is_over() {
     for config in [quiet(), quiet().with_finite(true), quiet().with_write_timeout(None)] {
-        let (journal, notifier, mut connection) = open_with(Puppet::default(), &config);
+        let (journal, notifier, mut connection) = open_with(TestHandler::default(), &config);
         connection.handle_drain(DRAIN);
         notifier.notify("hello").unwrap();
         assert_eq!(poll(&mut connection, at(4)), write("data: hello\n\n"));
@@ -477,7 +483,7 @@ fn a_client_that_stalls_after_its_turn_is_aborted_when_the_stall_timeout_is_over
 
 #[test]
 fn a_client_that_takes_its_bytes_late_in_a_shutdown_sees_a_clean_end() {
-    let (journal, notifier, mut connection) = open(Puppet::default());
+    let (journal, notifier, mut connection) = open(TestHandler::default());
     connection.handle_drain(DRAIN);
     notifier.notify("hello").unwrap();
     assert_eq!(poll(&mut connection, at(4)), write("data: hello\n\n"));
@@ -493,7 +499,7 @@ fn the_times_of_a_shutdown_can_be_zero_or_never() {
     let (zero, never) = (Instant::from_nanos(0), Instant::from_nanos(u64::MAX));
     for (end_at, abort_at) in [(zero, zero), (zero, never), (never, zero), (never, never)] {
         for time in [Duration::ZERO, Duration::from_nanos(1), Duration::MAX] {
-            let (_journal, notifier, mut connection) = open(Puppet::default());
+            let (_journal, notifier, mut connection) = open(TestHandler::default());
             notifier.notify("hello").unwrap();
             let _ = poll(&mut connection, at(1));
             connection.handle_drain(Drain { end_at, retry: time, stall_timeout: time, abort_at });
@@ -505,7 +511,7 @@ fn the_times_of_a_shutdown_can_be_zero_or_never() {
 
 #[test]
 fn a_panic_closes_the_stream_terminates_the_handler_and_continues() {
-    let (journal, notifier, mut connection) = open(Puppet::default());
+    let (journal, notifier, mut connection) = open(TestHandler::default());
     notifier.notify("unsent").unwrap();
     notifier.notify("panic").unwrap();
     let caught = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
@@ -520,7 +526,7 @@ fn a_panic_closes_the_stream_terminates_the_handler_and_continues() {
 #[test]
 fn a_panic_of_terminate_is_caught() {
     let (journal, _notifier, mut connection) =
-        open(Puppet { supply: vec!["panic in terminate", "panic"], ..Puppet::default() });
+        open(TestHandler { supply: vec!["panic in terminate", "panic"], ..TestHandler::default() });
     let caught = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
         let _ = poll(&mut connection, at(0));
     }));

@@ -64,7 +64,7 @@ async fn flood(mut socket: TcpStream, frames: &[u8]) -> Option<u32> {
     let both = async {
         tokio::select! { () = write => {}, () = read => {} }
     };
-    timeout(PATIENCE, both).await.expect("the connection is still open");
+    timeout(TIME_LIMIT, both).await.expect("the connection is still open");
     error_code(&answer)
 }
 
@@ -118,7 +118,7 @@ async fn streams_that_are_reset_at_once_end_the_connection() {
     }
     let _ = socket.write_all(&frames).await;
     let mut answer = Vec::new();
-    let _ = timeout(PATIENCE, socket.read_to_end(&mut answer))
+    let _ = timeout(TIME_LIMIT, socket.read_to_end(&mut answer))
         .await
         .expect("the connection is still open");
     assert_eq!(error_code(&answer), Some(11), "ENHANCE_YOUR_CALM");
@@ -149,7 +149,7 @@ async fn pings_and_settings_do_not_keep_a_connection_without_streams() {
 /// Sends frames, some in a millisecond, until the server sends GOAWAY.
 async fn flood_until_goaway(mut socket: TcpStream, frames: &[u8]) -> bool {
     let (start, mut answer) = (Instant::now(), Vec::new());
-    while start.elapsed() < PATIENCE {
+    while start.elapsed() < TIME_LIMIT {
         if error_code(&answer).is_some() || socket.write_all(frames).await.is_err() {
             return true;
         }
@@ -184,7 +184,7 @@ async fn an_idle_connection_is_closed_and_one_with_a_stream_is_not() {
         assert!(open.is_err(), "{idle:?}");
         server.newest().inform("stop").unwrap();
         while data(&mut stream).await.is_some() {}
-        timeout(PATIENCE, connection)
+        timeout(TIME_LIMIT, connection)
             .await
             .expect("the connection is still open")
             .unwrap()
@@ -221,7 +221,7 @@ async fn a_body_that_is_not_read_fills_its_window_and_no_more() {
     socket.write_all(&frame(DATA, 0, 1, &[b'x'; 16 * 1024]).repeat(20)).await.unwrap();
     let mut answer = Vec::new();
     while error_code(&answer).is_none() {
-        timeout(PATIENCE, socket.read_buf(&mut answer)).await.expect("no error").unwrap();
+        timeout(TIME_LIMIT, socket.read_buf(&mut answer)).await.expect("no error").unwrap();
     }
     assert_eq!(error_code(&answer), Some(3), "FLOW_CONTROL_ERROR");
 }

@@ -83,7 +83,7 @@ async fn an_abort_leaves_the_body_without_an_end() {
     read_until(&mut socket, "data: hello\n\n\r\n").await;
     server.newest().inform("abort").unwrap();
     let mut rest = String::new();
-    let _ = timeout(PATIENCE, socket.read_to_string(&mut rest))
+    let _ = timeout(TIME_LIMIT, socket.read_to_string(&mut rest))
         .await
         .expect("the connection is still open");
     assert_eq!(rest, "");
@@ -142,14 +142,14 @@ async fn a_client_that_leaves_while_the_service_hangs_is_noticed() {
     let socket = get(&server, "/").await;
     tokio::time::sleep(Duration::from_millis(50)).await;
     drop(socket);
-    timeout(PATIENCE, dropped.recv()).await.expect("the service still hangs");
+    timeout(TIME_LIMIT, dropped.recv()).await.expect("the service still hangs");
 
     let mut client = h2_client::connect(&server, 65_535).await;
     let request = Request::get("http://lasse.example/").body(()).unwrap();
     let (response, _) = client.send_request(request, true).unwrap();
     tokio::time::sleep(Duration::from_millis(50)).await;
     drop(response);
-    timeout(PATIENCE, dropped.recv()).await.expect("the service still hangs");
+    timeout(TIME_LIMIT, dropped.recv()).await.expect("the service still hangs");
 }
 
 #[tokio::test]

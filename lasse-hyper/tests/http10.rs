@@ -47,7 +47,7 @@ async fn read_late(server: &Server, request: &str) -> io::Result<String> {
     socket.write_all(request.as_bytes()).await?;
     tokio::time::sleep(Duration::from_millis(300)).await;
     let mut text = String::new();
-    timeout(PATIENCE, socket.read_to_string(&mut text))
+    timeout(TIME_LIMIT, socket.read_to_string(&mut text))
         .await
         .expect("the connection is still open")?;
     Ok(text)
@@ -160,7 +160,7 @@ async fn a_runtime_that_is_dropped_resets_a_stream() {
 
 async fn expect_reset(socket: &mut TcpStream) {
     let end =
-        timeout(PATIENCE, socket.read(&mut [0; 1])).await.expect("the connection is still open");
+        timeout(TIME_LIMIT, socket.read(&mut [0; 1])).await.expect("the connection is still open");
     assert_eq!(end.unwrap_err().kind(), ErrorKind::ConnectionReset);
 }
 

@@ -120,7 +120,7 @@ async fn a_post_whose_body_was_read_is_a_stream_like_another() {
         router.layer(axum::middleware::from_fn(
             async |request: Request, next: axum::middleware::Next| {
                 let (head, body) = request.into_parts();
-                let body = collect_body(body, 100, PATIENCE).await.unwrap();
+                let body = collect_body(body, 100, TIME_LIMIT).await.unwrap();
                 next.run(Request::from_parts(head, Body::from(body))).await
             },
         ))
@@ -216,7 +216,7 @@ async fn a_compression_layer_compresses_a_stream_if_it_must() {
     assert!(String::from_utf8_lossy(&bytes).contains("\r\ncontent-encoding: gzip\r\n"));
     server.newest().inform("stop").unwrap();
     while !bytes.ends_with(b"\r\n0\r\n\r\n") {
-        timeout(PATIENCE, socket.read_buf(&mut bytes)).await.expect("no end").unwrap();
+        timeout(TIME_LIMIT, socket.read_buf(&mut bytes)).await.expect("no end").unwrap();
     }
     assert_eq!(gunzip(&bytes), b":\ndata: hello\n\n");
 }
@@ -258,7 +258,7 @@ async fn a_timeout_layer_ends_a_silent_stream_and_no_other() {
         read_until(&mut socket, "x\n\n\r\n").await;
     }
     let mut rest = String::new();
-    let _ = timeout(PATIENCE, socket.read_to_string(&mut rest))
+    let _ = timeout(TIME_LIMIT, socket.read_to_string(&mut rest))
         .await
         .expect("the connection is still open");
     assert_eq!(rest, "", "a stream that is cut off has no last chunk");
@@ -321,7 +321,7 @@ async fn expect_in_flight(
             tokio::task::yield_now().await;
         }
     };
-    timeout(PATIENCE, counted).await.expect("the count is another");
+    timeout(TIME_LIMIT, counted).await.expect("the count is another");
 }
 
 #[tokio::test]
@@ -364,7 +364,7 @@ async fn a_body_that_panics_cuts_its_own_stream_off() {
     read_until(&mut socket, "data: hello\n\n\r\n").await;
     server.newest().notify(event(1)).unwrap();
     let mut rest = String::new();
-    let _ = timeout(PATIENCE, socket.read_to_string(&mut rest))
+    let _ = timeout(TIME_LIMIT, socket.read_to_string(&mut rest))
         .await
         .expect("the connection is still open");
     assert_eq!(rest, "");

@@ -151,7 +151,7 @@ async fn finite_streams_can_complete_during_the_grace_and_are_then_aborted() {
     assert_eq!(server.end().await, EndReason::Stopped);
 
     let mut rest = String::new();
-    let _ = timeout(PATIENCE, slow.read_to_string(&mut rest))
+    let _ = timeout(TIME_LIMIT, slow.read_to_string(&mut rest))
         .await
         .expect("the connection is still open");
     assert_eq!(rest, "", "an abort has no last chunk");

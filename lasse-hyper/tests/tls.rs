@@ -92,7 +92,7 @@ async fn a_drained_server_sends_close_notify() {
     tokio::time::sleep(Duration::from_millis(100)).await;
     server.gate.drain(&plan);
     let mut text = String::new();
-    let read = timeout(PATIENCE, socket.read_to_string(&mut text))
+    let read = timeout(TIME_LIMIT, socket.read_to_string(&mut text))
         .await
         .expect("the connection is still open");
     assert!(read.is_ok(), "close_notify is missing: {read:?}");
@@ -122,7 +122,7 @@ async fn read_tls_until(socket: &mut TlsStream<TcpStream>, end: &str) -> String 
     let mut text = String::new();
     while !text.ends_with(end) {
         let mut space = [0; 4096];
-        let n = timeout(PATIENCE, socket.read(&mut space)).await.expect("no bytes").unwrap();
+        let n = timeout(TIME_LIMIT, socket.read(&mut space)).await.expect("no bytes").unwrap();
         assert_ne!(n, 0, "the end, after {} bytes", text.len());
         text.push_str(std::str::from_utf8(&space[..n]).unwrap());
     }

@@ -66,7 +66,7 @@ async fn connect(server: &Server, path: &str) -> WebSocketStream<TcpStream> {
 
 async fn expect_echo(client: &mut WebSocketStream<TcpStream>, text: &str) {
     client.send(ClientMessage::text(text)).await.unwrap();
-    let message = timeout(PATIENCE, client.next()).await.expect("no echo").unwrap().unwrap();
+    let message = timeout(TIME_LIMIT, client.next()).await.expect("no echo").unwrap().unwrap();
     assert_eq!(message, ClientMessage::text(text));
 }
 
@@ -81,7 +81,7 @@ async fn a_websocket_runs_beside_an_event_stream() {
     server.newest().notify(event(1)).unwrap();
     read_until(&mut stream, "data: x\n\n\r\n").await;
     client.close(None).await.unwrap();
-    let end = timeout(PATIENCE, client.next()).await.expect("the connection is still open");
+    let end = timeout(TIME_LIMIT, client.next()).await.expect("the connection is still open");
     assert!(matches!(end, None | Some(Ok(ClientMessage::Close(_)))), "{end:?}");
 }
 
@@ -99,7 +99,7 @@ async fn bytes_that_follow_the_request_at_once_reach_the_new_protocol() {
     let mut answer = Vec::new();
     while !answer.ends_with(b"\x81\x02hi") {
         let mut space = [0; 1024];
-        let n = timeout(PATIENCE, socket.read(&mut space)).await.expect("no echo").unwrap();
+        let n = timeout(TIME_LIMIT, socket.read(&mut space)).await.expect("no echo").unwrap();
         assert_ne!(n, 0, "the end, after {:?}", String::from_utf8_lossy(&answer));
         answer.extend_from_slice(&space[..n]);
     }
@@ -133,11 +133,11 @@ async fn a_shutdown_leaves_websockets_until_it_is_over_and_then_closes_them() {
     tokio::time::sleep(Duration::from_millis(700)).await;
     expect_echo(&mut echo, "still here").await;
     for client in [&mut echo, &mut hang] {
-        let end = timeout(PATIENCE, client.next()).await.expect("the connection is still open");
+        let end = timeout(TIME_LIMIT, client.next()).await.expect("the connection is still open");
         assert!(matches!(end, None | Some(Err(_))), "{end:?}");
     }
     server.stopped().await;
-    assert!((Duration::from_millis(1300)..PATIENCE).contains(&start.elapsed()));
+    assert!((Duration::from_millis(1300)..TIME_LIMIT).contains(&start.elapsed()));
 }
 
 #[tokio::test]
@@ -163,7 +163,7 @@ async fn a_websocket_over_http2_keeps_its_connection_open() {
         .unwrap();
     request.extensions_mut().insert(h2::ext::Protocol::from_static("websocket"));
     let (response, mut sender) = client.send_request(request, false).unwrap();
-    let response = timeout(PATIENCE, response).await.expect("no answer").unwrap();
+    let response = timeout(TIME_LIMIT, response).await.expect("no answer").unwrap();
     assert_eq!(response.status(), 200);
     let mut body = response.into_body();
     for _ in 0..2 {

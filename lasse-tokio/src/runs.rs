@@ -128,7 +128,7 @@ impl Runs {
     }
 
     /// The run of this id, if `owner` started it. A run that has expired, one that never was, and
-    /// another owner's cannot be told apart: answer 404 to each.
+    /// another owner's are the same here: answer 404 to each.
     pub fn get(&self, id: &str, owner: &str) -> Option<Run> {
         self.0.lock().by_id.get(id).filter(|run| run.owner() == owner).cloned()
     }

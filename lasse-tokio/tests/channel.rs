@@ -36,16 +36,16 @@ async fn channels_that_are_tended_go_when_no_one_uses_them() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn without_a_pump_who_comes_brings_the_time() {
+async fn without_a_dispatcher_each_subscriber_advances_the_time() {
     let channel = of_an_hour();
     let [first, _second] = ["1", "2"].map(|text| channel.publish(Event::new(text)).unwrap());
-    come_back(&channel, &first);
+    reconnect(&channel, &first);
     assert_eq!(channel.stats().resumed, 1);
     sleep(minutes(59)).await;
-    come_back(&channel, &first);
+    reconnect(&channel, &first);
     assert_eq!(channel.stats().resumed, 2);
     sleep(minutes(6)).await;
-    come_back(&channel, &first);
+    reconnect(&channel, &first);
     assert_eq!((channel.stats().events, channel.stats().resets(ResetReason::Expired)), (0, 1));
 }
 
@@ -89,8 +89,8 @@ fn of_an_hour() -> Channel {
     Channel::new(&ChannelConfig::new().with_retention(retention))
 }
 
-/// Comes back for a moment, having heard the event `last`.
-fn come_back(channel: &Channel, last: &EventId) {
+/// Reconnects for a moment, after the event `last`.
+fn reconnect(channel: &Channel, last: &EventId) {
     let request = Request::get("/").header("last-event-id", last.as_str()).body(()).unwrap();
     drop(subscribe(&request, &Endpoint::default(), channel));
 }

@@ -125,7 +125,7 @@ const FOR_ALL: &[Check] = &[
     ("a HEAD gets the head at once", responses::head_only),
     ("a 204 has no body and no framing", responses::no_content),
     ("a response of the handler's own is framed by the adapter", responses::own_response),
-    ("a client can be told when to reconnect", responses::come_back),
+    ("a refused client receives the time to reconnect", responses::refusal),
     ("the first byte goes out with the head", streams::first_byte),
     ("each event is flushed", streams::each_event_is_flushed),
     ("HTTP/1.1 is chunked", streams::chunked),

@@ -7,7 +7,7 @@ use lasse_core::{Channel, ChannelConfig, Event};
 
 use crate::lines_of;
 
-/// Checks that a stream hears what is published while it waits. `serve` starts a
+/// Checks that a stream receives what is published while it waits. `serve` starts a
 /// server that answers each request by the channel.
 ///
 /// # Errors
@@ -16,13 +16,13 @@ use crate::lines_of;
 ///
 /// # Panics
 ///
-/// When the stream ends without having heard it.
+/// When the stream ends without it.
 pub fn is_woken_by_a_channel(
     serve: impl FnOnce(Channel) -> Result<SocketAddr, Box<dyn Error>>,
 ) -> Result<(), Box<dyn Error>> {
     let news = Channel::new(&ChannelConfig::new());
     let mut lines = lines_of(serve(news.clone())?, "/")?;
-    // Its position is the first that a stream tells.
+    // A stream starts with its position.
     assert!(lines.any(|line| line.is_ok_and(|line| line.starts_with("id: "))));
     news.publish(Event::new("hello"))?;
     assert!(lines.any(|line| line.is_ok_and(|line| line == "data: hello")));

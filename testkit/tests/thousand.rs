@@ -18,12 +18,12 @@ use std::thread;
 
 use client::{Client, text};
 use feed::Feed;
-use reader::{Door, Reader};
+use reader::{Reader, Target};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use server::{Stack, settle};
 
 #[test]
-fn who_reads_nothing_among_a_thousand_costs_the_others_nothing_and_is_dropped() {
+fn a_client_that_stops_reading_among_a_thousand_delays_no_other_and_is_dropped() {
     let maximum = getrlimit(Resource::Nofile).maximum;
     setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum }).unwrap();
     thread::scope(|scope| {
@@ -40,31 +40,31 @@ fn who_reads_nothing_among_a_thousand_costs_the_others_nothing_and_is_dropped() 
 /// What a server takes with a thousand readers, of which the first may not read.
 fn resident(adapter: &str, stack: Stack, first_reads: bool) -> usize {
     let mut feed = Feed::start(adapter);
-    let door = Door { stack, address: feed.address };
+    let target_server = Target { stack, address: feed.address };
     let mut number = 0;
     let mut publish = |feed: &mut Feed, len: usize| {
         number += 1;
         feed.publish(&format!("store-{number}"), &(text(0, number) + &"x".repeat(len)));
     };
-    let mut first = Fan::new(door);
+    let mut first = Fan::new(target_server);
     for _ in 0..1000 {
         // All together this is more than two sockets hold.
         publish(&mut feed, 8 * 1024);
         if first_reads {
-            first.hear();
+            first.receive();
         }
     }
-    let mut others: Vec<_> = (1..1000).map(|_| Fan::new(door)).collect();
+    let mut others: Vec<_> = (1..1000).map(|_| Fan::new(target_server)).collect();
     for _ in 0..20 {
         publish(&mut feed, 0);
-        others.iter_mut().for_each(Fan::hear);
+        others.iter_mut().for_each(Fan::receive);
     }
     let resident = feed.resident();
     if !first_reads {
         settle("it is dropped, and counted", || feed.stats() == (999, 1));
     }
     publish(&mut feed, 0);
-    others.iter_mut().for_each(Fan::hear);
+    others.iter_mut().for_each(Fan::receive);
     assert!(others.iter().all(|fan| fan.client.heard == 21), "{adapter}");
     resident
 }
@@ -75,14 +75,15 @@ struct Fan {
 }
 
 impl Fan {
-    /// Who is new, and knows its place.
-    fn new(door: Door) -> Self {
-        let mut fan = Self { reader: Reader::resume(door, None), client: Client::default() };
-        fan.hear();
+    /// A new client, after its position.
+    fn new(target_server: Target) -> Self {
+        let mut fan =
+            Self { reader: Reader::resume(target_server, None), client: Client::default() };
+        fan.receive();
         fan
     }
 
-    fn hear(&mut self) {
-        self.client.hear(self.reader.hear().unwrap());
+    fn receive(&mut self) {
+        self.client.receive(self.reader.receive().unwrap());
     }
 }

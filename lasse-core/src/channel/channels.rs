@@ -70,7 +70,7 @@ impl<K: Clone + Eq + Hash + Send + Sync + 'static> Channels<K> {
     }
 
     /// The same, but `new_epoch` makes the epoch of each new channel instead of a random generator.
-    /// It must never return the same epoch twice: ids of two channels with one epoch cannot be told
+    /// It must never return the same epoch twice: ids of two channels with one epoch cannot be kept
     /// apart. A simulation that must repeat passes a counter or a seeded generator.
     pub fn with_epochs(
         config: &ChannelConfig,

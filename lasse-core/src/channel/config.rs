@@ -124,7 +124,7 @@ impl ChannelConfig {
         self.change(|settings| settings.reset = notice)
     }
 
-    /// Sets how many subscribers the channel admits. Other clients are told to retry.
+    /// Sets how many subscribers the channel admits. Other clients retry later.
     #[must_use]
     pub fn with_max_subscribers(self, limit: usize) -> Self {
         self.change(|settings| settings.max_subscribers = limit)

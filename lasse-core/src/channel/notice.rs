@@ -1,4 +1,4 @@
-//! Notices: what a channel sends to tell a client where its stream starts and what it lacks.
+//! Notices: events that report where a stream starts, and what its client lacks.
 
 use std::error::Error;
 use std::fmt;

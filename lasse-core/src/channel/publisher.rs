@@ -18,7 +18,7 @@ use crate::log::AppendError;
 /// use lasse_core::{Channel, ChannelConfig, Ending, Event};
 ///
 /// let answer = Channel::new(&ChannelConfig::new());
-/// let publisher = answer.publisher().with_farewell(Event::new("the model failed"));
+/// let publisher = answer.publisher().with_last_event(Event::new("the model failed"));
 /// publisher.publish(Event::new("to be"))?;
 /// drop(publisher);
 /// assert_eq!(answer.ending(), Some(Ending::Aborted));
@@ -27,19 +27,19 @@ use crate::log::AppendError;
 #[derive(Debug)]
 pub struct Publisher {
     channel: Channel,
-    farewell: Option<Event<'static>>,
+    last_event: Option<Event<'static>>,
 }
 
 impl Publisher {
     pub(super) fn new(channel: Channel) -> Self {
-        Self { channel, farewell: None }
+        Self { channel, last_event: None }
     }
 
     /// Sets the event that is published last if this is dropped unfinished, so that clients learn
     /// of the failure.
     #[must_use]
-    pub fn with_farewell(mut self, event: Event<'_>) -> Self {
-        self.farewell = Some(event.into_owned());
+    pub fn with_last_event(mut self, event: Event<'_>) -> Self {
+        self.last_event = Some(event.into_owned());
         self
     }
 
@@ -74,8 +74,8 @@ impl Publisher {
 
 impl Drop for Publisher {
     fn drop(&mut self) {
-        let farewell = self.farewell.take();
-        let has_published = farewell.is_some_and(|event| self.channel.abort_with(event).is_ok());
+        let last_event = self.last_event.take();
+        let has_published = last_event.is_some_and(|event| self.channel.abort_with(event).is_ok());
         if !has_published {
             self.channel.abort();
         }

@@ -21,9 +21,9 @@ pub struct ChannelStats {
     pub fresh: u64,
     /// Clients that resumed where they had left off.
     pub resumed: u64,
-    /// Clients that were told that the channel has ended and that they have all of it.
+    /// Clients that had all of an ended channel, and received a 204.
     pub complete: u64,
-    /// Clients that were told to retry, because there were too many subscribers.
+    /// Clients that must retry, because there were too many subscribers.
     pub full: u64,
     pub(super) resets: [u64; ResetReason::ALL.len()],
 }

@@ -89,7 +89,7 @@ impl Framer {
         Self { head, is_chunked, persistence: context.persistence, ..Self::default() }
     }
 
-    /// Whether the client can tell the end of the body from a lost connection.
+    /// Whether the client can distinguish the end of the body from a lost connection.
     pub fn has_chunks(&self) -> bool {
         self.is_chunked
     }

@@ -44,7 +44,7 @@ impl Log {
             return Read::Hole;
         }
         let latest = self.latest.as_deref().and_then(|latest| latest.find(*cursor, budget));
-        let (frame, to) = latest.unwrap_or_else(|| self.read_anew(*cursor, budget));
+        let (frame, to) = latest.unwrap_or_else(|| self.read_new_slice(*cursor, budget));
         *cursor = to;
         Read::Events(frame)
     }
@@ -67,7 +67,7 @@ impl Log {
     }
 
     /// Reads, and keeps the slice for the next reader, unless it is large beside the log.
-    fn read_anew(&mut self, from: Cursor, budget: usize) -> (Frame, Cursor) {
+    fn read_new_slice(&mut self, from: Cursor, budget: usize) -> (Frame, Cursor) {
         let (entries, len) = self.extent(from.0, budget);
         let slice = self.slice(from.0, len);
         let frame = Frame::from_bytes_unchecked(self.gauge.get_or_insert_default().count(slice));

@@ -188,7 +188,7 @@ impl Unsent {
     }
 }
 
-/// Whether a head tells the client that the connection closes after the response.
+/// Whether a head says that the connection closes after the response.
 fn has_close(head: &[u8]) -> bool {
     head.split(|byte| *byte == b'\n').any(|line| {
         let mut parts = line.splitn(2, |byte| *byte == b':');

@@ -29,7 +29,7 @@ pub(super) enum WriteMode {
     /// They go to the socket.
     Direct,
     /// They go to the socket, and it is reset unless the response is completed: the end
-    /// of the connection ends the body (RFC 9112 6.3), so a client cannot tell a body
+    /// of the connection ends the body (RFC 9112 6.3), so a client cannot distinguish a body
     /// that is cut off from a complete one.
     CloseDelimited,
     /// They are kept: the task of the connection will write them, with the body.

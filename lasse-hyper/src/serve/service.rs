@@ -209,7 +209,7 @@ impl<F, B: Body> ResponseFuture<F, B> {
         }
     }
 
-    /// Sets what the server decides about the head, and chooses who polls the body.
+    /// Sets what the server decides about the head, and chooses what polls the body.
     fn finish(&mut self, response: Response<B>) -> Response<ResponseBody<B>> {
         let (mut head, body) = response.into_parts();
         let facts = self.facts.clone();
@@ -270,7 +270,7 @@ impl RequestFacts {
         status == StatusCode::SWITCHING_PROTOCOLS || self.is_connect && status.is_success()
     }
 
-    /// Whether the request was not read to its end, as far as the status tells. The
+    /// Whether the request was not read to its end, as far as the status shows. The
     /// client should not send the rest.
     fn is_last_response(&self, head: &Parts) -> bool {
         let is_cut = [StatusCode::PAYLOAD_TOO_LARGE, StatusCode::REQUEST_TIMEOUT];
@@ -300,7 +300,7 @@ fn has_no_length(head: &Parts, body: &impl Body) -> bool {
         && !head.headers.contains_key(CONTENT_LENGTH)
 }
 
-/// Tells the client that the connection closes after this response.
+/// States that the connection closes after this response.
 fn set_close(head: &mut Parts) {
     if head.status != StatusCode::SWITCHING_PROTOCOLS {
         head.headers.insert(CONNECTION, HeaderValue::from_static("close"));

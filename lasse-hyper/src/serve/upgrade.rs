@@ -15,7 +15,7 @@ use super::transport::Transport;
 #[derive(Debug)]
 pub(super) struct SharedTransport<Io> {
     io: Arc<Mutex<Io>>,
-    /// Tells the task that this is dropped.
+    /// Notifies the task that this is dropped.
     _open: oneshot::Sender<Infallible>,
 }
 

@@ -22,7 +22,7 @@ use tokio_stream::StreamExt;
 use crate::source::{
     Http, client, close_reason, disconnect_reason, event, events, http1, http2, next_event, source,
 };
-use crate::support::{PATIENCE, Server};
+use crate::support::{Server, TIME_LIMIT};
 
 /// A server of ours and a version of HTTP.
 #[derive(Clone, Copy, Debug)]
@@ -70,7 +70,7 @@ impl ChannelServer {
 
     fn kill(&mut self) {
         if let Some(runtime) = self.runtime.take() {
-            thread::spawn(|| runtime.shutdown_timeout(PATIENCE)).join().unwrap();
+            thread::spawn(|| runtime.shutdown_timeout(TIME_LIMIT)).join().unwrap();
         }
     }
 }
@@ -195,7 +195,7 @@ async fn a_large_event_is_received_if_the_limit_allows_it() {
         assert_eq!(event(&mut source).await, "small", "{target:?}");
 
         let mut source = target.source(client(&server.uri()));
-        let refused = timeout(PATIENCE, source.next()).await.unwrap();
+        let refused = timeout(TIME_LIMIT, source.next()).await.unwrap();
         assert!(matches!(refused, Some(Err(EventSourceError::TooLarge(_)))), "{refused:?}");
         assert_eq!(event(&mut source).await, "small", "{target:?}");
     }
@@ -231,7 +231,7 @@ async fn a_server_sets_the_reconnection_time() {
 async fn the_error_after_too_many_failures_has_the_last_one() {
     let nowhere = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let mut source = source(client(&format!("http://{nowhere}/")).with_max_failures(3));
-    let error = timeout(PATIENCE, source.next()).await.unwrap().unwrap().unwrap_err();
+    let error = timeout(TIME_LIMIT, source.next()).await.unwrap().unwrap().unwrap_err();
     assert!(matches!(
         error,
         EventSourceError::Closed {

@@ -13,7 +13,7 @@ use lasse_hyper::{ClientEvent, DisconnectReason, EventSource, EventSourceError};
 use tokio::time::timeout;
 use tokio_stream::StreamExt;
 
-use crate::support::PATIENCE;
+use crate::support::TIME_LIMIT;
 
 pub type Http = legacy::Client<HttpConnector, Full<Bytes>>;
 
@@ -44,7 +44,7 @@ pub fn source(client: Client) -> EventSource<Http> {
 
 /// The next event or notice, which must exist.
 pub async fn next_event(source: &mut EventSource<Http>) -> ClientEvent {
-    timeout(PATIENCE, source.next_event())
+    timeout(TIME_LIMIT, source.next_event())
         .await
         .expect("nothing arrives")
         .expect("the source is over")
@@ -53,7 +53,7 @@ pub async fn next_event(source: &mut EventSource<Http>) -> ClientEvent {
 
 /// The data of the next event, which must exist.
 pub async fn event(source: &mut EventSource<Http>) -> String {
-    let event = timeout(PATIENCE, source.next()).await.expect("no event arrives");
+    let event = timeout(TIME_LIMIT, source.next()).await.expect("no event arrives");
     event.expect("the source is over").unwrap().into_data()
 }
 
@@ -76,8 +76,8 @@ pub async fn disconnect_reason(source: &mut EventSource<Http>) -> DisconnectReas
 
 /// Why the client is closed, before any event. `None` if it ends without an error.
 pub async fn close_reason(source: &mut EventSource<Http>) -> Option<ClientClosed> {
-    let end = timeout(PATIENCE, source.next()).await.expect("the source goes on");
-    let next = timeout(PATIENCE, source.next()).await.expect("the source goes on");
+    let end = timeout(TIME_LIMIT, source.next()).await.expect("the source goes on");
+    let next = timeout(TIME_LIMIT, source.next()).await.expect("the source goes on");
     assert!(next.is_none());
     match end? {
         Err(EventSourceError::Closed { reason, .. }) => Some(reason),

@@ -9,7 +9,7 @@ use http::{Method, Request, Response};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-use super::{PATIENCE, Server};
+use super::{Server, TIME_LIMIT};
 
 /// A client with a large window for the connection, and `stream_window` for each stream.
 pub async fn connect(server: &Server, stream_window: u32) -> SendRequest<Bytes> {
@@ -31,13 +31,13 @@ pub async fn ask(
     let uri = format!("http://lasse.example{path}");
     let request = Request::builder().method(method).uri(uri).body(()).unwrap();
     let (response, _) = client.send_request(request, true).unwrap();
-    timeout(PATIENCE, response).await.expect("no answer").unwrap()
+    timeout(TIME_LIMIT, response).await.expect("no answer").unwrap()
 }
 
 /// The next data of a stream, or `None` at its end, which can be an empty frame.
 pub async fn data(body: &mut RecvStream) -> Option<Result<Bytes, h2::Error>> {
     loop {
-        let data = timeout(PATIENCE, body.data()).await.expect("no data")?;
+        let data = timeout(TIME_LIMIT, body.data()).await.expect("no data")?;
         match &data {
             Ok(bytes) if bytes.is_empty() => continue,
             Ok(bytes) => body.flow_control().release_capacity(bytes.len()).unwrap(),

@@ -114,7 +114,7 @@ impl Server {
 
     /// Waits until the server has shut down.
     pub async fn stopped(&mut self) {
-        timeout(PATIENCE, &mut self.task).await.expect("the server is still running").unwrap();
+        timeout(TIME_LIMIT, &mut self.task).await.expect("the server is still running").unwrap();
     }
 
     /// The notifier of the newest stream.
@@ -124,7 +124,7 @@ impl Server {
 
     /// How the next stream ended.
     pub async fn end(&mut self) -> EndReason {
-        timeout(PATIENCE, self.ends.recv()).await.expect("no stream ended").unwrap()
+        timeout(TIME_LIMIT, self.ends.recv()).await.expect("no stream ended").unwrap()
     }
 }
 
@@ -175,7 +175,7 @@ pub async fn read_until(socket: &mut TcpStream, end: &str) -> String {
     let mut text = String::new();
     while !text.ends_with(end) {
         let mut space = [0; 4096];
-        let n = timeout(PATIENCE, socket.read(&mut space)).await;
+        let n = timeout(TIME_LIMIT, socket.read(&mut space)).await;
         let n = n.unwrap_or_else(|_| panic!("no bytes after {text:?}")).unwrap();
         assert_ne!(n, 0, "the end, after {text:?}");
         text.push_str(std::str::from_utf8(&space[..n]).unwrap());
@@ -186,7 +186,7 @@ pub async fn read_until(socket: &mut TcpStream, end: &str) -> String {
 /// Reads until the connection closes.
 pub async fn read_to_end(socket: &mut TcpStream) -> String {
     let mut text = String::new();
-    timeout(PATIENCE, socket.read_to_string(&mut text))
+    timeout(TIME_LIMIT, socket.read_to_string(&mut text))
         .await
         .expect("the connection is still open")
         .unwrap();
@@ -194,7 +194,7 @@ pub async fn read_to_end(socket: &mut TcpStream) -> String {
 }
 
 /// How long a test waits for what must happen.
-pub const PATIENCE: Duration = Duration::from_secs(5);
+pub const TIME_LIMIT: Duration = Duration::from_secs(5);
 
 /// How long a client may stall in these tests.
 pub const WRITE_TIMEOUT: Duration = Duration::from_millis(300);

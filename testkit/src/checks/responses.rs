@@ -82,7 +82,7 @@ pub(super) fn own_response(server: &Server) -> Result<(), CheckError> {
     expect_usable(&mut peer)
 }
 
-pub(super) fn come_back(server: &Server) -> Result<(), CheckError> {
+pub(super) fn refusal(server: &Server) -> Result<(), CheckError> {
     let mut peer = Peer::get(server, "/come-back")?;
     let response = peer.response()?;
     expect_stream(&response)?;

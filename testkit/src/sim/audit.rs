@@ -16,7 +16,7 @@ impl State {
     pub(super) fn check_channels(&self, settings: &ChannelSettings) -> Result<(), String> {
         for (index, node) in self.nodes.iter().enumerate().filter(|(_, node)| node.is_up) {
             if settings.age.is_none() {
-                // What was read last is counted when a channel is told the time. Some may go then.
+                // What was read last is counted when the time of a channel advances. Some may go then.
                 node.channels().for_each(|(_, channel)| channel.advance(now()));
             }
             let channels: Vec<_> = node.channels().collect();

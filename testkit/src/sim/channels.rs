@@ -1,4 +1,4 @@
-//! The channels of a node: how they are filled, published to, ended and begun anew.
+//! The channels of a node: how they are filled, published to, ended and restarted.
 
 use std::sync::{Mutex, PoisonError};
 
@@ -146,7 +146,7 @@ impl World {
         }
     }
 
-    /// Begins a feed anew on a node, after its end.
+    /// Restarts a feed on a node, after its end.
     pub(super) fn reopen(&self, index: usize, feed: usize) {
         let mut random = self.random(Part::Node(index));
         let state = &mut *self.state();

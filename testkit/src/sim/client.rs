@@ -44,14 +44,14 @@ pub(super) struct ClientState {
 pub(super) enum Condition {
     Connected(usize),
     Waiting(Instant),
-    /// It was told that there is no more.
+    /// It received the end for good.
     Stopped,
 }
 
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Command {
     Cut(Cut),
-    /// Begin anew.
+    /// Start again.
     Reload,
     /// Close the connection and do nothing more.
     Leave,
@@ -165,7 +165,7 @@ impl ClientTask {
             connection,
             end: End::Broken,
         };
-        let over = self.converse(agent, &mut exchange, request, end).await;
+        let over = self.exchange_messages(agent, &mut exchange, request, end).await;
         agent.handle_end(exchange.end, now());
         exchange.world.state().readers[connection].is_over = true;
         over
@@ -222,7 +222,7 @@ impl ClientTask {
     }
 
     /// Sends the request and reads the response, until either side ends the connection.
-    async fn converse(
+    async fn exchange_messages(
         &mut self,
         agent: &mut Agent,
         exchange: &mut Exchange,

@@ -44,11 +44,11 @@ pub(super) fn decide(
         },
     };
     let is_event = matches!(settings.reset, ResetNotice::Event(_));
-    let is_mute = is_reset && !is_event && !settings.tells_position();
+    let is_mute = is_reset && !is_event && !settings.sends_position();
     if log.ending.is_some() && next == len && (!is_reset || is_mute) {
         return Answer::Complete;
     }
-    let may_tell = settings.tells_position() && !is_resumed && !(is_reset && is_event);
+    let may_tell = settings.sends_position() && !is_resumed && !(is_reset && is_event);
     let owes_position = may_tell && log.has_id_at(next);
     Answer::Stream(Position { log: log_index, next, owes_reset: is_reset, owes_position })
 }

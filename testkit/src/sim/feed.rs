@@ -112,7 +112,7 @@ impl LogRecord {
         number.is_some_and(|number| number <= self.number)
     }
 
-    /// Whether a stream that is at `position` can be told so by `id`. Before the first event, that is any
+    /// Whether `id` can stand for `position`. Before the first event, that is any
     /// number below the first one, which may not have been known yet.
     pub(super) fn is_at(&self, id: &str, position: usize) -> bool {
         match position.checked_sub(1) {
@@ -124,7 +124,7 @@ impl LogRecord {
         }
     }
 
-    /// Whether there is an id by which a client can be told that it is at `position`.
+    /// Whether an id stands for `position`, for a client that is there.
     pub(super) fn has_id_at(&self, position: usize) -> bool {
         position > 0 || !self.has_own_ids()
     }
@@ -134,7 +134,7 @@ impl LogRecord {
         self.entries.binary_search_by_key(&place, |entry| entry.place).ok()
     }
 
-    /// Which position a stream is told by `id` that reads on there.
+    /// The position that `id` means for a stream that continues there.
     pub(super) fn position_of(&self, id: &str) -> Option<usize> {
         (0..=self.entries.len()).rev().find(|position| self.is_at(id, *position))
     }

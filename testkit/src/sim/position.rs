@@ -20,7 +20,7 @@ pub(super) struct Position {
 }
 
 impl Position {
-    /// The reason that there is to end, apart from those that every stream has.
+    /// The reason to end, apart from those that every stream has.
     pub(super) fn reason_to_end(
         &self,
         end: End,
@@ -129,8 +129,8 @@ impl ChannelSettings {
         self.reset == ResetNotice::Off
     }
 
-    /// Whether a new client is told its position.
-    pub(super) fn tells_position(&self) -> bool {
+    /// Whether a new client receives its position.
+    pub(super) fn sends_position(&self) -> bool {
         self.position != PositionNotice::Off
     }
 }

@@ -31,7 +31,7 @@ pub(super) struct Reader {
     pub(super) sequence: Sequence,
     /// The other end of its mailbox, and how many messages that holds.
     pub(super) mailbox: Option<(MailNotifier, usize)>,
-    /// Whether the mailbox was told to stop the stream.
+    /// Whether the mailbox was stopped with the stream.
     pub(super) is_stopped: bool,
     status: Option<u16>,
     body: BodyEnd,
@@ -200,7 +200,7 @@ impl Reader {
         self.check_reason(end, reason?, circumstances)
     }
 
-    /// Whether the stream could end like this, and ended for a reason that the client can tell so.
+    /// Whether the stream could end like this, and ended for a reason that the client can see.
     fn check_reason(
         &self,
         end: End,

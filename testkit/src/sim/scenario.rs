@@ -42,7 +42,7 @@ pub(super) enum Action {
         client: usize,
         claim: Claim,
     },
-    /// The client forgets everything and begins anew, as a page that is loaded again.
+    /// The client forgets everything and starts again, as a page that is loaded again.
     Reload {
         client: usize,
     },
@@ -68,7 +68,7 @@ pub(super) enum Action {
         feed: usize,
         ending: Ending,
     },
-    /// The feed begins anew after its end.
+    /// The feed restarts after its end.
     Reopen {
         feed: usize,
     },
@@ -95,7 +95,7 @@ pub(super) enum Action {
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Cut {
-    /// Both sides are told.
+    /// Both sides notice it.
     Reset,
     /// In the middle of what the server writes, after so many bytes.
     After(u64),

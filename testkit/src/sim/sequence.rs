@@ -28,7 +28,7 @@ impl Sequence {
         }
     }
 
-    /// The reason that there is to end, apart from those that every stream has.
+    /// The reason to end, apart from those that every stream has.
     pub(super) fn reason_to_end(
         &self,
         reason: Option<EndReason>,

@@ -24,7 +24,7 @@ pub(super) struct Settings {
     pub(super) longest_wait: Duration,
 }
 
-/// Who numbers the events.
+/// What numbers the events.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Numbering {
     /// Each node for itself.
@@ -245,7 +245,7 @@ impl ChannelSettings {
         }
     }
 
-    /// Settings that keep everything and tell everything.
+    /// Settings that keep everything and report everything.
     pub(super) fn calm() -> Self {
         Self {
             events: u64::MAX,

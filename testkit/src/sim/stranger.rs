@@ -32,7 +32,7 @@ pub(super) fn connect(world: &Arc<World>, node: usize, kind: Stranger, nth: usiz
         }
         loop {
             // A server that waits for more of a request must give up at some time.
-            let read = timeout(PATIENCE, end.read(&mut space)).await;
+            let read = timeout(TIME_LIMIT, end.read(&mut space)).await;
             let Ok(read) = read else {
                 let what = format!("node {node} waits for ever for {kind:?}");
                 return shared.state().breach(what);
@@ -80,7 +80,7 @@ impl Stranger {
 }
 
 /// Longer than any timeout of a server that waits for a request.
-const PATIENCE: Duration = Duration::from_secs(600);
+const TIME_LIMIT: Duration = Duration::from_secs(600);
 
 /// A client index that no client has.
 const STRANGER: usize = 9_999;

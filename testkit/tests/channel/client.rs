@@ -24,8 +24,8 @@ impl Client {
     /// # Panics
     ///
     /// If an event is lost or repeated without a reset.
-    pub(crate) fn hear(&mut self, heard: Received) {
-        match heard {
+    pub(crate) fn receive(&mut self, received: Received) {
+        match received {
             Received::Message(name, data, id) if name == "reset" => {
                 let reason = data.split('"').nth(3).unwrap();
                 let is_forward = number(&id) > self.number;

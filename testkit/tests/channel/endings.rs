@@ -9,12 +9,12 @@ use crate::reader::{End, Reader};
 use crate::server::{STACKS, Server, settle};
 
 #[test]
-fn when_a_publisher_panics_each_stream_is_cut_and_each_client_gets_the_farewell() {
+fn when_a_publisher_panics_each_stream_is_cut_and_each_client_gets_the_last_event() {
     for stack in STACKS {
         let answer = Channel::with_epoch(&ChannelConfig::new(), Epoch::new("k").unwrap());
         let server = Server::of(stack, &answer);
         let readers = [(); 10].map(|()| Reader::resume(&server, None));
-        let publisher = answer.publisher().with_farewell(Event::new("the model failed"));
+        let publisher = answer.publisher().with_last_event(Event::new("the model failed"));
         let task = thread::spawn(move || {
             publisher.publish(Event::new("to be")).unwrap();
             panic!("of the test");
@@ -62,7 +62,7 @@ fn a_client_of_a_channel_that_was_replaced_is_reset() {
         let again = answers.open("tea");
         let whole = again.finish_with(Event::new("milk first")).unwrap();
         for last in lasts {
-            let (heard, end) = Reader::resume(&server, Some(&last)).hear_out();
+            let (heard, end) = Reader::resume(&server, Some(&last)).read_to_end();
             let at = format!("{}-0", again.epoch());
             let data =
                 format!(r#"{{"reason":"foreign","requested":"{last}","resumed_at":"{at}"}}"#);
@@ -75,7 +75,7 @@ fn a_client_of_a_channel_that_was_replaced_is_reset() {
 
 /// Everything before the cut.
 fn cut(reader: Reader) -> Vec<Received> {
-    let (heard, end) = reader.hear_out();
+    let (heard, end) = reader.read_to_end();
     assert_eq!(end, End::Cut, "after {heard:?}");
     heard
 }

@@ -8,7 +8,7 @@ use lasse_testkit::Received;
 
 use crate::client::{Client, text};
 use crate::feed::Feed;
-use crate::reader::{Door, Reader};
+use crate::reader::{Reader, Target};
 use crate::server::{STACKS, Server, Stack};
 
 /// Two servers, each with its own channel.
@@ -40,15 +40,15 @@ fn a_client_that_moves_between_processes_misses_and_repeats_nothing() {
     let mut feeds = ["tokio", "hyper"].map(Feed::start);
     let [tokio, hyper] = [&feeds[0], &feeds[1]].map(|feed| feed.address);
     let doors = [
-        Door { stack: Stack::Tokio, address: tokio },
-        Door { stack: Stack::Hyper, address: hyper },
-        Door { stack: Stack::Tokio, address: tokio },
-        Door { stack: Stack::HyperHttp2, address: hyper },
+        Target { stack: Stack::Tokio, address: tokio },
+        Target { stack: Stack::Hyper, address: hyper },
+        Target { stack: Stack::Tokio, address: tokio },
+        Target { stack: Stack::HyperHttp2, address: hyper },
     ];
     let fed = AtomicU64::new(0);
     let roam = |seed: usize| {
         let mut client = Client::default();
-        client.hear(Received::position("store-0"));
+        client.receive(Received::position("store-0"));
         for turn in seed.. {
             // Both processes must know the id that it comes with.
             while fed.load(Relaxed) < client.number {
@@ -59,7 +59,7 @@ fn a_client_that_moves_between_processes_misses_and_repeats_nothing() {
                 if client.number == LAST {
                     return client;
                 }
-                client.hear(reader.hear().unwrap());
+                client.receive(reader.receive().unwrap());
             }
         }
         client
@@ -92,8 +92,8 @@ fn a_client_that_is_ahead_of_the_server_that_it_moves_to_is_reset() {
                     break;
                 }
                 (0..turn * 7 % 40)
-                    .map_while(|_| reader.hear().ok())
-                    .for_each(|heard| client.hear(heard));
+                    .map_while(|_| reader.receive().ok())
+                    .for_each(|heard| client.receive(heard));
             }
             client
         };

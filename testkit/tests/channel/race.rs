@@ -126,8 +126,8 @@ impl Race {
                 return client;
             }
             for _ in 0..draw(60) {
-                match reader.hear() {
-                    Ok(heard) => client.hear(heard),
+                match reader.receive() {
+                    Ok(heard) => client.receive(heard),
                     Err(end) => {
                         assert_eq!(end, End::Clean);
                         break;

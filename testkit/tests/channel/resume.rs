@@ -66,7 +66,7 @@ fn a_client_resumes_where_it_left_off_or_is_reset() {
             let mut reader = Reader::ask(&server, row.target, row.ids, 1024);
             assert_eq!(reader.status, 200, "{stack:?}: {}", row.name);
             channel.publish(Event::new("now")).unwrap();
-            assert_eq!(reader.hear_until("now"), (row.hears)(), "{stack:?}: {}", row.name);
+            assert_eq!(reader.read_until("now"), (row.hears)(), "{stack:?}: {}", row.name);
         }
     }
 }
@@ -81,7 +81,7 @@ fn a_client_that_is_reset_starts_where_new_clients_do() {
             let server = Server::of(stack, &channel);
             let mut readers = [None, Some("j-4")].map(|last| Reader::resume(&server, last));
             channel.publish(Event::new("now")).unwrap();
-            let [fresh, foreign] = readers.each_mut().map(|reader| reader.hear_until("now"));
+            let [fresh, foreign] = readers.each_mut().map(|reader| reader.read_until("now"));
             assert_eq!(fresh[1..], events(from), "{stack:?}: {start:?}");
             assert_eq!(foreign[1..], events(from), "{stack:?}: {start:?}");
             let at = format!("k-{}", from - 1);
@@ -98,16 +98,16 @@ fn a_channel_that_has_ended_sends_what_is_left_and_then_stops_clients() {
         let server = Server::of(stack, &channel);
         let running = Reader::resume(&server, Some("k-4"));
         channel.finish();
-        assert_eq!(running.hear_out(), (events(5), End::Clean), "{stack:?}");
+        assert_eq!(running.read_to_end(), (events(5), End::Clean), "{stack:?}");
         let behind = Reader::resume(&server, Some("k-4"));
-        assert_eq!(behind.hear_out(), (events(5), End::Clean), "{stack:?}");
+        assert_eq!(behind.read_to_end(), (events(5), End::Clean), "{stack:?}");
         for last in [Some("k-5"), Some(""), None] {
             let done = Reader::resume(&server, last);
             assert_eq!(done.status, 204, "{stack:?}: {last:?}");
-            assert_eq!(done.hear_out(), (vec![], End::Clean), "{stack:?}: {last:?}");
+            assert_eq!(done.read_to_end(), (vec![], End::Clean), "{stack:?}: {last:?}");
         }
         let foreign = Reader::resume(&server, Some("j-4"));
-        assert_eq!(foreign.hear_out(), (reset("foreign", "\"j-4\""), End::Clean), "{stack:?}");
+        assert_eq!(foreign.read_to_end(), (reset("foreign", "\"j-4\""), End::Clean), "{stack:?}");
     }
 }
 
@@ -124,10 +124,10 @@ fn ids_from_before_a_restart_are_foreign() {
         let server = Server::of(stack, &before);
         let mut reader = Reader::resume(&server, Some(newest.as_str()));
         let asked = before.publish(Event::new("the last")).unwrap();
-        assert_eq!(reader.hear_until("the last"), []);
+        assert_eq!(reader.read_until("the last"), []);
         let address = server.address;
         drop(server);
-        assert_eq!(reader.hear(), Err(End::Cut), "{stack:?}");
+        assert_eq!(reader.receive(), Err(End::Cut), "{stack:?}");
 
         let (after, resumed) = say(50);
         let server = Server::at(stack, address, &after);
@@ -137,7 +137,7 @@ fn ids_from_before_a_restart_are_foreign() {
             "{{\"reason\":\"foreign\",\"requested\":\"{asked}\",\"resumed_at\":\"{resumed}\"}}"
         );
         let told = Received::message("reset", &data, resumed.as_str());
-        assert_eq!(reader.hear_until("now"), [told], "{stack:?}");
+        assert_eq!(reader.read_until("now"), [told], "{stack:?}");
     }
 }
 

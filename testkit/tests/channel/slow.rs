@@ -24,7 +24,7 @@ fn a_client_that_reads_nothing_is_disconnected_and_the_others_receive_everything
             count += 2;
             for (reader, client) in &mut readers {
                 while client.number < count {
-                    client.hear(reader.hear().unwrap());
+                    client.receive(reader.receive().unwrap());
                 }
             }
             assert!(channel.stats().bytes < 3 * KEPT / 2, "{stack:?}: {:?}", channel.stats());
@@ -34,7 +34,7 @@ fn a_client_that_reads_nothing_is_disconnected_and_the_others_receive_everything
         assert_eq!(server.gate.stats().open, readers.len(), "{stack:?}");
         assert_eq!(channel.stats().subscribers, readers.len(), "{stack:?}");
         if ended(EndReason::Stalled) > 0 {
-            assert_eq!(stuck.hear_out().1, End::Cut, "{stack:?}");
+            assert_eq!(stuck.read_to_end().1, End::Cut, "{stack:?}");
         }
     }
 }
@@ -50,14 +50,14 @@ fn a_client_that_reads_again_is_reset_if_it_lagged() {
             publish(&channel, 0..2000);
             channel.finish();
             if slow == LagPolicy::Disconnect {
-                while let Ok(heard) = reader.hear() {
-                    client.hear(heard);
+                while let Ok(heard) = reader.receive() {
+                    client.receive(heard);
                 }
                 assert!(client.number < 2000 && client.resets.is_empty(), "{stack:?}");
                 reader = Reader::resume(&server, client.last.as_deref());
             }
-            let (heard, end) = reader.hear_out();
-            heard.into_iter().for_each(|heard| client.hear(heard));
+            let (heard, end) = reader.read_to_end();
+            heard.into_iter().for_each(|heard| client.receive(heard));
             assert_eq!((client.number, end), (2000, End::Clean), "{stack:?}: {slow:?}");
             let (reason, lagged) = match slow {
                 LagPolicy::Skip => ("lagged", channel.stats().resets(ResetReason::Lagged)),
@@ -80,8 +80,8 @@ fn a_client_that_reads_late_receives_events_that_were_sent_one_by_one() {
             thread::sleep(Duration::from_micros(300));
         }
         channel.finish();
-        let (heard, end) = reader.hear_out();
-        heard.into_iter().for_each(|heard| client.hear(heard));
+        let (heard, end) = reader.read_to_end();
+        heard.into_iter().for_each(|heard| client.receive(heard));
         assert_eq!((client.heard, end), (500, End::Clean), "{stack:?}");
     }
 }

@@ -93,7 +93,7 @@ fn follow(server: &Server, length: usize) -> u64 {
             return snapshots;
         }
         for _ in 0..length * 100 {
-            match reader.hear() {
+            match reader.receive() {
                 Ok(Received::Message(name, data, id)) => match name.as_str() {
                     "state" => {
                         snapshots += 1;

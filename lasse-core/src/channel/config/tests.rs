@@ -12,7 +12,7 @@ const DURATIONS: [Duration; 3] = [Duration::ZERO, Duration::from_nanos(1), Durat
 const SIZES: [usize; 3] = [0, 1, usize::MAX];
 const COUNTS: [u64; 3] = [0, 1, u64::MAX];
 
-/// Does with a channel all that there is to do.
+/// Uses every method of a channel.
 fn use_channel(config: &ChannelConfig) {
     let mut cx = Context::from_waker(Waker::noop());
     let channel = Channel::with_epoch(config, Epoch::new("k").unwrap());

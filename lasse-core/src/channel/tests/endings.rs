@@ -39,7 +39,7 @@ fn a_client_that_no_notice_would_move_is_stopped_by_the_status() {
 fn a_publisher_that_panics_aborts_its_channel() {
     let answer = channel(keeping(10));
     let mut reader = join_at_end(&answer);
-    let publisher = answer.publisher().with_farewell(Event::new("the model failed"));
+    let publisher = answer.publisher().with_last_event(Event::new("the model failed"));
     let task = AssertUnwindSafe(move || {
         publisher.publish(Event::new("to be")).unwrap();
         panic!("of the test");
@@ -51,9 +51,9 @@ fn a_publisher_that_panics_aborts_its_channel() {
 }
 
 #[test]
-fn a_publisher_that_finishes_leaves_no_farewell() {
+fn a_publisher_that_finishes_leaves_no_last_event() {
     let answer = channel(keeping(10));
-    let publisher = answer.publisher().with_farewell(Event::new("failed"));
+    let publisher = answer.publisher().with_last_event(Event::new("failed"));
     publisher.finish();
     assert_eq!((answer.ending(), answer.stats().published), (Some(Ending::Finished), 0));
     drop(answer.publisher());

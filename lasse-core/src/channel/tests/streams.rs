@@ -270,7 +270,7 @@ fn a_reader_that_lags_is_disconnected_or_skips_and_is_counted() {
 }
 
 #[test]
-fn a_reader_skips_without_a_notice_if_there_is_to_be_none() {
+fn a_reader_skips_without_a_notice_if_notices_are_off() {
     let config = keeping(2).with_lag_policy(LagPolicy::Skip).with_reset(ResetNotice::Off);
     let news = channel(config);
     let mut reader = join_at_end(&news);

@@ -1,4 +1,4 @@
-//! Which readers are woken, when, and by whom.
+//! Which readers are woken, and when.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Mutex;

@@ -22,7 +22,7 @@ impl Http1 {
         }
         request.extend(b"\r\n");
         let mut socket = TcpStream::connect(address).unwrap();
-        socket.set_read_timeout(Some(PATIENCE)).unwrap();
+        socket.set_read_timeout(Some(TIME_LIMIT)).unwrap();
         socket.write_all(&request).unwrap();
         let socket = BufReader::with_capacity(piece, socket);
         let mut body = Self { status: 0, socket, left: 0, is_over: false };
@@ -92,4 +92,4 @@ impl Http1 {
 }
 
 /// How long to wait, on a busy machine, for bytes that should be there at once.
-const PATIENCE: Duration = Duration::from_secs(10);
+const TIME_LIMIT: Duration = Duration::from_secs(10);

@@ -39,7 +39,7 @@ impl Http2 {
             let (answer, _) = client.send_request(request, true).unwrap();
             (answer.await.unwrap(), client)
         };
-        let asked = runtime.block_on(async { timeout(PATIENCE, asking).await });
+        let asked = runtime.block_on(async { timeout(TIME_LIMIT, asking).await });
         let (answer, client) = asked.expect("an answer comes");
         Self { answer, _client: client, runtime }
     }
@@ -56,9 +56,11 @@ impl Http2 {
             body.flow_control().release_capacity(bytes.len()).map_err(|_| End::Cut)?;
             Ok(bytes.into())
         };
-        self.runtime.block_on(async { timeout(PATIENCE, hearing).await }).expect("something comes")
+        self.runtime
+            .block_on(async { timeout(TIME_LIMIT, hearing).await })
+            .expect("something comes")
     }
 }
 
 /// How long to wait, on a busy machine, for bytes that should be there at once.
-const PATIENCE: Duration = Duration::from_secs(10);
+const TIME_LIMIT: Duration = Duration::from_secs(10);

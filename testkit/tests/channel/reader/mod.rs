@@ -27,12 +27,12 @@ enum Body {
 
 /// Where a reader connects, and with which protocol.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Door {
+pub(crate) struct Target {
     pub(crate) stack: Stack,
     pub(crate) address: SocketAddr,
 }
 
-impl From<&Server> for Door {
+impl From<&Server> for Target {
     fn from(server: &Server) -> Self {
         Self { stack: server.stack, address: server.address }
     }
@@ -50,8 +50,13 @@ pub(crate) enum End {
 impl Reader {
     /// Connects, and requests `target` with these last event ids. Over HTTP/1.1 it reads at most
     /// `piece` bytes at once.
-    pub(crate) fn ask(door: impl Into<Door>, target: &str, ids: &[&[u8]], piece: usize) -> Self {
-        let Door { stack, address } = door.into();
+    pub(crate) fn ask(
+        target_server: impl Into<Target>,
+        target: &str,
+        ids: &[&[u8]],
+        piece: usize,
+    ) -> Self {
+        let Target { stack, address } = target_server.into();
         let (status, body) = match stack {
             Stack::Tokio | Stack::Hyper => {
                 let body = Http1::ask(address, target, ids, piece);
@@ -66,17 +71,17 @@ impl Reader {
     }
 
     /// Connects with this last event id, if there is one.
-    pub(crate) fn resume(door: impl Into<Door>, last: Option<&str>) -> Self {
+    pub(crate) fn resume(target_server: impl Into<Target>, last: Option<&str>) -> Self {
         let ids: Vec<_> = last.into_iter().map(str::as_bytes).collect();
-        Self::ask(door, "/", &ids, 16 * 1024)
+        Self::ask(target_server, "/", &ids, 16 * 1024)
     }
 
-    /// The next that is heard, but for the first byte and keep-alives.
+    /// The next item, except the first byte and keep-alives.
     ///
     /// # Errors
     ///
     /// At the end.
-    pub(crate) fn hear(&mut self) -> Result<Received, End> {
+    pub(crate) fn receive(&mut self) -> Result<Received, End> {
         loop {
             let first_byte = Received::Comment(String::new());
             if let Some(heard) = self.heard.find(|heard| *heard != first_byte) {
@@ -91,11 +96,11 @@ impl Reader {
         }
     }
 
-    /// All that is heard before an event says `data`.
-    pub(crate) fn hear_until(&mut self, data: &str) -> Vec<Received> {
+    /// Everything received before an event says `data`.
+    pub(crate) fn read_until(&mut self, data: &str) -> Vec<Received> {
         let mut before = Vec::new();
         loop {
-            match self.hear() {
+            match self.receive() {
                 Ok(Received::Message(_, said, _)) if said == data => return before,
                 Ok(heard) => before.push(heard),
                 Err(end) => panic!("{end:?} end before {data:?}, after {before:?}"),
@@ -103,11 +108,11 @@ impl Reader {
         }
     }
 
-    /// All that is heard to the end, and which end that is.
-    pub(crate) fn hear_out(mut self) -> (Vec<Received>, End) {
+    /// Everything received to the end, and which end that is.
+    pub(crate) fn read_to_end(mut self) -> (Vec<Received>, End) {
         let mut all = Vec::new();
         loop {
-            match self.hear() {
+            match self.receive() {
                 Ok(heard) => all.push(heard),
                 Err(end) => return (all, end),
             }
