@@ -17,7 +17,7 @@ use axum::routing::get;
 use axum::{Extension, Router};
 use lasse::axum::SseRequest;
 use lasse::hyper::collect_body;
-use lasse::{ChannelConfig, Channels, DrainPlan, Event, Gate, Listener, sweep};
+use lasse::{ChannelConfig, Channels, DrainPlan, Event, Gate, GateConfig, Listener, sweep};
 use serde::Deserialize;
 
 /// A channel for each room.
@@ -36,19 +36,16 @@ async fn main() -> Result<(), Box<dyn Error>> {
 
     let rooms = Rooms::new(&ChannelConfig::new());
     tokio::spawn(sweep(&rooms));
-    let gate = Gate::default();
+    // No load balancer needs time to notice a shutdown.
+    let plan = DrainPlan::new().with_notice(Duration::ZERO);
+    let gate = Gate::new(GateConfig::new().with_drain_plan(plan));
     let router = Router::new()
         .route("/rooms/{room}", get(read).post(write))
         .with_state(rooms)
         .layer(Extension(gate.clone()));
 
     axum::serve(listener, router)
-        .with_graceful_shutdown(async move {
-            drop(tokio::signal::ctrl_c().await);
-            // No load balancer needs time to notice.
-            gate.drain(&DrainPlan::new().with_notice(Duration::ZERO));
-            gate.shut().await;
-        })
+        .with_graceful_shutdown(gate.shut_on(async { drop(tokio::signal::ctrl_c().await) }))
         .await?;
     Ok(())
 }

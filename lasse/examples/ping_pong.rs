@@ -18,7 +18,8 @@ use hyper::body::Incoming;
 use hyper::service::service_fn;
 use lasse::hyper::{ChannelBody, serve, subscribe};
 use lasse::{
-    Channel, ChannelConfig, DrainPlan, Endpoint, Event, EventName, Gate, Listener, ServeConfig,
+    Channel, ChannelConfig, DrainPlan, Endpoint, Event, EventName, Gate, GateConfig, Listener,
+    ServeConfig,
 };
 
 const PING: EventName = EventName::from_static("ping");
@@ -32,15 +33,12 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let (pings, endpoint) = (Channel::new(&ChannelConfig::new()), Endpoint::default());
     let service =
         service_fn(move |request| ready(Ok::<_, Infallible>(answer(&pings, &endpoint, &request))));
-    let gate = Gate::default();
-    let stop = gate.clone();
+    // No load balancer needs time to notice a shutdown.
+    let plan = DrainPlan::new().with_notice(Duration::ZERO);
+    let gate = Gate::new(GateConfig::new().with_drain_plan(plan));
     serve(listener, ServeConfig::new(), service)
         .with_gate(&gate)
-        .with_graceful_shutdown(async move {
-            drop(tokio::signal::ctrl_c().await);
-            // No load balancer needs time to notice.
-            stop.drain(&DrainPlan::new().with_notice(Duration::ZERO));
-        })
+        .with_graceful_shutdown(async { drop(tokio::signal::ctrl_c().await) })
         .await;
     Ok(())
 }

@@ -36,7 +36,9 @@ async fn main() -> Result<(), Box<dyn Error>> {
     tokio::spawn(dispatch(&prices));
     tokio::spawn(publish(prices.clone(), every));
 
-    let gate = Gate::new(GateConfig::new().with_limit(8_000));
+    // No load balancer needs time to notice a shutdown.
+    let plan = DrainPlan::new().with_notice(Duration::ZERO);
+    let gate = Gate::new(GateConfig::new().with_limit(8_000).with_drain_plan(plan));
     let (endpoint, readers) = (Endpoint::default(), gate.clone());
     let server = serve(listener, ServeConfig::new(), move |request| {
         let response = match request.uri().path() {
@@ -49,14 +51,9 @@ async fn main() -> Result<(), Box<dyn Error>> {
         };
         async { response }
     });
-    let stop = gate.clone();
     server
         .with_gate(&gate)
-        .with_graceful_shutdown(async move {
-            drop(tokio::signal::ctrl_c().await);
-            // No load balancer needs time to notice.
-            stop.drain(&DrainPlan::new().with_notice(Duration::ZERO));
-        })
+        .with_graceful_shutdown(async { drop(tokio::signal::ctrl_c().await) })
         .await;
     Ok(())
 }

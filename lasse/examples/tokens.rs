@@ -32,8 +32,8 @@ use lasse::axum::{SseRequest, serve_router};
 use lasse::hyper::{BodyError, collect_body};
 use lasse::{
     Client, ClientClosed, DrainPlan, Endpoint, Event, EventName, EventSource, EventSourceError,
-    Gate, InvalidRunId, Listener, RunId, RunWriter, Runs, RunsConfig, ServeConfig, StartError,
-    StreamConfig,
+    Gate, GateConfig, InvalidRunId, Listener, RunId, RunWriter, Runs, RunsConfig, ServeConfig,
+    StartError, StreamConfig,
 };
 use serde::Deserialize;
 use tokio::time::sleep;
@@ -73,14 +73,14 @@ async fn main() -> Result<(), Box<dyn Error>> {
         .with_state(Proxy { runs: runs.clone(), model, http })
         .layer(Extension(endpoint));
 
-    let gate = Gate::default();
-    let stop = gate.clone();
+    // No load balancer needs time to notice a shutdown.
+    let plan = DrainPlan::new().with_notice(Duration::ZERO);
+    let gate = Gate::new(GateConfig::new().with_drain_plan(plan));
     serve_router(listener, ServeConfig::new(), router)
         .with_gate(&gate)
         .with_graceful_shutdown(async move {
             drop(tokio::signal::ctrl_c().await);
-            // No load balancer needs time to notice.
-            stop.drain(&DrainPlan::new().with_notice(Duration::ZERO));
+            // No new runs start. Those that run may finish, and their readers with them.
             runs.shut_down(Duration::from_secs(10)).await;
         })
         .await;

@@ -35,7 +35,7 @@ test('an open page does not delay the end of the program', async (t) => {
   await page.getByText('connected').waitFor();
   const start = performance.now();
   assert.equal(await relay.stop(), 0);
-  assert.ok(performance.now() - start < 5_000);
+  assert.ok(performance.now() - start < 10_000);
   await page.getByText('reconnecting').waitFor();
 });
 

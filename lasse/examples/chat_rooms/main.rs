@@ -71,7 +71,9 @@ async fn main() -> Result<(), Box<dyn Error>> {
     // At most ten streams for each session, whatever its pages do.
     let limits = GateConfig::new()
         .with_limit_per_key(10, |request| sessions::token(request.headers()).map(str::to_owned));
-    let gate = Gate::new(limits);
+    // No load balancer needs time to notice a shutdown.
+    let plan = DrainPlan::new().with_notice(Duration::ZERO);
+    let gate = Gate::new(limits.with_drain_plan(plan));
     let router = Router::new()
         .route("/", get(async || Html(include_str!("chat_rooms.html"))))
         .route("/login", post(log_in))
@@ -82,14 +84,9 @@ async fn main() -> Result<(), Box<dyn Error>> {
         .with_state(chat)
         .layer(Extension(Endpoint::default().with_gate(&gate)));
 
-    let stop = gate.clone();
     serve_router(listener, ServeConfig::new(), router)
         .with_gate(&gate)
-        .with_graceful_shutdown(async move {
-            drop(tokio::signal::ctrl_c().await);
-            // No load balancer needs time to notice.
-            stop.drain(&DrainPlan::new().with_notice(Duration::ZERO));
-        })
+        .with_graceful_shutdown(async { drop(tokio::signal::ctrl_c().await) })
         .await;
     Ok(())
 }

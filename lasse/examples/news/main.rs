@@ -26,7 +26,7 @@ use hyper::body::Incoming;
 use hyper::service::service_fn;
 use lasse::hyper::{ChannelBody, collect_body, serve, subscribe};
 use lasse::{
-    Channel, ChannelConfig, DrainPlan, Endpoint, Epoch, Event, EventId, Gate, Listener,
+    Channel, ChannelConfig, DrainPlan, Endpoint, Epoch, Event, EventId, Gate, GateConfig, Listener,
     ServeConfig, StartAt, StreamConfig,
 };
 use serde::{Deserialize, Serialize};
@@ -65,15 +65,14 @@ async fn main() -> Result<(), Box<dyn Error>> {
 
     let service = service_fn(move |request| answer(news.clone(), request));
     let mut terminate = signal(SignalKind::terminate())?;
-    let gate = Gate::default();
-    let stop = gate.clone();
+    // No load balancer needs time to notice a shutdown.
+    let plan = DrainPlan::new().with_notice(Duration::ZERO);
+    let gate = Gate::new(GateConfig::new().with_drain_plan(plan));
     let signal = async move {
         tokio::select! {
             _ = terminate.recv() => {}
             _ = tokio::signal::ctrl_c() => {}
         }
-        // No load balancer needs time to notice.
-        stop.drain(&DrainPlan::new().with_notice(Duration::ZERO));
     };
     let server = serve(listener, ServeConfig::new(), service).with_gate(&gate);
     server.with_graceful_shutdown(signal).await;

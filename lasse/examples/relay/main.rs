@@ -19,8 +19,8 @@ use http::header::CONTENT_TYPE;
 use http::{HeaderValue, Response, StatusCode};
 use lasse::tokio::{serve, subscribe};
 use lasse::{
-    Channel, ChannelConfig, DrainPlan, Endpoint, Event, Gate, LagPolicy, Listener, Publisher,
-    ServeConfig, SessionBody, StartAt, Subscriber, dispatch, idle,
+    Channel, ChannelConfig, DrainPlan, Endpoint, Event, Gate, GateConfig, LagPolicy, Listener,
+    Publisher, ServeConfig, SessionBody, StartAt, Subscriber, dispatch, idle,
 };
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -46,16 +46,15 @@ async fn main() -> Result<Infallible, Box<dyn Error>> {
         async { response }
     });
     let mut terminate = signal(SignalKind::terminate())?;
-    let gate = Gate::default();
-    let stop = gate.clone();
+    // No load balancer needs time to notice a shutdown.
+    let plan = DrainPlan::new().with_notice(Duration::ZERO);
+    let gate = Gate::new(GateConfig::new().with_drain_plan(plan));
     let signal = async move {
         tokio::select! {
             _ = terminate.recv() => {}
             _ = tokio::signal::ctrl_c() => {}
             () = all_read(reading, &lines) => {}
         }
-        // No load balancer needs time to notice.
-        stop.drain(&DrainPlan::new().with_notice(Duration::ZERO));
     };
     server.with_gate(&gate).with_graceful_shutdown(signal).await;
     // To return, the runtime would wait for one more line of the input.
