@@ -77,7 +77,7 @@ fn a_failure_describes_the_difference() -> Result<(), Box<dyn Error>> {
             "a response of the handler's own is framed by the adapter",
             "the body is (\"who\", Clean)",
         ),
-        ("a client can be told when to reconnect", "the status is 503, and should be 200"),
+        ("a refused client receives the time to reconnect", "the status is 503, and should be 200"),
         (
             "a stream over HTTP/1.0 ends with the connection",
             "the framing is Chunked, and should be UntilClose",
