@@ -128,13 +128,13 @@ impl Run {
     /// Decides the outcome; the first one counts. The run's last event and the end of its channel
     /// come with it, so that no event of the producer's can follow.
     pub(super) fn end(&self, outcome: RunOutcome) {
-        let last = (self.0.config.last_event)(&outcome);
         let mut state = self.lock();
         if state.outcome.is_some() {
             return;
         }
-        state.outcome = Some(outcome);
+        state.outcome = Some(outcome.clone());
         drop(state);
+        let last = (self.0.config.last_event)(&outcome);
         // If the channel has ended, there is nothing left to send.
         let _ = last.map(|event| self.0.channel.finish_with(&event));
         self.0.channel.finish();
