@@ -9,8 +9,7 @@ use bytes::{Bytes, BytesMut};
 use http::{Request, Response, StatusCode};
 use lasse_core::{
     Channel, ChannelConfig, EndReason, Event, EventId, Frame, Handler, HandlerSource, Init,
-    Instant, Next, Notifier, NotifyError, PositionNotice, RequestHead, Retention, Source,
-    Subscriber, mailbox,
+    Instant, Next, Notifier, NotifyError, RequestHead, Retention, Source, Subscriber, mailbox,
 };
 use rustix::time::{ClockId, clock_gettime};
 
@@ -60,7 +59,7 @@ impl Hub {
     pub fn new(linger: Duration) -> Self {
         let config = ChannelConfig::new()
             .with_retention(Retention::new().with_bytes(64 << 20))
-            .with_position(PositionNotice::Off)
+            .with_position(None)
             .with_linger(linger);
         Self {
             channel: Channel::new(&config),
@@ -75,7 +74,7 @@ impl Hub {
         match question {
             Question::Stream(events, size) => Init::Stream(Feed::own(events, size), vec![]),
             Question::Events | Question::Other => {
-                self.channel.subscribe(request.last_event_id()).into_init(Feed::Channel)
+                self.channel.subscribe(request.last_event_id()).into_init(request, Feed::Channel)
             }
         }
     }

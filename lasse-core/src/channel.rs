@@ -29,7 +29,7 @@ pub use config::{ChannelConfig, LagPolicy};
 pub use dispatcher::Dispatcher;
 pub use ended::Ended;
 pub use idle_watch::IdleWatch;
-pub use notice::{NoticeName, PositionNotice, ReservedName, ResetNotice};
+pub use notice::{NoticeName, ReservedName};
 pub use pending_subscriber::{PendingSubscriber, StaleSnapshot};
 pub use publisher::Publisher;
 use state::{Counted, Shared};

@@ -69,6 +69,7 @@ mod connection;
 mod contain;
 mod deadlines;
 pub mod decode;
+mod dialect;
 mod end;
 mod event;
 mod field;
@@ -89,8 +90,8 @@ mod time;
 #[cfg(feature = "std")]
 pub use channel::{
     Channel, ChannelConfig, ChannelStats, Channels, Dispatcher, Ended, IdleWatch, LagPolicy,
-    NoticeName, PendingSubscriber, PositionNotice, Publisher, ReservedName, ResetNotice,
-    ResumeOutcome, StaleSnapshot, Subscriber, Subscription,
+    NoticeName, PendingSubscriber, Publisher, ReservedName, ResumeOutcome, StaleSnapshot,
+    Subscriber, Subscription,
 };
 #[cfg(feature = "http")]
 pub use client::{Backoff, Client, ClientClosed, ClientOutput};
@@ -99,6 +100,7 @@ pub use config::{InvalidConfig, StreamConfig};
 pub use connection::Body;
 pub use connection::{Close, Connection, Drain, Output};
 pub use decode::{Decoded, Decoder, EventTooLarge, Message};
+pub use dialect::Dialect;
 pub use end::{EndReason, SendError, TransportError};
 pub use event::Event;
 #[cfg(feature = "json")]
@@ -113,6 +115,6 @@ pub use log::{
 #[cfg(feature = "std")]
 pub use mailbox::{HandlerSource, Mailbox, Notifier, NotifyError, WithSource, mailbox};
 #[cfg(feature = "http")]
-pub use request::{Accept, Dialect, Init, RequestHead};
+pub use request::{Accept, Init, RequestHead};
 pub use source::{Next, Source};
 pub use time::Instant;

@@ -12,10 +12,10 @@ use bytes::Bytes;
 use http::request::Parts;
 use http::{Extensions, HeaderMap, HeaderValue, Method, StatusCode, Uri, Version};
 
+use crate::dialect::Dialect;
 use crate::field::LastEventId;
 use crate::frame::Frame;
 
-pub use dialect::Dialect;
 pub(crate) use responses::{Responses, has_no_body, is_framing};
 
 /// The head of a request, with the last event id that its client received.
@@ -27,6 +27,7 @@ pub struct RequestHead<'a> {
     headers: &'a HeaderMap,
     extensions: &'a Extensions,
     last_event_id: LastEventId,
+    dialect: Dialect,
 }
 
 impl<'a> RequestHead<'a> {
@@ -62,6 +63,19 @@ impl<'a> RequestHead<'a> {
     pub fn last_event_id(&self) -> &LastEventId {
         &self.last_event_id
     }
+
+    /// What the client understands, as the stream's configuration sets it: never
+    /// [`Dialect::Auto`]. [`Dialect::EventSource`] before a
+    /// [`Connection`](crate::Connection) is asked to accept the request.
+    pub fn dialect(&self) -> Dialect {
+        self.dialect
+    }
+
+    /// The same head, of a client that understands `dialect`.
+    pub(crate) fn in_dialect(mut self, dialect: Dialect) -> Self {
+        self.dialect = dialect.resolve(&self);
+        self
+    }
 }
 
 impl<'a, B> From<&'a http::Request<B>> for RequestHead<'a> {
@@ -69,7 +83,8 @@ impl<'a, B> From<&'a http::Request<B>> for RequestHead<'a> {
         let (method, uri, version) = (request.method(), request.uri(), request.version());
         let (headers, extensions) = (request.headers(), request.extensions());
         let last_event_id = last_event_id(headers, uri);
-        Self { method, uri, version, headers, extensions, last_event_id }
+        let dialect = Dialect::default();
+        Self { method, uri, version, headers, extensions, last_event_id, dialect }
     }
 }
 
@@ -77,7 +92,8 @@ impl<'a> From<&'a Parts> for RequestHead<'a> {
     fn from(parts: &'a Parts) -> Self {
         let Parts { method, uri, version, headers, extensions, .. } = parts;
         let last_event_id = last_event_id(headers, uri);
-        Self { method, uri, version: *version, headers, extensions, last_event_id }
+        let (version, dialect) = (*version, Dialect::default());
+        Self { method, uri, version, headers, extensions, last_event_id, dialect }
     }
 }
 

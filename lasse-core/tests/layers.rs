@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// From the lowest to the highest.
-const LAYERS: [&str; 20] = [
+const LAYERS: [&str; 21] = [
     "time",
     "line",
     "field",
@@ -15,6 +15,7 @@ const LAYERS: [&str; 20] = [
     "client",
     "contain",
     "end",
+    "dialect",
     "source",
     "handler",
     "request",

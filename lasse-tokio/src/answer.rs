@@ -79,7 +79,8 @@ pub fn respond<'a, H: Handler + Accept>(
 ///     let (notifier, mailbox) = mailbox(64);
 ///     notifiers.push(notifier);
 ///     let handler = HandlerSource::new(Private, mailbox);
-///     news.subscribe(request.last_event_id()).into_init(|events| handler.with_source(events))
+///     let subscription = news.subscribe(request.last_event_id());
+///     subscription.into_init(request, |events| handler.with_source(events))
 /// });
 /// # let _ = response;
 /// # Ok::<(), http::Error>(())
@@ -165,7 +166,7 @@ pub fn subscribe<'a>(
 ) -> Response<SessionBody<Subscriber>> {
     respond_with(request, endpoint, |request| {
         channel.advance(now());
-        channel.subscribe(request.last_event_id()).into_init(|subscriber| subscriber)
+        channel.subscribe(request.last_event_id()).into_init(request, |subscriber| subscriber)
     })
 }
 

@@ -10,7 +10,7 @@ use futures_core::Stream;
 use http::{Request, Response};
 use lasse_core::{
     Accept, Channel, ChannelConfig, Close, EndReason, Event, Frame, Handler, Init, Instant, Next,
-    PositionNotice, RequestHead, SendError, StreamConfig, Subscriber,
+    RequestHead, SendError, StreamConfig, Subscriber,
 };
 use lasse_tokio::{
     Body, Endpoint, Gate, Notifier, NotifyError, PeerAddr, ServeConfig, SessionBody, now, respond,
@@ -105,7 +105,7 @@ const GET_1_0: &[u8] = b"GET / HTTP/1.0\r\n\r\n";
 #[tokio::test(start_paused = true)]
 async fn requests_are_served_one_after_the_other_with_the_address_of_the_client() {
     let (mut client, mut server) = duplex(4096);
-    let channel = Channel::new(&ChannelConfig::new().with_position(PositionNotice::Off));
+    let channel = Channel::new(&ChannelConfig::new().with_position(None));
     channel.finish_with(Event::new("all there is")).unwrap();
     let endpoint = Endpoint::new(StreamConfig::new().with_first_byte(false));
     let factory = |request: Request<()>| {

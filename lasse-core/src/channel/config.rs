@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::notice::{PositionNotice, ResetNotice};
+use super::notice::{NoticeName, POSITION, RESET};
 use crate::log::{Retention, StartAt};
 
 /// The settings of a [`Channel`](crate::Channel). A clone shares them.
@@ -44,8 +44,8 @@ pub(super) struct Settings {
     pub(super) backfill: bool,
     pub(super) shared_epoch: bool,
     pub(super) lag_policy: LagPolicy,
-    pub(super) position: PositionNotice,
-    pub(super) reset: ResetNotice,
+    pub(super) position: Option<NoticeName>,
+    pub(super) reset: Option<NoticeName>,
     pub(super) max_subscribers: usize,
     pub(super) retry_when_full: Duration,
     pub(super) read_budget: usize,
@@ -112,16 +112,28 @@ impl ChannelConfig {
         self.change(|settings| settings.lag_policy = policy)
     }
 
-    /// Sets how a client learns where its stream starts.
+    /// Sets the name of the event that reports where a stream starts, or `None` for no such event.
+    ///
+    /// A client that is cut off before its first event can resume by the event's id. Its data, a
+    /// JSON object, repeats the id as the string `at`: an id without data would not do, because
+    /// Firefox ignores it, `WebKit` loses it if the connection is cut before the next event, and some
+    /// other clients report an empty message.
+    ///
+    /// Clients of [`Dialect::DataOnly`](crate::Dialect::DataOnly) are not sent it.
     #[must_use]
-    pub fn with_position(self, notice: PositionNotice) -> Self {
-        self.change(|settings| settings.position = notice)
+    pub fn with_position(self, name: impl Into<Option<NoticeName>>) -> Self {
+        self.change(|settings| settings.position = name.into())
     }
 
-    /// Sets how a client learns that it cannot resume where it left off.
+    /// Sets the name of the event that reports that a client cannot resume where it left off, or
+    /// `None` for no such event: then the application reads the
+    /// [outcome](crate::Subscriber::outcome).
+    ///
+    /// Its data is a JSON object with the strings `reason`, `requested` and `resumed_at`. Clients of
+    /// [`Dialect::DataOnly`](crate::Dialect::DataOnly) get the same object as the body of a 410.
     #[must_use]
-    pub fn with_reset(self, notice: ResetNotice) -> Self {
-        self.change(|settings| settings.reset = notice)
+    pub fn with_reset(self, name: impl Into<Option<NoticeName>>) -> Self {
+        self.change(|settings| settings.reset = name.into())
     }
 
     /// Sets how many subscribers the channel admits. Other clients retry later.
@@ -185,8 +197,8 @@ impl Default for Settings {
             backfill: false,
             shared_epoch: false,
             lag_policy: LagPolicy::Disconnect,
-            position: PositionNotice::default(),
-            reset: ResetNotice::default(),
+            position: Some(POSITION),
+            reset: Some(RESET),
             max_subscribers: usize::MAX,
             retry_when_full: Duration::from_secs(3),
             read_budget: 16 * 1024,

@@ -10,36 +10,6 @@ use crate::field::{EventId, EventName};
 use crate::frame::Frame;
 use crate::log::ResetReason;
 
-/// How a client learns where its stream starts, so that it can resume even if the connection is
-/// cut before the first event.
-///
-/// An id without data would not do: Firefox ignores it, `WebKit` loses it if the connection is cut
-/// before the next event, and some other clients report an empty message.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum PositionNotice {
-    /// An event of this name with the id of the position, which its data, a JSON object, repeats
-    /// as the string `at`. The default is an event named `position`.
-    Event(NoticeName),
-    /// Nothing, for clients that fail on events they do not know. Such a client loses what is
-    /// published between a first connection that is cut before its first event, and the next.
-    Off,
-}
-
-/// How a client learns that it cannot resume where it left off.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum ResetNotice {
-    /// An event of this name, whose data is a JSON object with the strings `reason`, `requested`
-    /// and `resumed_at`. The default is an event named `reset`.
-    Event(NoticeName),
-    /// A comment that begins with `reset: `, for clients that fail on events they do not know.
-    Comment,
-    /// Nothing in the stream: the application reads the outcome from the
-    /// [`Subscriber`](crate::Subscriber).
-    Off,
-}
-
 /// The name of a notice: any event name but `open` and `error`.
 ///
 /// A browser's `EventSource` calls the page's `onopen` or `onerror` for an event of such a name,
@@ -48,10 +18,10 @@ pub enum ResetNotice {
 /// # Examples
 ///
 /// ```
-/// use lasse_core::{ChannelConfig, EventName, NoticeName, ResetNotice};
+/// use lasse_core::{ChannelConfig, EventName, NoticeName};
 ///
 /// const GAP: NoticeName = NoticeName::from_static("gap");
-/// let config = ChannelConfig::new().with_reset(ResetNotice::Event(GAP));
+/// let config = ChannelConfig::new().with_reset(GAP);
 /// assert!(NoticeName::new(EventName::from_static("error")).is_err());
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -98,21 +68,9 @@ impl fmt::Display for ReservedName {
 
 impl Error for ReservedName {}
 
-impl Default for PositionNotice {
-    fn default() -> Self {
-        Self::Event(NoticeName::from_static("position"))
-    }
-}
-
-impl Default for ResetNotice {
-    fn default() -> Self {
-        Self::Event(NoticeName::from_static("reset"))
-    }
-}
-
 /// The notice that a stream starts at `at`.
 pub(super) fn position(settings: &Settings, at: &EventId) -> Option<Frame> {
-    let PositionNotice::Event(name) = &settings.position else { return None };
+    let name = settings.position.as_ref()?;
     let mut data = String::from("{\"at\":");
     push_json(&mut data, at.as_str());
     data.push('}');
@@ -127,6 +85,20 @@ pub(super) fn reset(
     at: Option<&EventId>,
     id: Option<&EventId>,
 ) -> Option<Frame> {
+    let name = settings.reset.as_ref()?;
+    let event = Event::new(reset_data(reason, requested, at)).with_name(name.0.clone());
+    Some(match id {
+        Some(id) => event.with_id(id.clone()).encode(),
+        None => event.encode(),
+    })
+}
+
+/// The data of a reset: a JSON object with `reason`, `requested` and `resumed_at`.
+pub(super) fn reset_data(
+    reason: ResetReason,
+    requested: Option<&EventId>,
+    at: Option<&EventId>,
+) -> String {
     let mut data = String::from("{\"reason\":\"");
     data.push_str(reason.as_str());
     data.push_str("\",\"requested\":");
@@ -134,22 +106,12 @@ pub(super) fn reset(
     data.push_str(",\"resumed_at\":");
     push_json_or_null(&mut data, at);
     data.push('}');
-    match &settings.reset {
-        ResetNotice::Event(name) => {
-            let event = Event::new(data).with_name(name.0.clone());
-            Some(match id {
-                Some(id) => event.with_id(id.clone()).encode(),
-                None => event.encode(),
-            })
-        }
-        ResetNotice::Comment => Some(Frame::comment(&(String::from("reset: ") + &data))),
-        ResetNotice::Off => None,
-    }
+    data
 }
 
 /// Whether a client that is reset gets an id, so that it is not reset again when it reconnects.
 pub(super) fn moves_reset_clients(settings: &Settings) -> bool {
-    matches!(settings.reset, ResetNotice::Event(_)) || settings.position != PositionNotice::Off
+    settings.reset.is_some() || settings.position.is_some()
 }
 
 fn push_json_or_null(out: &mut String, id: Option<&EventId>) {
@@ -179,3 +141,6 @@ fn push_json(out: &mut String, text: &str) {
 const fn is_reserved(name: &str) -> bool {
     matches!(name.as_bytes(), b"open" | b"error")
 }
+
+pub(super) const POSITION: NoticeName = NoticeName::from_static("position");
+pub(super) const RESET: NoticeName = NoticeName::from_static("reset");

@@ -1,9 +1,10 @@
 //! The frames that a stream starts with, before the first event.
 
+use std::string::String;
 use std::vec::Vec;
 
 use super::config::Settings;
-use super::notice::{ResetNotice, position, reset};
+use super::notice::{position, reset, reset_data};
 use crate::field::{EventId, LastEventId};
 use crate::frame::Frame;
 use crate::log::ResetReason;
@@ -35,8 +36,7 @@ impl Opening {
         let mut lacks_position = true;
         if let Some(reason) = reason {
             let id = at.as_ref().filter(|_| !has_snapshot);
-            let is_event = matches!(settings.reset, ResetNotice::Event(_));
-            lacks_position = has_snapshot || !is_event;
+            lacks_position = has_snapshot || settings.reset.is_none();
             frames.extend(reset(settings, reason, requested.id(), at.as_ref(), id));
         }
         frames.extend(snapshot.into_iter().flatten());
@@ -44,5 +44,11 @@ impl Opening {
             frames.extend(position(settings, &at));
         }
         frames
+    }
+
+    /// The data of the reset, if the client is reset.
+    pub(super) fn reset_data(&self) -> Option<String> {
+        let reason = self.reset?;
+        Some(reset_data(reason, self.requested.id(), self.at.as_ref()))
     }
 }

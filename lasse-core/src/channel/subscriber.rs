@@ -1,6 +1,8 @@
 //! A reader of a channel: a cursor, and the frames that its stream starts with.
 
 use std::boxed::Box;
+#[cfg(feature = "http")]
+use std::string::String;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::vec::Vec;
@@ -33,6 +35,8 @@ pub struct Subscriber {
     has_lagged: bool,
     /// Whether a client that cannot resume gets a snapshot.
     has_snapshots: bool,
+    /// Whether the client is sent events of the protocol: its position, a reset.
+    has_notices: bool,
     opening: Option<Box<Opening>>,
 }
 
@@ -56,13 +60,33 @@ impl Subscriber {
         opening: Option<Opening>,
     ) -> Self {
         let (ticket, opening) = (Some(ticket), opening.map(Box::new));
-        Self { shared, cursor, ticket, outcome, has_lagged: false, has_snapshots: false, opening }
+        Self {
+            shared,
+            cursor,
+            ticket,
+            outcome,
+            has_lagged: false,
+            has_snapshots: false,
+            has_notices: true,
+            opening,
+        }
     }
 
     /// The same subscriber, of a client that gets a snapshot if it cannot resume.
     pub(super) fn with_snapshots(mut self) -> Self {
         self.has_snapshots = true;
         self
+    }
+
+    /// The same subscriber, of a client that takes every event for one of the application. If it
+    /// cannot resume, returns the data of its reset instead.
+    #[cfg(feature = "http")]
+    pub(super) fn without_notices(mut self) -> Result<Self, String> {
+        self.has_notices = false;
+        match self.opening.as_deref().and_then(Opening::reset_data) {
+            Some(reset) => Err(reset),
+            None => Ok(self),
+        }
     }
 
     /// Where the stream starts, which is decided before the response head is sent.
@@ -92,6 +116,10 @@ impl Subscriber {
         if self.is_ahead() {
             return Read::Wait;
         }
+        if self.is_reset_without_notice() {
+            self.has_lagged = true;
+            return Read::Lagged;
+        }
         if self.opening.is_some() {
             let frames = self.opening_frames();
             if !frames.is_empty() {
@@ -113,7 +141,7 @@ impl Subscriber {
                 state.stats.get_or_insert_default().count_reset(reason);
             }
             let skips = settings.lag_policy == LagPolicy::Skip || reason == ResetReason::Hole;
-            if self.has_snapshots || self.has_lagged || !skips {
+            if self.has_snapshots || self.has_lagged || !skips || !self.has_notices {
                 self.has_lagged = true;
                 return Read::Lagged;
             }
@@ -195,8 +223,17 @@ impl Subscriber {
     }
 
     fn opening_frames(&mut self) -> Vec<Frame> {
-        let settings = self.shared.settings();
-        self.opening.take().map_or_else(Vec::new, |opening| opening.into_frames(settings))
+        let Some(opening) = self.opening.take() else { return Vec::new() };
+        if self.has_notices {
+            return opening.into_frames(self.shared.settings());
+        }
+        opening.snapshot.unwrap_or_default()
+    }
+
+    /// Whether the client must be reset while its stream is open, which only an event could report.
+    fn is_reset_without_notice(&self) -> bool {
+        let is_reset = self.opening.as_deref().is_some_and(|opening| opening.reset.is_some());
+        is_reset && !self.has_notices
     }
 
     /// Leaves the channel, once.

@@ -1,6 +1,8 @@
 //! The decision on a client that connects, made before the response head is sent.
 
 use std::convert::Infallible;
+#[cfg(feature = "http")]
+use std::string::String;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -185,12 +187,20 @@ impl State {
 
 #[cfg(feature = "http")]
 mod http {
-    use super::{Subscriber, Subscription};
+    use bytes::Bytes;
+    use http::header::{CACHE_CONTROL, CONTENT_TYPE};
+    use http::{HeaderValue, Response, StatusCode};
+
+    use super::{String, Subscriber, Subscription};
     use crate::channel::Channel;
+    use crate::dialect::Dialect;
     use crate::request::{Accept, Init, RequestHead};
 
     impl Subscription {
         /// The answer to a request: a stream of what `source` makes of the subscriber.
+        ///
+        /// A client of [`Dialect::DataOnly`] that cannot resume gets a 410 instead of a reset, with
+        /// the data of the reset as JSON.
         ///
         /// # Examples
         ///
@@ -198,7 +208,7 @@ mod http {
         ///
         /// ```
         /// use lasse_core::{
-        ///     Channel, Event, Handler, HandlerSource, Init, LastEventId, Next, Notifier, Subscriber,
+        ///     Channel, Event, Handler, HandlerSource, Init, Next, Notifier, RequestHead, Subscriber,
         ///     WithSource, mailbox,
         /// };
         ///
@@ -215,19 +225,27 @@ mod http {
         ///
         /// fn open(
         ///     news: &Channel,
-        ///     last: &LastEventId,
+        ///     request: &RequestHead<'_>,
         /// ) -> (Notifier<Desk>, Init<WithSource<Desk, Subscriber>>) {
         ///     let (notifier, mailbox) = mailbox(64);
         ///     let desk = HandlerSource::new(Desk, mailbox);
-        ///     (notifier, news.subscribe(last).into_init(|subscriber| desk.with_source(subscriber)))
+        ///     let subscription = news.subscribe(request.last_event_id());
+        ///     (notifier, subscription.into_init(request, |events| desk.with_source(events)))
         /// }
         /// ```
-        pub fn into_init<S>(self, source: impl FnOnce(Subscriber) -> S) -> Init<S> {
+        pub fn into_init<S>(
+            self,
+            request: &RequestHead<'_>,
+            source: impl FnOnce(Subscriber) -> S,
+        ) -> Init<S> {
             match self {
-                Self::Stream(mut subscriber) => {
-                    let first = subscriber.first_frames();
-                    Init::Stream(source(subscriber), first)
+                Self::Stream(subscriber) if request.dialect() == Dialect::DataOnly => {
+                    match subscriber.without_notices() {
+                        Ok(subscriber) => open(subscriber, source),
+                        Err(reset) => Init::Respond(gone(reset)),
+                    }
                 }
+                Self::Stream(subscriber) => open(subscriber, source),
                 Self::NeedsSnapshot(never) => match never {},
                 Self::Complete => Init::NoContent,
                 Self::Full(delay) => Init::refuse(delay),
@@ -240,8 +258,24 @@ mod http {
         type Args = Channel;
 
         fn init(channel: Channel, request: &RequestHead<'_>) -> Init<Self> {
-            channel.subscribe(request.last_event_id()).into_init(|subscriber| subscriber)
+            channel.subscribe(request.last_event_id()).into_init(request, |subscriber| subscriber)
         }
+    }
+
+    fn open<S>(mut subscriber: Subscriber, source: impl FnOnce(Subscriber) -> S) -> Init<S> {
+        let first = subscriber.first_frames();
+        Init::Stream(source(subscriber), first)
+    }
+
+    /// The response to a client that cannot resume and reads no event about that.
+    fn gone(reset: String) -> Response<Bytes> {
+        let mut response = Response::new(Bytes::from(reset));
+        *response.status_mut() = StatusCode::GONE;
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        // Without this field, a 410 may be cached (RFC 9110 15.5.11).
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        response
     }
 }
 

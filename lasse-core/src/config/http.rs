@@ -3,7 +3,8 @@
 use http::{HeaderName, HeaderValue};
 
 use super::{InvalidConfig, StreamConfig};
-use crate::request::{Dialect, Responses, is_framing};
+use crate::dialect::Dialect;
+use crate::request::{Responses, is_framing};
 
 impl StreamConfig {
     /// Sets a header of every response, refusals included. It replaces the default of

@@ -78,9 +78,9 @@ impl<S: Source> Connection<S> {
         config: &StreamConfig,
         now: Instant,
     ) -> Response<Body<Self>> {
-        let request = request.into();
-        let is_head = request.method() == Method::HEAD;
         let responses = &config.settings().responses;
+        let request = request.into().in_dialect(responses.dialect);
+        let is_head = request.method() == Method::HEAD;
         if let Some(refusal) = responses.refusal(&request) {
             return whole(refusal, is_head);
         }

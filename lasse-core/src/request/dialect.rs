@@ -1,37 +1,10 @@
-//! What a client understands.
+//! The dialect of a request.
 
 use http::header::{ACCEPT, CACHE_CONTROL};
 use http::{HeaderValue, Method};
 
 use super::RequestHead;
-
-/// What the clients of an endpoint understand.
-///
-/// The dialect decides how a client is refused when there is no room for it, or
-/// while the server shuts down:
-///
-/// | dialect | refusal |
-/// |---|---|
-/// | `EventSource` | 200, and a stream of `retry` alone |
-/// | `Fetch`, `DataOnly` | 503 or 429, with `Retry-After` |
-/// | `Auto` | as the request looks |
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Dialect {
-    /// The `EventSource` of browsers. After any status but 200, it never
-    /// reconnects (HTML 9.2.3).
-    #[default]
-    EventSource,
-    /// Clients over `fetch`, and HTTP libraries, which read statuses and would take an
-    /// empty stream for a complete answer.
-    Fetch,
-    /// Clients of language models, which parse the data of every event as theirs.
-    DataOnly,
-    /// `EventSource` for requests that look like one of a browser, else `Fetch`: a GET
-    /// or HEAD with exactly `Accept: text/event-stream` and `Cache-Control: no-cache`
-    /// (HTML 9.2.2), and without the field `HX-Request` of htmx.
-    Auto,
-}
+use crate::dialect::Dialect;
 
 impl Dialect {
     /// The dialect of this request: `Auto` is decided, any other is as it is.

@@ -9,8 +9,9 @@ use http::header::{
 };
 use http::{HeaderMap, Method, Response, StatusCode};
 
+use super::RequestHead;
 use super::negotiate::admits_event_stream;
-use super::{Dialect, RequestHead};
+use crate::dialect::Dialect;
 use crate::frame::Frame;
 
 /// The settings of responses.
@@ -60,7 +61,7 @@ impl Responses {
         status: StatusCode,
         retry_after: Duration,
     ) -> Response<Bytes> {
-        if self.dialect.resolve(request) == Dialect::EventSource {
+        if request.dialect() == Dialect::EventSource {
             return self.stream().map(|()| Frame::retry(retry_after).into_bytes());
         }
         let mut response = bare(status, &[], Bytes::new());

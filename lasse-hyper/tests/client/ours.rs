@@ -8,8 +8,8 @@ use std::time::Duration;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use lasse_hyper::lasse_core::{
-    Channel, ChannelConfig, Client, ClientClosed, Decoder, EndReason, Event, EventName,
-    PositionNotice, Retention, StartAt,
+    Channel, ChannelConfig, Client, ClientClosed, Decoder, EndReason, Event, EventName, Retention,
+    StartAt,
 };
 use lasse_hyper::{
     ClientEvent, DisconnectReason, Endpoint, EventSource, EventSourceError, MessageEvent,
@@ -102,7 +102,7 @@ async fn serve(listener: TcpListener, target: Target, channel: Channel) {
 
 fn channel() -> Channel {
     let retention = Retention::new().with_bytes(16_000_000);
-    let config = ChannelConfig::new().with_position(PositionNotice::Off);
+    let config = ChannelConfig::new().with_position(None);
     Channel::new(&config.with_start(StartAt::Oldest).with_retention(retention))
 }
 

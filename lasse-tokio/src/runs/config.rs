@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use lasse_core::{ChannelConfig, Event, PositionNotice, Retention, StartAt};
+use lasse_core::{ChannelConfig, Event, Retention, StartAt};
 
 use super::RunOutcome;
 
@@ -102,7 +102,7 @@ impl Default for RunsConfig {
             .with_retention(everything)
             .with_start(StartAt::Oldest)
             // A client without an id starts at the beginning, so it needs no position.
-            .with_position(PositionNotice::Off)
+            .with_position(None)
             .with_linger(Duration::from_millis(30));
         Self {
             channel,

@@ -156,7 +156,7 @@ impl Chat {
         enter: impl FnOnce() -> Option<Present>,
     ) -> Response {
         request.respond_with(|head| {
-            channel.subscribe(head.last_event_id()).into_init(|events| {
+            channel.subscribe(head.last_event_id()).into_init(head, |events| {
                 let (notifier, mailbox) = mailbox(1);
                 self.sessions.add_stream(session, notifier);
                 HandlerSource::new(Member { _present: enter() }, mailbox).with_source(events)

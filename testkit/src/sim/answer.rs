@@ -34,7 +34,7 @@ impl World {
             _ => {
                 channel.advance(now());
                 let subscription = channel.subscribe(head.last_event_id());
-                subscription.into_init(|reader| Watched::source(reader, self, connection))
+                subscription.into_init(head, |reader| Watched::source(reader, self, connection))
             }
         }
     }

@@ -1,7 +1,7 @@
 //! What a server must answer: the resume decision, made again from the record of all that was
 //! published.
 
-use lasse_core::{Channel, ResetNotice, StartAt};
+use lasse_core::{Channel, StartAt};
 
 use super::feed::LogRecord;
 use super::position::Position;
@@ -43,7 +43,7 @@ pub(super) fn decide(
             None => (start, true, false),
         },
     };
-    let is_event = matches!(settings.reset, ResetNotice::Event(_));
+    let is_event = settings.reset.is_some();
     let is_mute = is_reset && !is_event && !settings.sends_position();
     if log.ending.is_some() && next == len && (!is_reset || is_mute) {
         return Answer::Complete;

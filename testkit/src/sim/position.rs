@@ -1,6 +1,6 @@
 //! The position of a stream in its log: what must come next.
 
-use lasse_core::{EndReason, Ending, LagPolicy, PositionNotice, ResetNotice, ResetReason};
+use lasse_core::{EndReason, Ending, LagPolicy, ResetReason};
 
 use super::feed::{Feed, LogRecord};
 use super::reader::{Circumstances, End};
@@ -126,12 +126,12 @@ impl Position {
 impl ChannelSettings {
     /// Whether a client is not told of a reset.
     pub(super) fn has_silent_resets(&self) -> bool {
-        self.reset == ResetNotice::Off
+        self.reset.is_none()
     }
 
     /// Whether a new client receives its position.
     pub(super) fn sends_position(&self) -> bool {
-        self.position != PositionNotice::Off
+        self.position.is_some()
     }
 }
 

@@ -136,11 +136,7 @@ impl Reader {
         };
         let log = &logs[position.log];
         match decoded {
-            Decoded::Retry(_) => Ok(None),
-            Decoded::Comment(text) => match text.strip_prefix("reset: ") {
-                Some(data) => position.handle_reset(data, log, settings).map(Some),
-                None => Ok(None),
-            },
+            Decoded::Retry(_) | Decoded::Comment(_) => Ok(None),
             Decoded::LastEventId(id) => {
                 position.handle_position(id, log)?;
                 Ok(None)

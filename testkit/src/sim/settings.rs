@@ -2,9 +2,7 @@
 
 use std::time::Duration;
 
-use lasse_core::{
-    ChannelConfig, LagPolicy, PositionNotice, ResetNotice, Retention, StartAt, StreamConfig,
-};
+use lasse_core::{ChannelConfig, LagPolicy, NoticeName, Retention, StartAt, StreamConfig};
 use lasse_tokio::ServeConfig;
 
 use super::pipe::PipeSettings;
@@ -64,8 +62,8 @@ pub(super) struct ChannelSettings {
     pub(super) start: StartAt,
     pub(super) backfill: bool,
     pub(super) lag: LagPolicy,
-    pub(super) position: PositionNotice,
-    pub(super) reset: ResetNotice,
+    pub(super) position: Option<NoticeName>,
+    pub(super) reset: Option<NoticeName>,
     pub(super) max_subscribers: usize,
     pub(super) retry_when_full: Duration,
     pub(super) read_budget: usize,
@@ -219,17 +217,8 @@ impl ChannelSettings {
             ]),
             backfill: random.one_in(2),
             lag: random.pick(&[LagPolicy::Disconnect, LagPolicy::Skip]),
-            position: random.pick(&[
-                PositionNotice::default(),
-                PositionNotice::default(),
-                PositionNotice::Off,
-            ]),
-            reset: random.pick(&[
-                ResetNotice::default(),
-                ResetNotice::default(),
-                ResetNotice::Comment,
-                ResetNotice::Off,
-            ]),
+            position: random.pick(&[Some(POSITION), Some(POSITION), None]),
+            reset: random.pick(&[Some(RESET), Some(RESET), Some(RESET), None]),
             max_subscribers: random.pick(&[usize::MAX, usize::MAX, usize::MAX, 2, 1, 0]),
             retry_when_full: random.pick(&[Duration::ZERO, MILLI, 3 * SECOND]),
             read_budget: random.pick(&[0, 1, 500, 16 * 1024, usize::MAX]),
@@ -254,8 +243,8 @@ impl ChannelSettings {
             start: StartAt::Now,
             backfill: false,
             lag: LagPolicy::Disconnect,
-            position: PositionNotice::default(),
-            reset: ResetNotice::default(),
+            position: Some(POSITION),
+            reset: Some(RESET),
             max_subscribers: usize::MAX,
             retry_when_full: 3 * SECOND,
             read_budget: 16 * 1024,
@@ -341,3 +330,5 @@ impl ClientSettings {
 pub(super) const NANO: Duration = Duration::from_nanos(1);
 pub(super) const MILLI: Duration = Duration::from_millis(1);
 pub(super) const SECOND: Duration = Duration::from_secs(1);
+const POSITION: NoticeName = NoticeName::from_static("position");
+const RESET: NoticeName = NoticeName::from_static("reset");

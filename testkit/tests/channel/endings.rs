@@ -46,7 +46,7 @@ fn a_client_of_a_channel_that_was_replaced_is_reset() {
             let answers = answers.clone();
             move |request| {
                 let subscription = answers.open("tea").subscribe(request.last_event_id());
-                subscription.into_init(|subscriber| subscriber)
+                subscription.into_init(request, |subscriber| subscriber)
             }
         });
         let readers = [(); 10].map(|()| Reader::resume(&server, None));

@@ -48,7 +48,8 @@ impl Counter {
     fn answer(&self, request: &RequestHead<'_>) -> Init<Subscriber> {
         let subscription = self.channel.subscribe_with_snapshot(request.last_event_id());
         let subscription = subscription.or_snapshot(|pending| Ok(self.start(pending)));
-        subscription.unwrap_or_else(|never: Infallible| match never {}).into_init(|reader| reader)
+        let subscription = subscription.unwrap_or_else(|never: Infallible| match never {});
+        subscription.into_init(request, |reader| reader)
     }
 
     fn start(&self, mut pending: PendingSubscriber) -> Subscriber {

@@ -75,27 +75,16 @@ fn a_client_whose_id_has_expired_can_be_sent_what_is_left() {
 #[test]
 fn notices_have_the_configured_form() {
     let data = "{\"reason\":\"foreign\",\"requested\":\"j-1\",\"resumed_at\":\"k-0\"}";
-    let position = position("k-0");
     let here = "event: here\ndata: {\"at\":\"k-0\"}\nid: k-0\n\n";
     let [gap, named] = ["gap", "here"].map(NoticeName::from_static);
-    let named = PositionNotice::Event(named);
-    for (reset, notice, fresh, foreign) in [
-        (
-            ResetNotice::Event(gap),
-            named.clone(),
-            here,
-            format!("event: gap\ndata: {data}\nid: k-0\n\n"),
-        ),
-        (
-            ResetNotice::Comment,
-            PositionNotice::default(),
-            &*position,
-            format!(": reset: {data}\n{position}"),
-        ),
-        (ResetNotice::Off, named, here, here.to_string()),
-        (ResetNotice::Off, PositionNotice::Off, "", String::new()),
+    let reset = format!("event: gap\ndata: {data}\nid: k-0\n\n");
+    for (gap, named, fresh, foreign) in [
+        (Some(gap.clone()), Some(named.clone()), here, &*reset),
+        (Some(gap), None, "", &*reset),
+        (None, Some(named), here, here),
+        (None, None, "", ""),
     ] {
-        let news = channel(ChannelConfig::new().with_reset(reset).with_position(notice));
+        let news = channel(ChannelConfig::new().with_reset(gap).with_position(named));
         assert_eq!(text(join(&news, &LastEventId::Absent).first_frames()), fresh);
         assert_eq!(text(join(&news, &last("j-1")).first_frames()), foreign);
     }
@@ -271,7 +260,7 @@ fn a_reader_that_lags_is_disconnected_or_skips_and_is_counted() {
 
 #[test]
 fn a_reader_skips_without_a_notice_if_notices_are_off() {
-    let config = keeping(2).with_lag_policy(LagPolicy::Skip).with_reset(ResetNotice::Off);
+    let config = keeping(2).with_lag_policy(LagPolicy::Skip).with_reset(None);
     let news = channel(config);
     let mut reader = join_at_end(&news);
     publish(&news, 1..=3);
