@@ -7,7 +7,7 @@
 //!
 //! `PORT` changes the port. When the input ends, each stream ends after its last line.
 //! Later clients still receive all lines that are kept. The program ends when there has
-//! been no client for five seconds.
+//! been no client for ten seconds.
 
 use std::convert::Infallible;
 use std::env;
@@ -80,7 +80,8 @@ async fn all_read(reading: tokio::task::JoinHandle<io::Result<()>>, lines: &Chan
     if let Ok(Err(error)) = reading.await {
         eprintln!("the input cannot be read: {error}");
     }
-    idle(lines, Duration::from_secs(5)).await;
+    // Firefox reconnects after five seconds, and then receives that there is nothing more.
+    idle(lines, Duration::from_secs(10)).await;
 }
 
 fn reply(
