@@ -1,22 +1,15 @@
-// Debian's Chromium, with a new profile each time and without access to other machines.
+// Debian's Chromium or Firefox, with a new profile each time and without access to other machines.
 
-import { chromium } from 'playwright-core';
+import { chromium, firefox } from 'playwright-core';
 
-const ARGS = [
-  '--no-sandbox',
-  '--disable-gpu',
-  '--disable-quic',
-  '--no-first-run',
-  '--disable-background-networking',
-  '--disable-component-update',
-  '--disable-sync',
-  '--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1',
-];
+/** The browser of the tests: `BROWSER` in the environment, or Chromium. */
+export const NAME = process.env.BROWSER ?? 'chromium';
 
 /** Starts a browser. `open` returns a page with a profile of its own. */
-export async function launch() {
-  const executablePath = process.env.CHROMIUM ?? '/usr/bin/chromium';
-  const browser = await chromium.launch({ executablePath, args: ARGS, headless: true });
+export async function launch(name = NAME) {
+  const start = BROWSERS[name];
+  if (!start) throw new Error(`BROWSER is ${name}, but must be ${Object.keys(BROWSERS).join(' or ')}`);
+  const browser = await start();
   return {
     async open(url) {
       const context = await browser.newContext({ ignoreHTTPSErrors: true });
@@ -28,6 +21,36 @@ export async function launch() {
     close: () => browser.close(),
   };
 }
+
+const BROWSERS = {
+  chromium: () => chromium.launch({
+    executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
+    args: [
+      '--no-sandbox',
+      '--disable-gpu',
+      '--disable-quic',
+      '--no-first-run',
+      '--disable-background-networking',
+      '--disable-component-update',
+      '--disable-sync',
+      '--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1',
+    ],
+  }),
+  // Over WebDriver BiDi, which an unpatched Firefox speaks. Playwright is pinned to a version that
+  // only uses commands of Debian's Firefox.
+  firefox: () => firefox.launch({
+    channel: 'moz-firefox',
+    executablePath: process.env.FIREFOX ?? '/usr/bin/firefox-esr',
+    firefoxUserPrefs: {
+      'network.proxy.type': 1,
+      'network.proxy.http': '127.0.0.1',
+      'network.proxy.http_port': 9,
+      'network.proxy.ssl': '127.0.0.1',
+      'network.proxy.ssl_port': 9,
+      'network.proxy.no_proxies_on': '127.0.0.1',
+    },
+  }),
+};
 
 /** How long a page may take, in milliseconds. */
 const TIMEOUT = 15_000;
