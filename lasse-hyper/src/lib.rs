@@ -94,3 +94,10 @@ pub use serve::{Serve, serve};
 pub use service::EventService;
 #[cfg(feature = "axum")]
 pub use sse_request::SseRequest;
+
+/// Parts of servers: for connections that your own code accepts.
+pub mod server {
+    pub use crate::serve::{ConnectionServer, Transport};
+    #[doc(no_inline)]
+    pub use lasse_tokio::server::*;
+}

@@ -3,6 +3,7 @@
 
 mod acceptor;
 mod body;
+mod connection_server;
 mod connection_task;
 mod context;
 mod event_stream;
@@ -21,23 +22,22 @@ mod upgrade;
 use std::fmt;
 use std::future::{Future, IntoFuture, Pending, pending};
 use std::pin::{Pin, pin};
-use std::sync::Arc;
 use std::time::Duration;
 
 use http::{Request, Response};
 use http_body::Body;
 use hyper::body::Incoming;
 use hyper::service::Service;
-use lasse_tokio::server::{ConnectionTracker, TrackedConnection};
-use lasse_tokio::{DrainPlan, Gate, Listener, PeerAddr, ServeConfig, Socket};
+use lasse_tokio::server::ConnectionTracker;
+use lasse_tokio::{DrainPlan, Gate, Listener, PeerAddr, ServeConfig};
 
+pub use connection_server::ConnectionServer;
 #[cfg(feature = "axum")]
 pub(crate) use request_end::RequestEnd;
+pub use transport::Transport;
 
-use acceptor::accept;
-use connection_task::ConnectionTask;
-use context::{ConnectionContext, Settings};
-use service::{BoxError, UserService};
+use connection_server::HTTP2_IDLE_TIMEOUT;
+use service::BoxError;
 
 /// Serves a hyper service over HTTP/1.1 and HTTP/2.
 ///
@@ -173,12 +173,8 @@ where
     G: Future<Output = ()>,
 {
     async fn run(self) {
-        let settings = Arc::new(Settings {
-            config: self.config,
-            gate: self.gate.clone(),
-            http1: http1::builder(&self.config),
-            http2_idle_timeout: self.http2_idle_timeout,
-        });
+        let server = ConnectionServer::new(&self.config, &self.gate, self.service)
+            .with_http2_idle_timeout(self.http2_idle_timeout);
         let (gate, tracker) = (&self.gate, ConnectionTracker::new());
         let mut listener = self.listener.with_gate(gate);
         let signal = async {
@@ -189,19 +185,14 @@ where
         loop {
             tokio::select! {
                 (io, peer) = listener.accept() => {
-                    let context = ConnectionContext::new(settings.clone(), PeerAddr(peer));
-                    let connection = NewConnection {
-                        io,
-                        context,
-                        tracked: tracker.track(),
-                        service: self.service.clone(),
-                    };
+                    let (peer, tracked) = (PeerAddr(peer), tracker.track());
                     #[cfg(feature = "tls")]
                     if let Some(tls) = &self.tls {
-                        connection.spawn_tls(tls.clone());
+                        let accepting = acceptor::accept_tls(tls.clone(), io);
+                        tokio::spawn(server.serve_accepting(accepting, peer, tracked));
                         continue;
                     }
-                    connection.spawn();
+                    tokio::spawn(server.serve_connection(io, peer, tracked));
                 }
                 () = shut.as_mut() => break,
             }
@@ -232,27 +223,3 @@ impl<S, G> fmt::Debug for Serve<S, G> {
         f.debug_struct("Serve").field("listener", &self.listener).finish_non_exhaustive()
     }
 }
-
-/// A connection that a client has just opened.
-struct NewConnection<S> {
-    io: Socket,
-    context: ConnectionContext,
-    tracked: TrackedConnection,
-    service: S,
-}
-
-impl<S: UserService> NewConnection<S> {
-    fn spawn(self) {
-        let Self { io, context, tracked, service } = self;
-        drop(tokio::spawn(ConnectionTask::new(context, tracked, service, accept(io))));
-    }
-
-    #[cfg(feature = "tls")]
-    fn spawn_tls(self, tls: tokio_rustls::TlsAcceptor) {
-        let Self { io, context, tracked, service } = self;
-        let accepting = acceptor::accept_tls(tls, io);
-        drop(tokio::spawn(ConnectionTask::new(context, tracked, service, accepting)));
-    }
-}
-
-const HTTP2_IDLE_TIMEOUT: Duration = Duration::from_secs(120);

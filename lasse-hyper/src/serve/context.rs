@@ -10,7 +10,7 @@ use lasse_tokio::{Gate, PeerAddr, ServeConfig};
 use crate::end_reason_cell::EndReasonCell;
 
 /// The settings that all connections of a server share.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Settings {
     pub(super) config: ServeConfig,
     pub(super) gate: Gate,

@@ -5,12 +5,16 @@ use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use lasse_tokio::Socket;
 use lasse_tokio::lasse_core::EndReason;
+use lasse_tokio::{Socket, WriteDeadline};
 use tokio::io::{AsyncRead, AsyncWrite};
 
-/// The byte stream of a connection.
-pub(super) trait Transport: AsyncRead + AsyncWrite + Debug + Unpin + Send + 'static {
+/// The byte stream of a connection, for
+/// [`ConnectionServer`](crate::server::ConnectionServer): a [`Socket`], or one of your own.
+///
+/// Writes must have a timeout, as with [`WriteDeadline`](lasse_tokio::WriteDeadline),
+/// because a client that reads nothing is not noticed otherwise.
+pub trait Transport: AsyncRead + AsyncWrite + Debug + Unpin + Send + 'static {
     /// Sets whether the connection is reset when this is dropped, even if the process
     /// is killed. The client then gets an error instead of a clean end.
     fn set_reset_on_drop(&self, is_reset: bool);
@@ -37,6 +41,16 @@ impl<Io: Transport> Transport for tokio_rustls::server::TlsStream<Io> {
 
     fn shut_down(&self) {
         self.get_ref().0.shut_down();
+    }
+}
+
+impl<Io: Transport> Transport for WriteDeadline<Io> {
+    fn set_reset_on_drop(&self, is_reset: bool) {
+        self.get_ref().set_reset_on_drop(is_reset);
+    }
+
+    fn shut_down(&self) {
+        self.get_ref().shut_down();
     }
 }
 
