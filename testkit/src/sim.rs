@@ -1,8 +1,8 @@
 //! A simulation of servers, clients and the network between them, in which a seed decides everything:
 //! what happens, when, and in which order tasks run.
 //!
-//! The adapters are the real ones: `lasse_tokio::serve_connection`, and hyper's HTTP/1.1 server with
-//! `lasse_hyper`'s bodies. They run on a tokio runtime whose clock is paused, so that time passes only
+//! The adapters are the real ones: `lasse_tokio::serve_connection`, hyper's HTTP/1.1 server with
+//! `lasse_hyper`'s bodies, and `lasse_hyper`'s own server for HTTP/1.1 and HTTP/2. They run on a tokio runtime whose clock is paused, so that time passes only
 //! when all tasks wait, and on connections in memory, which are slow, are cut at any byte, stall and
 //! vanish. Servers are killed, drained and started again, with their log or without; clients follow the
 //! rules of lasse's client or of a browser, move between servers, and claim ids of all kinds.
@@ -13,6 +13,7 @@
 //! recount, and a reader that is connected receives an event as soon as it is published.
 
 mod accept;
+mod acting;
 mod agent;
 mod answer;
 mod audit;
@@ -20,13 +21,17 @@ mod body_end;
 mod channels;
 mod client;
 mod decision;
+mod exchange;
 mod feed;
+mod healing;
 mod http;
 mod meter;
 mod node;
+mod opening;
 mod panics;
 mod pipe;
 mod position;
+mod proxy;
 mod random;
 mod reader;
 mod request;

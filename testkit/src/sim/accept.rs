@@ -1,7 +1,7 @@
 //! A node accepts a connection: here the adapters run.
 
 use std::convert::Infallible;
-use std::future::ready;
+use std::future::{Ready, ready};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
@@ -12,10 +12,13 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use lasse_core::{Body as CoreBody, Channel, Close, RequestHead};
+use lasse_hyper::server::ConnectionServer;
+use lasse_hyper::{ChannelBody, EventBody};
 use lasse_tokio::{Endpoint, PeerAddr, ServeConfig, WriteDeadline, serve_connection};
 
 use super::pipe::{Control, ServerEnd};
 use super::settings::{Route, Stack};
+use super::source::AnySource;
 use super::task::spawn;
 use super::world::{Part, World};
 
@@ -35,13 +38,24 @@ impl Visit {
     fn is_plain(self) -> bool {
         self.route == Route::Feed && self.client % 2 == 0
     }
+
+    fn reader(self) -> usize {
+        self.connection.unwrap_or_default()
+    }
+
+    fn peer(self) -> PeerAddr {
+        PeerAddr(SocketAddr::from((Ipv4Addr::LOCALHOST, self.client as u16)))
+    }
 }
 
 /// Serves a connection in a task of its own.
 pub(super) fn accept(world: &Arc<World>, end: ServerEnd, visit: Visit) {
+    if world.state().nodes[visit.node].settings.stack == Stack::Serve {
+        return accept_by_serve(world, end, visit);
+    }
     let control = end.control();
     let mut guard = ResetOnDrop { control: control.clone(), is_clean: false, may_lose: true };
-    let peer = SocketAddr::from((Ipv4Addr::LOCALHOST, visit.client as u16));
+    let peer = visit.peer();
     let (settings, serve) = {
         let node = &mut world.state().nodes[visit.node];
         node.pipes.push((visit.connection, control));
@@ -50,13 +64,12 @@ pub(super) fn accept(world: &Arc<World>, end: ServerEnd, visit: Visit) {
     let shared = world.clone();
     let task = async move {
         let is_clean = match settings.stack {
-            Stack::Tokio => serve_by_tokio(&shared, end, PeerAddr(peer), &serve, visit).await,
-            Stack::Hyper => serve_by_hyper(&shared, end, PeerAddr(peer), visit).await,
+            Stack::Tokio => serve_by_tokio(&shared, end, peer, &serve, visit).await,
+            Stack::Hyper | Stack::Serve => serve_by_hyper(&shared, end, peer, visit).await,
         };
         guard.settle(is_clean, shared.state().is_repaired);
     };
-    let part = Part::Pipe(visit.connection.unwrap_or_default());
-    let task = spawn(task, world.random(part), &world.meter);
+    let task = spawn(task, world.random(Part::Pipe(visit.reader())), &world.meter);
     world.state().nodes[visit.node].own(task.abort_handle());
 }
 
@@ -98,27 +111,73 @@ async fn serve_by_hyper(world: &Arc<World>, end: ServerEnd, peer: PeerAddr, visi
     let io = TokioIo::new(WriteDeadline::new(end, write_timeout));
     let mut builder = http1::Builder::new();
     builder.timer(TokioTimer::new()).header_read_timeout(head_timeout);
+    let with_peer = |mut request: Request<Incoming>| {
+        request.extensions_mut().insert(peer);
+        request
+    };
     if visit.is_plain() {
-        let service = service_fn(|mut request: Request<Incoming>| {
-            request.extensions_mut().insert(peer);
-            let subscribe = |endpoint: &Endpoint, channel: &Channel| {
-                with_kind(lasse_hyper::subscribe(&request, endpoint, channel))
-            };
-            let response = world.answer(visit, &RequestHead::from(&request), subscribe);
-            ready(Ok::<_, Infallible>(response))
-        });
+        let answer = plain_service(world, visit);
+        let service = service_fn(|request| answer(with_peer(request)));
         builder.serve_connection(io, service).await.is_ok()
     } else {
-        let service = service_fn(|mut request: Request<Incoming>| {
-            request.extensions_mut().insert(peer);
-            let subscribe = |endpoint: &Endpoint, channel: &Channel| {
-                let init = |head: &RequestHead<'_>| world.init(visit, head, channel);
-                with_kind(lasse_hyper::respond_with(&request, endpoint, init))
-            };
-            let response = world.answer(visit, &RequestHead::from(&request), subscribe);
-            ready(Ok::<_, Infallible>(response))
-        });
+        let answer = watched_service(world, visit);
+        let service = service_fn(|request| answer(with_peer(request)));
         builder.serve_connection(io, service).await.is_ok()
+    }
+}
+
+/// Serves a connection as `lasse_hyper::serve` does with one of its listener.
+fn accept_by_serve(world: &Arc<World>, end: ServerEnd, visit: Visit) {
+    let (control, random) = (end.control(), world.random(Part::Pipe(visit.reader())));
+    let (serve, gate, write_timeout, tracked) = {
+        let state = &mut *world.state();
+        let node = &mut state.nodes[visit.node];
+        let Some(tracker) = &node.tracker else { return };
+        let tracked = tracker.track();
+        node.pipes.push((visit.connection, control));
+        end.set_may_lose(!state.is_repaired);
+        (node.serve, node.gate.clone(), node.settings.write_timeout, tracked)
+    };
+    let (io, peer) = (WriteDeadline::new(end, write_timeout), visit.peer());
+    let task = if visit.is_plain() {
+        let server = ConnectionServer::new(&serve, &gate, service_fn(plain_service(world, visit)));
+        spawn(server.serve_connection(io, peer, tracked), random, &world.meter)
+    } else {
+        let service = service_fn(watched_service(world, visit));
+        let server = ConnectionServer::new(&serve, &gate, service);
+        spawn(server.serve_connection(io, peer, tracked), random, &world.meter)
+    };
+    world.state().nodes[visit.node].own(task.abort_handle());
+}
+
+type Answer<B> = Ready<Result<Response<B>, Infallible>>;
+
+/// The answers of the adapter's own function, whose source is not watched.
+fn plain_service(
+    world: &Arc<World>,
+    visit: Visit,
+) -> impl Fn(Request<Incoming>) -> Answer<ChannelBody> + Clone + use<> {
+    let world = world.clone();
+    move |request| {
+        let subscribe = |endpoint: &Endpoint, channel: &Channel| {
+            with_kind(lasse_hyper::subscribe(&request, endpoint, channel))
+        };
+        ready(Ok(world.answer(visit, &RequestHead::from(&request), subscribe)))
+    }
+}
+
+/// The answers whose source is watched.
+fn watched_service(
+    world: &Arc<World>,
+    visit: Visit,
+) -> impl Fn(Request<Incoming>) -> Answer<EventBody<AnySource>> + Clone + use<> {
+    let world = world.clone();
+    move |request| {
+        let subscribe = |endpoint: &Endpoint, channel: &Channel| {
+            let init = |head: &RequestHead<'_>| world.init(visit, head, channel);
+            with_kind(lasse_hyper::respond_with(&request, endpoint, init))
+        };
+        ready(Ok(world.answer(visit, &RequestHead::from(&request), subscribe)))
     }
 }
 

@@ -72,8 +72,42 @@ impl World {
             Route::Feed => decide(requested, log_index, log, held_from, &self.settings.channel),
             Route::Tokens | Route::Mail => Answer::Sequence,
         };
-        let is_full = before.subscribers >= self.settings.channel.max_subscribers;
-        let (answer, problem) = match (expected, status, is_stream) {
+        let admission = Admission {
+            is_full: before.subscribers >= self.settings.channel.max_subscribers,
+            is_at_limit,
+            may_be_refused,
+            refused,
+        };
+        let (answer, problem) = admission.check(expected, status, is_stream);
+        let requested = requested.clone();
+        state.note(format_args!(
+            "connection {connection}: {requested:?} is answered {answer:?}, held from {held_from}",
+        ));
+        state.readers[connection].answer = Some(answer);
+        state.hold(connection, problem.map_or(Ok(()), Err));
+        response
+    }
+}
+
+/// Why a request can be refused.
+struct Admission {
+    is_full: bool,
+    is_at_limit: bool,
+    may_be_refused: bool,
+    /// How often the gate refused this request.
+    refused: u64,
+}
+
+impl Admission {
+    /// Compares what was answered with what must be. Returns the answer, and what is wrong.
+    fn check(
+        &self,
+        expected: Answer,
+        status: StatusCode,
+        is_stream: bool,
+    ) -> (Answer, Option<String>) {
+        let Self { is_full, is_at_limit, may_be_refused, refused } = *self;
+        match (expected, status, is_stream) {
             (_, StatusCode::OK, false) if refused > 0 && may_be_refused => (Answer::Refused, None),
             _ if refused > 0 || is_at_limit => {
                 (Answer::Refused, Some(format!("{refused} refusals, at the limit: {is_at_limit}")))
@@ -88,14 +122,7 @@ impl World {
                 let what = format!("{status}, a stream: {is_stream}; not {expected:?}");
                 (expected, Some(what))
             }
-        };
-        let requested = requested.clone();
-        state.note(format_args!(
-            "connection {connection}: {requested:?} is answered {answer:?}, held from {held_from}",
-        ));
-        state.readers[connection].answer = Some(answer);
-        state.hold(connection, problem.map_or(Ok(()), Err));
-        response
+        }
     }
 }
 

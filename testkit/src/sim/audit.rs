@@ -93,7 +93,7 @@ impl State {
         let may_end = settings.age.is_some() || settings.lag == LagPolicy::Disconnect;
         // A body that fails takes with it what hyper has not written yet.
         let may_lose = self.feeds[state.feed].ending == Some(Ending::Aborted)
-            && self.nodes.iter().any(|node| node.settings.stack == Stack::Hyper);
+            && self.nodes.iter().any(|node| node.settings.stack != Stack::Tokio);
         if self.is_settled(client, Duration::ZERO)
             || is_limited
             || may_end

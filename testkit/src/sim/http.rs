@@ -1,5 +1,7 @@
 //! The client's side of HTTP/1.x: reads responses by the letter of RFC 9112 and refuses the rest.
 
+use std::ops::ControlFlow;
+
 use http::{HeaderName, HeaderValue, Response, StatusCode};
 
 /// Reads one response.
@@ -66,34 +68,12 @@ impl ResponseReader {
                     return Ok(Some(Part::Body(body)));
                 }
                 State::UntilClose => return Ok(self.take(usize::MAX).map(Part::Body)),
-                State::ChunkSize => {
-                    let Some(line) = self.take_line()? else { return Ok(None) };
-                    self.state = match chunk_size(&line)? {
-                        0 => State::Trailer,
-                        size => State::Chunk(size),
-                    };
-                }
-                State::Chunk(left) => {
-                    let Some(body) = self.take(left) else { return Ok(None) };
-                    self.state = match left - body.len() {
-                        0 => State::ChunkEnd,
-                        left => State::Chunk(left),
-                    };
-                    return Ok(Some(Part::Body(body)));
-                }
-                State::ChunkEnd => match self.take_line()? {
-                    None => return Ok(None),
-                    Some(line) if line.is_empty() => self.state = State::ChunkSize,
-                    Some(line) => return Err(format!("{line:?} follows a chunk's data")),
-                },
-                State::Trailer => match self.take_line()? {
-                    None => return Ok(None),
-                    Some(line) if line.is_empty() => {
-                        self.state = State::Over;
-                        return Ok(Some(Part::End));
+                State::ChunkSize | State::Chunk(_) | State::ChunkEnd | State::Trailer => {
+                    match self.next_in_chunks()? {
+                        ControlFlow::Break(part) => return Ok(part),
+                        ControlFlow::Continue(()) => {}
                     }
-                    Some(line) => return Err(format!("{line:?} follows the last chunk")),
-                },
+                }
                 State::Over if self.buffer.is_empty() => return Ok(None),
                 State::Over => {
                     let rest = String::from_utf8_lossy(&self.buffer);
@@ -101,6 +81,32 @@ impl ResponseReader {
                 }
             }
         }
+    }
+
+    /// Reads on in a chunked body, to the next part or the next state.
+    fn next_in_chunks(&mut self) -> Result<ControlFlow<Option<Part>>, String> {
+        if let State::Chunk(left) = self.state {
+            let Some(body) = self.take(left) else { return Ok(ControlFlow::Break(None)) };
+            self.state = match left - body.len() {
+                0 => State::ChunkEnd,
+                left => State::Chunk(left),
+            };
+            return Ok(ControlFlow::Break(Some(Part::Body(body))));
+        }
+        let Some(line) = self.take_line()? else { return Ok(ControlFlow::Break(None)) };
+        self.state = match self.state {
+            State::ChunkSize => match chunk_size(&line)? {
+                0 => State::Trailer,
+                size => State::Chunk(size),
+            },
+            _ if !line.is_empty() => return Err(format!("{line:?} follows a chunk's data")),
+            State::ChunkEnd => State::ChunkSize,
+            _ => {
+                self.state = State::Over;
+                return Ok(ControlFlow::Break(Some(Part::End)));
+            }
+        };
+        Ok(ControlFlow::Continue(()))
     }
 
     /// Whether the body is whole if the connection ends here, without an error.

@@ -1,9 +1,11 @@
 //! A node: one server with its gate and its channels, which can be killed, drained and started again.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 use lasse_core::{Channel, Channels, EndReason};
+use lasse_tokio::server::ConnectionTracker;
 use lasse_tokio::{DrainPlan, Endpoint, Gate, GateConfig, PeerAddr, ServeConfig, now};
 use tokio::task::AbortHandle;
 
@@ -12,7 +14,7 @@ use super::feed::LogRecord;
 use super::pipe::Control;
 use super::random::Random;
 use super::scenario::{Plan, Reloaded};
-use super::settings::NodeSettings;
+use super::settings::{NodeSettings, Stack};
 use super::task::spawn;
 use super::world::{DrainTimes, Part, World};
 
@@ -23,6 +25,8 @@ pub(super) struct Node {
     pub(super) is_lagging: bool,
     pub(super) drain: Option<DrainTimes>,
     pub(super) gate: Gate,
+    /// The connections of `Stack::Serve`. `None` once it accepts no more.
+    pub(super) tracker: Option<ConnectionTracker>,
     pub(super) endpoint: Endpoint,
     pub(super) serve: ServeConfig,
     pub(super) feeds: Vec<NodeFeed>,
@@ -86,6 +90,11 @@ impl Node {
         self.tasks.push(task);
     }
 
+    /// Whether a client can connect.
+    pub(super) fn is_accepting(&self) -> bool {
+        self.is_up && (self.settings.stack != Stack::Serve || self.tracker.is_some())
+    }
+
     /// Whether new streams are refused because the node shuts down.
     pub(super) fn is_shut(&self) -> bool {
         self.drain.is_some_and(|drain| drain.shut_at <= now())
@@ -107,7 +116,7 @@ impl Node {
 
 impl World {
     /// Starts a node, the first one at its index.
-    pub(super) fn add_node(&self, settings: &NodeSettings) {
+    pub(super) fn add_node(self: &Arc<Self>, settings: &NodeSettings) {
         let index = self.state().nodes.len();
         let gate = self.new_gate(settings, index);
         let node = Node {
@@ -116,6 +125,7 @@ impl World {
             drain: None,
             endpoint: Endpoint::new(settings.stream_config()).with_gate(&gate),
             gate,
+            tracker: None,
             serve: settings.serve_config(),
             feeds: Vec::new(),
             pool: None,
@@ -125,16 +135,19 @@ impl World {
             settings: settings.clone(),
         };
         self.state().nodes.push(node);
+        self.listen(index);
         self.fill(index, Reloaded::Newest(0), Vec::new());
     }
 
     /// Kills a node: its tasks are gone, its connections are reset.
     pub(super) fn kill(&self, index: usize) {
-        let state = &mut *self.state();
+        let mut guard = self.state();
+        let state = &mut *guard;
         state.note(format_args!("node {index} is killed"));
         let node = &mut state.nodes[index];
         node.is_up = false;
         node.tasks.drain(..).for_each(|task| task.abort());
+        let tracker = node.tracker.take();
         for (connection, control) in node.pipes.drain(..) {
             if let Some(connection) = connection {
                 let reader = &mut state.readers[connection];
@@ -142,10 +155,29 @@ impl World {
             }
             control.reset(true);
         }
+        drop(guard);
+        drop(tracker);
+    }
+
+    /// Accepts connections until the gate is shut, as a server's accept loop does.
+    fn listen(self: &Arc<Self>, index: usize) {
+        let gate = {
+            let node = &mut self.state().nodes[index];
+            node.tracker = Some(ConnectionTracker::new());
+            node.gate.clone()
+        };
+        let world = self.clone();
+        self.spawn_for_node(index, async move {
+            gate.shut().await;
+            let tracker = world.state().nodes[index].tracker.take();
+            if let Some(tracker) = tracker {
+                tracker.shut_down(&gate).await;
+            }
+        });
     }
 
     /// Starts a killed node again, with these settings.
-    pub(super) fn restart(&self, index: usize, settings: &NodeSettings, log: Reloaded) {
+    pub(super) fn restart(self: &Arc<Self>, index: usize, settings: &NodeSettings, log: Reloaded) {
         let gate = self.new_gate(settings, index);
         let mut guard = self.state();
         let state = &mut *guard;
@@ -168,6 +200,7 @@ impl World {
         let old = (std::mem::take(&mut node.feeds), node.pool.take());
         drop(guard);
         drop(old);
+        self.listen(index);
         self.fill(index, log, held);
     }
 

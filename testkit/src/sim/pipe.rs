@@ -8,6 +8,7 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, ready};
 
+use lasse_hyper::server::Transport;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::meter::Meter;
@@ -54,6 +55,8 @@ pub(super) fn pipe(
         to_client: Direction::default(),
         to_server: Direction::default(),
         cut_after: u64::MAX,
+        resets_on_drop: false,
+        may_lose: true,
         is_reset: false,
         is_vanished: false,
     };
@@ -76,11 +79,33 @@ impl ServerEnd {
     pub(super) fn control(&self) -> Control {
         Control(self.0.clone())
     }
+
+    /// Sets whether a reset when this is dropped can lose what the client has not read.
+    pub(super) fn set_may_lose(&self, may_lose: bool) {
+        lock(&self.0).may_lose = may_lose;
+    }
 }
 
 impl Drop for ServerEnd {
     fn drop(&mut self) {
-        lock(&self.0).close(Side::Server);
+        let mut state = lock(&self.0);
+        if state.resets_on_drop {
+            let may_lose = state.may_lose;
+            state.reset_losing(may_lose);
+        }
+        state.close(Side::Server);
+    }
+}
+
+impl Transport for ServerEnd {
+    fn set_reset_on_drop(&self, is_reset: bool) {
+        lock(&self.0).resets_on_drop = is_reset;
+    }
+
+    fn shut_down(&self) {
+        let mut state = lock(&self.0);
+        state.finish(Side::Server);
+        state.finish(Side::Client);
     }
 }
 
@@ -241,12 +266,6 @@ impl Control {
     /// Resets the connection, if it is not reset yet. What the client has not read may be lost with it,
     /// as what a socket has not sent, or the reset overtakes.
     pub(super) fn reset(&self, may_lose: bool) {
-        let mut state = lock(&self.0);
-        if !state.is_reset {
-            let len = state.to_client.bytes.len();
-            let kept = if may_lose { state.random.up_to(len) } else { len };
-            state.to_client.bytes.truncate(kept);
-            state.reset();
-        }
+        lock(&self.0).reset_losing(may_lose);
     }
 }

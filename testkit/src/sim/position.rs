@@ -1,6 +1,6 @@
 //! The position of a stream in its log: what must come next.
 
-use lasse_core::{EndReason, Ending, LagPolicy, ResetReason};
+use lasse_core::{EndReason, Ending, LagPolicy, Message, ResetReason};
 
 use super::feed::{Feed, LogRecord};
 use super::reader::{Circumstances, End};
@@ -89,7 +89,32 @@ impl Position {
         Ok(reason)
     }
 
-    pub(super) fn handle_event(
+    /// Takes a message: a notice or an event. Returns the reason of a reset.
+    pub(super) fn handle_message(
+        &mut self,
+        message: &Message<'_>,
+        feed: &Feed,
+        log: &LogRecord,
+        settings: &ChannelSettings,
+    ) -> Result<Option<ResetReason>, String> {
+        let id = message.last_event_id();
+        match message.name() {
+            "reset" => {
+                let reason = self.handle_reset(message.data(), log, settings)?;
+                if log.has_id_at(self.next) && !log.is_at(id, self.next) {
+                    return Err(format!("a reset to {} moves to {id:?}", self.next));
+                }
+                Ok(Some(reason))
+            }
+            "position" => self.handle_position(id, log).map(|()| None),
+            name => {
+                self.handle_event(name, message.data(), id, feed, log, settings)?;
+                Ok(None)
+            }
+        }
+    }
+
+    fn handle_event(
         &mut self,
         name: &str,
         data: &str,

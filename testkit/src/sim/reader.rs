@@ -142,22 +142,10 @@ impl Reader {
                 Ok(None)
             }
             Decoded::Message(message) => {
-                let id = message.last_event_id();
-                match message.name() {
-                    "reset" => {
-                        let reason = position.handle_reset(message.data(), log, settings)?;
-                        if log.has_id_at(position.next) && !log.is_at(id, position.next) {
-                            return Err(format!("a reset to {} moves to {id:?}", position.next));
-                        }
-                        Ok(Some(reason))
-                    }
-                    "position" => position.handle_position(id, log).map(|()| None),
-                    name => {
-                        position.handle_event(name, message.data(), id, feed, log, settings)?;
-                        self.delivered += 1;
-                        Ok(None)
-                    }
-                }
+                let reason = position.handle_message(message, feed, log, settings)?;
+                let is_notice = ["reset", "position"].contains(&message.name());
+                self.delivered += u64::from(!is_notice);
+                Ok(reason)
             }
         }
     }

@@ -196,30 +196,17 @@ impl Action {
                 let messages = random.up_to(5) + 1;
                 Self::Notify { client, messages, stops: random.one_in(10) }
             }
-            6..25 => {
-                let size = random.pick(&[0, 10, 10, 200, 3_000, 70_000]).min(limits.largest);
-                let most = if size > 1000 { 3 } else { 12 };
-                Self::Publish { feed, events: random.up_to(most - 1) + 1, size }
-            }
+            6..25 => Self::publish(random, feed, limits),
             25..45 => Self::Wait(within(random, longest)),
             45..48 => Self::Wait(random.pick(&[NANO, MILLI])),
             48..50 => Self::Jump(within(random, longest)),
             50..56 => Self::Stall { client, time: within(random, longest) },
-            56..64 => {
-                let after = Cut::After(random.within(0..2_000));
-                let how = random.pick(&[Cut::Reset, after, after, Cut::Vanish, Cut::HalfClose]);
-                Self::Cut { client, how }
-            }
+            56..64 => Self::Cut { client, how: Cut::random(random) },
             64..72 => Self::Claim { client, claim: Claim::random(random) },
             72..75 => Self::Reload { client },
             75..78 => Self::Drain { node, plan: Plan::random(random) },
             78..82 => {
-                let log = random.pick(&[
-                    Reloaded::All,
-                    Reloaded::All,
-                    Reloaded::Newest(0),
-                    Reloaded::Newest(3),
-                ]);
+                let log = random.pick(&RELOADED);
                 Self::Restart { node, downtime: within(random, longest), log }
             }
             82..84 => Self::Lag { node },
@@ -228,18 +215,21 @@ impl Action {
             88..90 => Self::Reopen { feed },
             90..91 => Self::Clear { node, feed },
             91..97 => Self::Probe { feed },
-            _ => Self::Stranger {
-                node,
-                kind: random.pick(&[
-                    Stranger::Silent,
-                    Stranger::Half,
-                    Stranger::Garbage,
-                    Stranger::Head,
-                    Stranger::Post,
-                    Stranger::Leaves,
-                ]),
-            },
+            _ => Self::Stranger { node, kind: random.pick(&STRANGERS) },
         }
+    }
+
+    fn publish(random: &mut Random, feed: usize, limits: &Limits) -> Self {
+        let size = random.pick(&[0, 10, 10, 200, 3_000, 70_000]).min(limits.largest);
+        let most = if size > 1000 { 3 } else { 12 };
+        Self::Publish { feed, events: random.up_to(most - 1) + 1, size }
+    }
+}
+
+impl Cut {
+    fn random(random: &mut Random) -> Self {
+        let after = Self::After(random.within(0..2_000));
+        random.pick(&[Self::Reset, after, after, Self::Vanish, Self::HalfClose])
     }
 }
 
@@ -280,3 +270,15 @@ impl Plan {
         }
     }
 }
+
+const RELOADED: [Reloaded; 4] =
+    [Reloaded::All, Reloaded::All, Reloaded::Newest(0), Reloaded::Newest(3)];
+
+const STRANGERS: [Stranger; 6] = [
+    Stranger::Silent,
+    Stranger::Half,
+    Stranger::Garbage,
+    Stranger::Head,
+    Stranger::Post,
+    Stranger::Leaves,
+];

@@ -40,6 +40,8 @@ pub(super) enum Stack {
     Tokio,
     /// hyper's HTTP/1.1 server with `lasse_hyper`'s bodies.
     Hyper,
+    /// `lasse_hyper`'s own server, for HTTP/1.1 and HTTP/2.
+    Serve,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -76,6 +78,8 @@ pub(super) struct ClientSettings {
     pub(super) kind: ClientKind,
     pub(super) route: Route,
     pub(super) is_http10: bool,
+    /// Whether a proxy forwards its requests over HTTP/2, to nodes that support it.
+    pub(super) is_http2: bool,
     pub(super) pipe: PipeSettings,
     /// One connection in so many goes to another node.
     pub(super) hops_one_in: u64,
@@ -146,7 +150,7 @@ impl NodeSettings {
     fn random(random: &mut Random, is_slow: bool) -> Self {
         let shortest = if is_slow { 100 * MILLI } else { MILLI };
         Self {
-            stack: random.pick(&[Stack::Tokio, Stack::Hyper]),
+            stack: random.pick(&[Stack::Tokio, Stack::Hyper, Stack::Serve, Stack::Serve]),
             limit: random.pick(&[usize::MAX, usize::MAX, usize::MAX, 3, 1, 0]),
             limit_per_client: random.pick(&[None, None, Some(1), Some(0)]),
             keep_alive: random.pick(&[
@@ -282,6 +286,7 @@ impl ClientSettings {
             kind: ClientKind::Lasse,
             route: Route::Feed,
             is_http10: false,
+            is_http2: false,
             pipe: PipeSettings::default(),
             hops_one_in: 0,
             read_timeout: None,
@@ -317,6 +322,7 @@ impl ClientSettings {
                 Route::Mail,
             ]),
             is_http10: random.one_in(3),
+            is_http2: random.one_in(3),
             pipe,
             hops_one_in: random.pick(&[0, 0, 1, 3]),
             read_timeout: random.pick(&[None, None, Some(20 * SECOND), Some(45 * SECOND)]),

@@ -134,10 +134,11 @@ fn channel_changes() -> Vec<Change> {
 }
 
 fn client_changes(index: usize) -> Vec<Change> {
-    let changes: [fn(&mut ClientSettings, ClientSettings); 13] = [
+    let changes: [fn(&mut ClientSettings, ClientSettings); 14] = [
         |client, calm| client.route = calm.route,
         |client, calm| client.kind = calm.kind,
         |client, calm| client.is_http10 = calm.is_http10,
+        |client, calm| client.is_http2 = calm.is_http2,
         |client, calm| client.pipe.capacity = calm.pipe.capacity,
         |client, calm| client.pipe.most_at_once = calm.pipe.most_at_once,
         |client, calm| client.pipe.pending_one_in = calm.pipe.pending_one_in,

@@ -16,7 +16,7 @@ use super::world::{Part, World};
 
 /// Connects to a node. The server must answer by the rules of HTTP, if it answers, and must close.
 pub(super) fn connect(world: &Arc<World>, node: usize, kind: Stranger, nth: usize) {
-    if !world.state().nodes[node].is_up {
+    if !world.state().nodes[node].is_accepting() {
         return;
     }
     let random = world.random(Part::Stranger(nth));

@@ -80,6 +80,7 @@ impl World {
             Part::Task(index) => (4, index),
             Part::Stranger(index) => (5, index),
             Part::Source(index) => (6, index),
+            Part::Proxy(index) => (7, index),
         };
         Random::for_part(self.seed, (index as u64) << 3 | kind)
     }
@@ -187,6 +188,7 @@ pub(super) enum Part {
     Task(usize),
     Stranger(usize),
     Source(usize),
+    Proxy(usize),
 }
 
 /// The times of a node that drains.

@@ -20,6 +20,10 @@ pub(super) struct State {
     pub(super) to_server: Direction,
     /// After how many bytes to the client the connection is reset.
     pub(super) cut_after: u64,
+    /// Whether the connection is reset when the server drops its end.
+    pub(super) resets_on_drop: bool,
+    /// Whether that reset can lose what the client has not read.
+    pub(super) may_lose: bool,
     pub(super) is_reset: bool,
     /// Whether the client is gone without a word: nothing it does reaches the server any more.
     pub(super) is_vanished: bool,
@@ -85,12 +89,8 @@ impl State {
         if self.is_pending_at_random(cx) {
             return Poll::Pending;
         }
-        let PipeSettings { capacity, most_at_once, holds_until_flush, .. } = self.settings;
-        let most = if most_at_once == usize::MAX {
-            usize::MAX
-        } else {
-            self.random.up_to(most_at_once - 1) + 1
-        };
+        let PipeSettings { capacity, holds_until_flush, .. } = self.settings;
+        let most = self.most_at_once();
         let (is_reset, is_vanished, cut_after) = (self.is_reset, self.is_vanished, self.cut_after);
         let direction = self.from(side);
         if is_reset {
@@ -118,15 +118,27 @@ impl State {
             direction.reader.take().into_iter().for_each(Waker::wake);
         }
         if matches!(side, Side::Server) && direction.total >= cut_after {
-            // The bytes before the cut still arrive.
-            let excess = usize::try_from(direction.total - cut_after).unwrap_or(usize::MAX);
-            let kept = direction.bytes.len().saturating_sub(excess);
-            direction.bytes.truncate(kept);
-            direction.unflushed = 0;
-            self.meter.count_fault("cut in the middle");
-            self.reset();
+            self.cut();
         }
         Poll::Ready(Ok(written))
+    }
+
+    /// Resets the connection in the middle of what the server writes. The bytes before the cut
+    /// still arrive.
+    fn cut(&mut self) {
+        let excess = usize::try_from(self.to_client.total - self.cut_after).unwrap_or(usize::MAX);
+        let kept = self.to_client.bytes.len().saturating_sub(excess);
+        self.to_client.bytes.truncate(kept);
+        self.meter.count_fault("cut in the middle");
+        self.reset();
+    }
+
+    /// How many bytes the next call can move.
+    fn most_at_once(&mut self) -> usize {
+        match self.settings.most_at_once {
+            usize::MAX => usize::MAX,
+            most => self.random.up_to(most - 1) + 1,
+        }
     }
 
     pub(super) fn poll_read(
@@ -138,10 +150,7 @@ impl State {
         if self.is_pending_at_random(cx) {
             return Poll::Pending;
         }
-        let most = match self.settings.most_at_once {
-            usize::MAX => usize::MAX,
-            most => self.random.up_to(most - 1) + 1,
-        };
+        let most = self.most_at_once();
         let is_reset = self.is_reset;
         let direction = self.to(side);
         let ready = direction.bytes.len() - direction.unflushed;
@@ -175,6 +184,17 @@ impl State {
         let direction = self.from(side);
         direction.is_finished = true;
         direction.wake();
+    }
+
+    /// Resets the connection, if it is not reset yet. What the client has not read may be lost
+    /// with it, as what a socket has not sent, or the reset overtakes.
+    pub(super) fn reset_losing(&mut self, may_lose: bool) {
+        if !self.is_reset {
+            let len = self.to_client.bytes.len();
+            let kept = if may_lose { self.random.up_to(len) } else { len };
+            self.to_client.bytes.truncate(kept);
+            self.reset();
+        }
     }
 
     /// Ends both directions with an error. What the client was sent and has not read may be lost.
