@@ -254,20 +254,21 @@ impl<S: Source> Connection<S> {
     /// When to call [`handle_timeout`](Self::handle_timeout), if nothing else happens before.
     #[doc(alias = "timeout")]
     pub fn deadline(&self) -> Option<Instant> {
-        let Deadlines { keep_alive, age, source } = self.deadlines;
-        let mut next = Deadline::NEVER;
-        let mut consider = |applies: bool, deadline| {
-            if applies && deadline < next {
-                next = deadline;
+        if self.is_closed() {
+            return None;
+        }
+        let stalled = self.write_deadline().min(self.stall_deadline());
+        let mut next = stalled.min(self.abort_deadline());
+        if self.state == State::Open {
+            let Deadlines { keep_alive, age, source } = self.deadlines;
+            next = next.min(age).min(self.drain_deadline());
+            if self.has_room() {
+                next = next.min(source);
             }
-        };
-        let is_open = self.state == State::Open;
-        consider(!self.is_closed(), self.abort_deadline());
-        consider(!self.is_closed(), self.write_deadline().min(self.stall_deadline()));
-        consider(is_open, age);
-        consider(is_open, self.drain_deadline());
-        consider(self.has_room(), source);
-        consider(is_open && self.outbox.is_empty(), keep_alive);
+            if self.outbox.is_empty() {
+                next = next.min(keep_alive);
+            }
+        }
         next.time()
     }
 

@@ -51,6 +51,7 @@ pub(crate) enum Sender {
 }
 
 impl Outbox {
+    #[inline]
     pub(crate) fn push(&mut self, frame: Frame, sender: Sender) {
         if frame.is_empty() {
             return;
@@ -65,6 +66,7 @@ impl Outbox {
 
     /// Returns the bytes to write next: the unacknowledged rest of the last offer,
     /// else all frames from the front that fit into one write.
+    #[inline]
     pub(crate) fn offer(&mut self) -> Option<Bytes> {
         let front = self.front.as_ref()?;
         match &mut self.more {
@@ -74,11 +76,13 @@ impl Outbox {
         self.is_in_flight = true;
         match &self.more {
             Some(more) if !more.offered.is_empty() => Some(more.offered.clone()),
+            _ if self.acknowledged == 0 => Some(front.bytes().clone()),
             _ => Some(front.bytes().slice(self.acknowledged..)),
         }
     }
 
     /// Records that `n` bytes of the offer are written.
+    #[inline]
     pub(crate) fn acknowledge(&mut self, n: usize) {
         let Some(front) = self.front.as_ref().filter(|_| self.is_in_flight) else { return };
         let in_front = front.len() - self.acknowledged;

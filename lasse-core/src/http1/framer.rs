@@ -108,13 +108,18 @@ impl Framer {
     /// framing. `payload` must start with the part of the last payload that is not
     /// acknowledged.
     pub fn wire(&mut self, payload: Bytes) -> Wire {
-        if !self.is_chunked {
-            return Wire { head: self.head(), payload, ..Wire::default() };
+        let wire = if self.is_chunked {
+            if self.chunk.is_done() && !payload.is_empty() {
+                self.chunk = Chunk::new(payload.len());
+            }
+            self.chunk.wire(payload)
+        } else {
+            Wire { payload, ..Wire::default() }
+        };
+        match &self.head {
+            Some(head) => Wire { head: Bytes::clone(head), ..wire },
+            None => wire,
         }
-        if self.chunk.is_done() && !payload.is_empty() {
-            self.chunk = Chunk::new(payload.len());
-        }
-        self.chunk.wire(self.head(), payload)
     }
 
     /// Whether there are bytes to write without a payload: a part of the head, or the

@@ -1,7 +1,6 @@
 //! One response on its way to the client, from its head to its end.
 
 use core::task::Context;
-use core::time::Duration;
 
 use bytes::{Buf, Bytes};
 use http::Response;
@@ -23,8 +22,9 @@ use crate::time::Instant;
 pub(super) struct Reply<S: Source> {
     framer: Framer,
     body: Body<S>,
-    /// When the client must have taken a byte of what is being written.
-    write_deadline: Deadline,
+    /// When the client last took a byte, or when what is being written was offered. Never,
+    /// if nothing is being written.
+    progress_at: Deadline,
     is_aborted: bool,
 }
 
@@ -71,7 +71,7 @@ impl<S: Source> Reply<S> {
                 (framer, Body::Full(payload))
             }
         };
-        Self { framer, body, write_deadline: Deadline::NEVER, is_aborted: false }
+        Self { framer, body, progress_at: Deadline::NEVER, is_aborted: false }
     }
 
     /// Whether another request can follow.
@@ -99,12 +99,7 @@ impl<S: Source> Reply<S> {
         }
     }
 
-    pub(super) fn poll_output(
-        &mut self,
-        now: Instant,
-        cx: &mut Context<'_>,
-        config: &ServeConfig,
-    ) -> Progress {
+    pub(super) fn poll_output(&mut self, now: Instant, cx: &mut Context<'_>) -> Progress {
         if self.is_aborted {
             return Progress::Abort;
         }
@@ -113,6 +108,7 @@ impl<S: Source> Reply<S> {
             Body::Full(body) => (self.framer.wire(body.clone()), Progress::Wait),
             Body::Stream(stream) => match stream.poll_output(now, cx) {
                 Output::Write(payload) => (self.framer.wire(payload), Progress::Wait),
+                Output::Wait if !self.framer.has_rest() => return Progress::Wait,
                 Output::Wait => (self.framer.wire(Bytes::new()), Progress::Wait),
                 Output::Close(Close::Clean) => (self.framer.end(), end_of(stream.reason())),
                 // The events before it must arrive, and a missing last chunk shows that
@@ -126,9 +122,7 @@ impl<S: Source> Reply<S> {
             },
         };
         if !wire.is_empty() {
-            if self.write_deadline == Deadline::NEVER {
-                self.write_deadline = Deadline::after(now, self.write_timeout(config));
-            }
+            self.progress_at = self.progress_at.min(Deadline::at(Some(now)));
             return Progress::Write(wire);
         }
         match end {
@@ -141,7 +135,7 @@ impl<S: Source> Reply<S> {
         if n == 0 {
             return;
         }
-        self.write_deadline = Deadline::NEVER;
+        self.progress_at = Deadline::NEVER;
         let payload = self.framer.handle_written(n);
         match &mut self.body {
             Body::Full(body) => body.advance(payload.min(body.len())),
@@ -150,16 +144,19 @@ impl<S: Source> Reply<S> {
         }
     }
 
-    pub(super) fn deadline(&self) -> Option<Instant> {
+    pub(super) fn deadline(&self, config: &ServeConfig) -> Option<Instant> {
         let of_stream = match &self.body {
             Body::Stream(stream) => stream.deadline(),
             Body::Full(_) => None,
         };
-        [of_stream, self.write_deadline.time()].into_iter().flatten().min()
+        match self.write_deadline(config).time() {
+            Some(of_write) => Some(of_stream.map_or(of_write, |time| time.min(of_write))),
+            None => of_stream,
+        }
     }
 
-    pub(super) fn handle_timeout(&mut self, now: Instant) {
-        if self.write_deadline.is_due(now) {
+    pub(super) fn handle_timeout(&mut self, now: Instant, config: &ServeConfig) {
+        if self.write_deadline(config).is_due(now) {
             self.abort(|stream| stream.abort(EndReason::Stalled));
         } else if let Some(stream) = self.stream() {
             stream.handle_timeout(now);
@@ -174,11 +171,13 @@ impl<S: Source> Reply<S> {
         }
     }
 
-    fn write_timeout(&self, config: &ServeConfig) -> Option<Duration> {
-        match &self.body {
+    /// When the client must have taken a byte of what is being written.
+    fn write_deadline(&self, config: &ServeConfig) -> Deadline {
+        let timeout = match &self.body {
             Body::Stream(stream) => stream.write_timeout(),
             Body::Full(_) => Some(config.write_timeout()),
-        }
+        };
+        Deadline::at(self.progress_at.time().zip(timeout).map(|(time, timeout)| time + timeout))
     }
 }
 

@@ -243,7 +243,7 @@ impl<S: Source> ServerConnection<S> {
                 }
                 State::AwaitingResponse(..) => return ServerOutput::Wait,
                 State::Replying(reply) => {
-                    let progress = reply.poll_output(now, cx, &self.config);
+                    let progress = reply.poll_output(now, cx);
                     self.end_reason = reply.end_reason();
                     match progress {
                         Progress::Write(wire) => return ServerOutput::Write(wire),
@@ -300,7 +300,7 @@ impl<S: Source> ServerConnection<S> {
     pub fn deadline(&self) -> Option<Instant> {
         match &self.state {
             State::ReadingHead(deadline) | State::AwaitingResponse(_, deadline) => deadline.time(),
-            State::Replying(reply) => reply.deadline(),
+            State::Replying(reply) => reply.deadline(&self.config),
             State::Lingering(linger) => linger.deadline(),
             State::Closed(_) => None,
         }
@@ -310,7 +310,7 @@ impl<S: Source> ServerConnection<S> {
     pub fn handle_timeout(&mut self, now: Instant) {
         // `poll_output` compares the other deadlines with the time.
         if let State::Replying(reply) = &mut self.state {
-            reply.handle_timeout(now);
+            reply.handle_timeout(now, &self.config);
         }
     }
 

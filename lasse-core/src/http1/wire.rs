@@ -67,29 +67,35 @@ impl Chunk {
     }
 
     /// The rest of the chunk, whose payload continues with `payload`.
-    pub(super) fn wire(&self, head: Bytes, mut payload: Bytes) -> Wire {
+    #[inline]
+    pub(super) fn wire(&self, mut payload: Bytes) -> Wire {
         if self.is_done() {
-            return Wire { head, ..Wire::default() };
+            return Wire::default();
+        }
+        let size = ChunkSize::new(self.payload);
+        // The common case: the socket took the last chunk as a whole.
+        if self.written == 0 && payload.len() == self.payload as usize {
+            return Wire { size, payload, tail: CR_LF, ..Wire::default() };
         }
         let (len, mut written) = (self.payload as usize, self.written as usize);
-        let size = ChunkSize::new(len);
         let size = size.after(take(&mut written, size.len()));
         payload.truncate(len - take(&mut written, len));
-        Wire { head, size, payload, tail: CR_LF.get(written..).unwrap_or_default() }
+        Wire { size, payload, tail: CR_LF.get(written..).unwrap_or_default(), ..Wire::default() }
     }
 
     /// What follows the payload, if all of the payload is written.
     pub(super) fn rest(&self) -> &'static [u8] {
-        self.wire(Bytes::new(), Bytes::new()).tail
+        self.wire(Bytes::new()).tail
     }
 
     /// Takes from `n` what was written of the chunk. Returns how much of it was payload.
+    #[inline]
     pub(super) fn handle_written(&mut self, n: &mut usize) -> usize {
         if self.is_done() {
             return 0;
         }
         let payload = self.payload as usize;
-        let size = ChunkSize::new(payload).len();
+        let size = ChunkSize::len_of(self.payload);
         let payload_written = |written: u32| (written as usize).saturating_sub(size).min(payload);
         let before = payload_written(self.written);
         let len = size + payload + CR_LF.len();
@@ -111,21 +117,28 @@ pub(super) struct ChunkSize {
 }
 
 impl ChunkSize {
-    /// Sixteen digits, CR and LF.
-    const MAX_LEN: usize = 18;
+    /// Eight digits, CR and LF.
+    const MAX_LEN: usize = 10;
 
-    fn new(payload: usize) -> Self {
-        let mut line = Self::default();
-        let digits = (usize::BITS - payload.leading_zeros()).div_ceil(4) as usize;
+    fn new(payload: u32) -> Self {
+        let mut line = Self { end: Self::len_of(payload) as u8, ..Self::default() };
+        let (hex, end) = line.text.split_at_mut(Self::digits(payload));
         let mut rest = payload;
-        let (hex, end) = line.text.split_at_mut(digits);
         for digit in hex.iter_mut().rev() {
             *digit = Self::digit(rest as u8 & 15);
             rest >>= 4;
         }
         end.iter_mut().zip(CR_LF).for_each(|(to, from)| *to = *from);
-        line.end = (digits + CR_LF.len()) as u8;
         line
+    }
+
+    /// The length of the line for a payload of so many bytes.
+    fn len_of(payload: u32) -> usize {
+        Self::digits(payload) + CR_LF.len()
+    }
+
+    fn digits(payload: u32) -> usize {
+        (u32::BITS - payload.leading_zeros()).div_ceil(4) as usize
     }
 
     fn len(&self) -> usize {
