@@ -38,12 +38,7 @@ impl<S: Source> EventBody<S> {
             return Poll::Ready(Output::Close(Close::Clean));
         };
         let written = mem::take(&mut self.unacknowledged);
-        let polled = contain(session, |session| {
-            if written > 0 {
-                session.handle_written(written);
-            }
-            session.poll_output(cx)
-        });
+        let polled = contain(session, |session| session.poll_output_after(written, cx));
         if written > 0 && polled == Poll::Ready(Output::Close(Close::Abort)) {
             // Hyper discards what it has not flushed when a body fails, and flushes
             // when a body is pending.

@@ -51,6 +51,7 @@ pub use sockets::{ConnectionSlot, Listener, Socket, WriteDeadline};
 
 /// Parts of servers, which [`serve()`] and the server of `lasse-hyper` share.
 pub mod server {
+    pub use crate::sockets::poll_write_slices;
     pub use crate::timer_queue::{Timer, TimerQueue};
     pub use crate::tracker::{ConnectionTracker, Phase, TrackedConnection};
 }

@@ -44,12 +44,32 @@ impl<S: Source> Session<S> {
     /// returned again.
     pub fn poll_output(&mut self, cx: &mut Context<'_>) -> Poll<Output> {
         let now = now();
-        if let Poll::Ready(drain) = self.timer.poll_drain(cx) {
-            self.connection.handle_drain(drain);
+        self.handle_deadline(now);
+        self.poll_output_at(now, cx)
+    }
+
+    /// Reports that `n` more bytes of the last output are written, and returns what to do
+    /// next: [`handle_written`](Self::handle_written) and [`poll_output`](Self::poll_output)
+    /// with one reading of the clock.
+    pub fn poll_output_after(&mut self, n: usize, cx: &mut Context<'_>) -> Poll<Output> {
+        let now = now();
+        if n > 0 {
+            self.connection.handle_written(n, now);
+            self.handle_deadline(now);
         }
-        // A stream that never waits does not poll its timer.
+        self.poll_output_at(now, cx)
+    }
+
+    /// Handles a deadline that is reached. A stream that never waits does not poll its timer.
+    fn handle_deadline(&mut self, now: Instant) {
         if self.connection.deadline().is_some_and(|deadline| deadline <= now) {
             self.connection.handle_timeout(now);
+        }
+    }
+
+    fn poll_output_at(&mut self, now: Instant, cx: &mut Context<'_>) -> Poll<Output> {
+        if let Poll::Ready(drain) = self.timer.poll_drain(cx) {
+            self.connection.handle_drain(drain);
         }
         for _ in 0..MAX_TURNS {
             let connection = &mut self.connection;

@@ -4,6 +4,7 @@
 mod axum;
 mod deadline;
 mod socket;
+mod write;
 
 use std::io;
 use std::net::SocketAddr;
@@ -21,6 +22,8 @@ pub use deadline::WriteDeadline;
 use socket::Settings;
 pub(crate) use socket::reset_on_drop;
 pub use socket::{ConnectionSlot, Socket};
+pub use write::poll_write_slices;
+pub(crate) use write::poll_write_socket;
 
 /// A listener whose sockets have the options that streams need, for any server.
 ///

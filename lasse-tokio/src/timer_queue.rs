@@ -114,21 +114,26 @@ impl TimerQueue {
     }
 
     /// Has the entry wake `waker` from now on, and makes the entry if there is none.
+    #[inline]
     pub(crate) fn register<'a>(
         &self,
         entry: &'a mut Option<TimerEntry>,
         waker: &Waker,
     ) -> &'a mut TimerEntry {
         let entry = entry.get_or_insert_with(|| self.insert(waker));
-        let (data, vtable) = addresses(waker);
-        if (data, vtable) != (entry.data, entry.vtable) {
-            (entry.data, entry.vtable) = (data, vtable);
-            let new = waker.clone();
-            let mut state = self.0.lock();
-            let old = state.slot(entry.index()).map(|slot| replace(&mut slot.waker, new));
-            drop((state, old));
+        if addresses(waker) != (entry.data, entry.vtable) {
+            self.replace_waker(entry, waker);
         }
         entry
+    }
+
+    #[cold]
+    fn replace_waker(&self, entry: &mut TimerEntry, waker: &Waker) {
+        (entry.data, entry.vtable) = addresses(waker);
+        let new = waker.clone();
+        let mut state = self.0.lock();
+        let old = state.slot(entry.index()).map(|slot| replace(&mut slot.waker, new));
+        drop((state, old));
     }
 
     /// Wakes the task of `entry` at `time`, or once before. The task must then call
@@ -139,6 +144,10 @@ impl TimerQueue {
         if now < entry.due && entry.due <= time && is_running {
             return;
         }
+        self.queue_at(entry, time, now);
+    }
+
+    fn queue_at(&self, entry: &mut TimerEntry, time: Instant, now: Instant) {
         entry.due = self.0.round_up(time, time.saturating_duration_since(now));
         let mut state = self.0.lock();
         let first = state.queue.keys().next().copied();
@@ -172,6 +181,7 @@ impl TimerQueue {
         wake_each(wakers);
     }
 
+    #[cold]
     fn insert(&self, waker: &Waker) -> TimerEntry {
         let slot = Slot { waker: waker.clone(), due: NEVER, previous: NONE, next: NONE };
         let index = self.0.lock().slots.insert(slot) as u32;
@@ -207,6 +217,7 @@ impl TimerEntry {
 }
 
 /// The addresses that differ between any two wakers that exist at the same time.
+#[inline]
 fn addresses(waker: &Waker) -> (usize, u32) {
     (waker.data() as usize, std::ptr::from_ref(waker.vtable()) as usize as u32)
 }

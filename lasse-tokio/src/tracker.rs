@@ -94,8 +94,9 @@ pub struct ConnectionTracker(Arc<Shared>);
 pub struct TrackedConnection {
     shared: Arc<Shared>,
     index: u32,
-    /// The phase that the task has seen. `None` before its waker is registered.
-    seen: Option<Phase>,
+    /// The code of the phase that the task has seen. [`UNREGISTERED`] before its waker is
+    /// registered.
+    seen: u8,
 }
 
 /// How far a server has come with shutting down. Phases follow each other in this
@@ -139,7 +140,7 @@ impl ConnectionTracker {
     /// Tracks one more connection.
     pub fn track(&self) -> TrackedConnection {
         let index = self.0.lock().insert(Waker::noop().clone()) as u32;
-        TrackedConnection { shared: self.0.clone(), index, seen: None }
+        TrackedConnection { shared: self.0.clone(), index, seen: UNREGISTERED }
     }
 
     /// How many connections are open.
@@ -216,10 +217,15 @@ impl Drop for ConnectionTracker {
 impl TrackedConnection {
     /// Ready once for each new phase. Must be polled by one task only, since its
     /// waker is stored at the first poll and at each new phase.
+    #[inline]
     pub fn poll_phase(&mut self, cx: &mut Context<'_>) -> Poll<Phase> {
-        if self.seen == Some(self.shared.phase()) {
+        if self.seen == self.shared.phase.load(Ordering::Relaxed) {
             return Poll::Pending;
         }
+        self.poll_new_phase(cx)
+    }
+
+    fn poll_new_phase(&mut self, cx: &mut Context<'_>) -> Poll<Phase> {
         let mut waker = cx.waker().clone();
         let mut wakers = self.shared.lock();
         if let Some(stored) = wakers.get_mut(self.index as usize) {
@@ -227,8 +233,9 @@ impl TrackedConnection {
         }
         let phase = self.shared.phase();
         drop((wakers, waker));
-        let seen = self.seen.replace(phase).unwrap_or(Phase::Serving);
-        if seen == phase { Poll::Pending } else { Poll::Ready(phase) }
+        let seen = mem::replace(&mut self.seen, phase.encode());
+        let is_known = seen == phase.encode() || seen == UNREGISTERED && phase == Phase::Serving;
+        if is_known { Poll::Pending } else { Poll::Ready(phase) }
     }
 
     /// The phase at this moment.
@@ -293,6 +300,9 @@ impl Phase {
         }
     }
 }
+
+/// In place of the code of a phase.
+const UNREGISTERED: u8 = u8::MAX;
 
 /// How long a request can be on its way to a server that is closing.
 const TIME_TO_ARRIVE: Duration = Duration::from_millis(500);

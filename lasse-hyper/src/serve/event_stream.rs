@@ -12,11 +12,12 @@ use std::task::{Context, Poll, ready};
 use bytes::{Buf, Bytes};
 use http_body::Body;
 use lasse_tokio::lasse_core::EndReason;
-use lasse_tokio::lasse_core::http1::Framer;
+use lasse_tokio::lasse_core::http1::{Framer, Wire};
+use lasse_tokio::server::poll_write_slices;
 use tokio::io::ReadBuf;
 
 use super::context::ConnectionContext;
-use super::transport::{Transport, end_reason, poll_write_slices};
+use super::transport::{Transport, end_reason};
 
 /// Writes the body of a response onto its connection, and notices when the client
 /// leaves. An idle stream has no buffer.
@@ -121,17 +122,21 @@ impl<Io: Transport> EventStream<Io> {
 
     /// Writes what is unsent, or keeps it if the transport is pending.
     fn poll_unsent(&mut self, mut unsent: Unsent, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        loop {
-            match unsent.poll_write(&mut self.io, cx) {
-                Poll::Ready(Ok(true)) => self.is_flushed = false,
-                Poll::Ready(Ok(false)) => return Poll::Ready(Ok(())),
-                Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
+        while let Some(wire) = unsent.wire() {
+            let slices = wire.slices().map(IoSlice::new);
+            match poll_write_slices(Pin::new(&mut self.io), &slices, cx)? {
+                Poll::Ready(0) => return Poll::Ready(Err(ErrorKind::WriteZero.into())),
+                Poll::Ready(written) => {
+                    unsent.handle_written(written);
+                    self.is_flushed = false;
+                }
                 Poll::Pending => {
                     self.unsent = Some(Box::new(unsent));
                     return Poll::Pending;
                 }
             }
         }
+        Poll::Ready(Ok(()))
     }
 
     fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -165,26 +170,23 @@ impl Unsent {
         Self { framer, payload: Bytes::new(), is_last: false }
     }
 
-    /// Writes once. Returns whether there was something to write.
-    fn poll_write(
-        &mut self,
-        io: &mut impl Transport,
-        cx: &mut Context<'_>,
-    ) -> Poll<io::Result<bool>> {
-        let is_end = self.is_last && self.payload.is_empty();
-        let wire = if is_end { self.framer.end() } else { self.framer.wire(self.payload.clone()) };
-        if wire.is_empty() {
-            return Poll::Ready(Ok(false));
-        }
-        let slices = wire.slices().map(IoSlice::new);
-        match ready!(poll_write_slices(Pin::new(io), &slices, cx))? {
-            0 => Poll::Ready(Err(ErrorKind::WriteZero.into())),
-            written => {
-                let payload = self.framer.handle_written(written);
-                self.payload.advance(payload);
-                Poll::Ready(Ok(true))
-            }
-        }
+    /// What to write next, if anything is left.
+    fn wire(&mut self) -> Option<Wire> {
+        let wire = if !self.payload.is_empty() {
+            self.framer.wire(self.payload.clone())
+        } else if self.is_last {
+            self.framer.end()
+        } else if self.framer.has_rest() {
+            self.framer.wire(Bytes::new())
+        } else {
+            return None;
+        };
+        (!wire.is_empty()).then_some(wire)
+    }
+
+    fn handle_written(&mut self, n: usize) {
+        let payload = self.framer.handle_written(n);
+        self.payload.advance(payload);
     }
 }
 

@@ -6,11 +6,12 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use bytes::{Buf, Bytes};
+use lasse_tokio::server::poll_write_slices;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::context::ConnectionContext;
 use super::exchange::{Exchange, WriteMode};
-use super::transport::{Transport, end_reason, poll_write_slices};
+use super::transport::{Transport, end_reason};
 use super::upgrade::{SharedTransport, share};
 
 /// The socket of a connection, as hyper sees it.

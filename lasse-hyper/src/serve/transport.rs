@@ -1,9 +1,7 @@
 //! The byte stream of a connection: TCP, or TLS over it.
 
 use std::fmt::Debug;
-use std::io::{self, IoSlice};
-use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::io;
 
 use lasse_tokio::lasse_core::EndReason;
 use lasse_tokio::{Socket, WriteDeadline};
@@ -62,29 +60,3 @@ pub(super) fn end_reason(error: &io::Error) -> EndReason {
         _ => EndReason::WriteFailed,
     }
 }
-
-/// Writes slices, as many as are accepted at once. A few bytes are copied into one
-/// slice first, because that costs less than a vectored write.
-pub(super) fn poll_write_slices(
-    io: Pin<&mut impl AsyncWrite>,
-    slices: &[IoSlice<'_>],
-    cx: &mut Context<'_>,
-) -> Poll<io::Result<usize>> {
-    match concat(slices, &mut [0; SMALL]) {
-        Some(bytes) => io.poll_write(cx, bytes),
-        None => io.poll_write_vectored(cx, slices),
-    }
-}
-
-/// The slices in one, if they fit.
-fn concat<'a>(slices: &[IoSlice<'_>], space: &'a mut [u8; SMALL]) -> Option<&'a [u8]> {
-    let mut len = 0;
-    for slice in slices {
-        space.get_mut(len..len + slice.len())?.copy_from_slice(slice);
-        len += slice.len();
-    }
-    space.get(..len)
-}
-
-/// Up to how many bytes are copied.
-const SMALL: usize = 1024;

@@ -1,6 +1,7 @@
 //! One connection: the only place where HTTP/1.1 meets a socket.
 
 use std::future::Future;
+use std::io::{self, IoSlice};
 use std::mem::MaybeUninit;
 use std::ops::{Deref, DerefMut};
 use std::pin::Pin;
@@ -13,12 +14,12 @@ use lasse_core::{Close, Connection, Instant, Source};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::date::date;
-use super::transport::{Transport, poll_write};
+use super::transport::Transport;
 use crate::answer::SessionBody;
 use crate::clock::now;
 use crate::peer_addr::PeerAddr;
 use crate::session::Session;
-use crate::sockets::ConnectionSlot;
+use crate::sockets::{ConnectionSlot, poll_write_slices};
 use crate::stream_timer::StreamTimer;
 use crate::tracker::{Phase, TrackedConnection};
 
@@ -149,7 +150,6 @@ where
                 Phase::Closing => self.server.handle_shutdown(now),
                 Phase::Aborted(reason) => {
                     self.server.abort(reason);
-                    self.timer.record(self.server.end_reason());
                     return Step::Close(Close::Abort);
                 }
                 _ => {}
@@ -160,18 +160,14 @@ where
         {
             stream.handle_drain(drain);
         }
-        // A stream that never waits does not poll its timer.
-        if self.server.deadline().is_some_and(|deadline| deadline <= now) {
-            self.server.handle_timeout(now);
-        }
         Step::Continue
     }
 
     fn step(&mut self, now: Instant, cx: &mut Context<'_>) -> Step {
-        self.poll_response(cx);
-        let server = &mut self.server;
-        let output = self.timer.record_panic(|| server.poll_output(now, cx));
-        self.timer.record(self.server.end_reason());
+        if self.response.is_some() {
+            self.poll_response(cx);
+        }
+        let output = self.server.poll_output(now, cx);
         if self.server.stream().is_none() {
             self.end_stream();
         }
@@ -222,6 +218,7 @@ where
     /// Returns the permit of a stream that has ended.
     fn end_stream(&mut self) {
         if self.timer.has_permit() {
+            self.timer.record(self.server.end_reason());
             self.timer = StreamTimer::default();
         }
         if std::mem::take(&mut self.has_stream_timeout) {
@@ -231,7 +228,9 @@ where
 
     /// Ready when bytes are written, or cannot be written.
     fn poll_write(&mut self, wire: &Wire, now: Instant, cx: &mut Context<'_>) -> Poll<()> {
-        match ready!(poll_write(&mut self.transport, wire, cx)) {
+        let slices = wire.slices().map(IoSlice::new);
+        match ready!(poll_write_slices(Pin::new(&mut self.transport), &slices, cx)) {
+            Ok(0) => self.server.handle_write_error(io::Error::from(io::ErrorKind::WriteZero)),
             Ok(n) => {
                 self.is_flushed = false;
                 self.server.handle_written(n, now);
@@ -303,9 +302,20 @@ where
                 }
             }
         }
+        // A stream that never waits does not poll its timer.
+        if task.server.deadline().is_some_and(|deadline| deadline <= now) {
+            task.server.handle_timeout(now);
+        }
         // Other tasks need a turn, too.
         cx.waker().wake_by_ref();
         Poll::Pending
+    }
+}
+
+/// If a callback has panicked, its stream has ended for that reason before.
+impl<T, F, A, S: Source> Drop for ConnectionTask<T, F, A, S> {
+    fn drop(&mut self) {
+        self.timer.record(self.server.end_reason());
     }
 }
 

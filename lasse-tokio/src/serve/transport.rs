@@ -6,12 +6,11 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use lasse_core::http1::Wire;
 use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
-use crate::sockets::{reset_on_drop, set_user_timeout};
+use crate::sockets::{poll_write_socket, reset_on_drop, set_user_timeout};
 
 /// What carries a connection.
 pub(super) trait Transport: AsyncRead + AsyncWrite + Unpin {
@@ -73,7 +72,7 @@ impl AsyncWrite for Socket {
         cx: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.socket).poll_write(cx, bytes)
+        poll_write_socket(&mut self.socket, bytes, cx)
     }
 
     fn poll_write_vectored(
@@ -98,28 +97,3 @@ impl AsyncWrite for Socket {
         Poll::Ready(Ok(()))
     }
 }
-
-/// Writes as much as the transport accepts at once. A small copy costs less than a
-/// vectored write.
-pub(super) fn poll_write(
-    transport: &mut (impl AsyncWrite + Unpin),
-    wire: &Wire,
-    cx: &mut Context<'_>,
-) -> Poll<io::Result<usize>> {
-    let transport = Pin::new(transport);
-    let mut space = [const { std::mem::MaybeUninit::uninit() }; SMALL];
-    let written = if wire.len() <= SMALL {
-        let mut copy = ReadBuf::uninit(&mut space);
-        wire.slices().into_iter().for_each(|slice| copy.put_slice(slice));
-        transport.poll_write(cx, copy.filled())
-    } else {
-        transport.poll_write_vectored(cx, &wire.slices().map(IoSlice::new))
-    };
-    match ready!(written) {
-        Ok(0) => Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
-        written => Poll::Ready(written),
-    }
-}
-
-/// Up to how many bytes are copied.
-const SMALL: usize = 1024;

@@ -14,6 +14,7 @@ use tokio::net::TcpStream;
 use tokio::sync::Semaphore;
 
 use super::deadline::WriteTimer;
+use super::write::poll_write_socket;
 use crate::gate::{Gate, STALL_TIMEOUT};
 
 /// A client's socket, as a [`Listener`](crate::Listener) accepts it.
@@ -139,7 +140,7 @@ impl AsyncWrite for Socket {
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
         let socket = self.get_mut();
-        let written = Pin::new(&mut socket.stream).poll_write(cx, bytes);
+        let written = poll_write_socket(&mut socket.stream, bytes, cx);
         socket.watch(written, cx)
     }
 
