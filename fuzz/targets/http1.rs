@@ -52,7 +52,7 @@ impl Accept for Responder {
 
     fn init((): (), request: &RequestHead<'_>) -> Init<Self> {
         match request.uri().path().len() % 4 {
-            0 => Init::NoContent,
+            0 => Init::Complete,
             1 => Init::Respond(Response::new("whole".into())),
             2 => Init::refuse(Duration::from_secs(1)),
             _ => Init::Stream(Self, vec![Event::new("hello").encode()]),

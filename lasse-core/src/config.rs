@@ -8,6 +8,7 @@ use core::error::Error;
 use core::fmt;
 use core::time::Duration;
 
+use crate::dialect::Dialect;
 use crate::frame::Frame;
 #[cfg(feature = "http")]
 use crate::request::Responses;
@@ -16,7 +17,7 @@ use crate::request::Responses;
 ///
 /// | setting | default |
 /// |---|---|
-/// | keep-alive | `:` and a line feed, after 15 seconds without a write |
+/// | keep-alive | `:` and a line feed, after 15 seconds without a write; after 4 seconds in the dialects `Fetch` and `DataOnly` |
 /// | write timeout | 30 seconds |
 /// | maximum age | none |
 /// | first byte | sent with the head |
@@ -49,12 +50,14 @@ pub struct StreamConfig(Arc<Settings>);
 
 #[derive(Clone, Debug)]
 pub(crate) struct Settings {
-    pub(crate) keep_alive: Option<Duration>,
+    /// None: as the dialect has it. Some of none: no keep-alive.
+    keep_alive: Option<Option<Duration>>,
     pub(crate) keep_alive_frame: Frame,
     pub(crate) write_timeout: Option<Duration>,
     pub(crate) max_age: Option<Duration>,
     pub(crate) first_byte: bool,
     pub(crate) finite: bool,
+    pub(crate) dialect: Dialect,
     #[cfg(feature = "http")]
     pub(crate) responses: Responses,
 }
@@ -65,13 +68,22 @@ impl StreamConfig {
         Self::default()
     }
 
-    /// Sets after how long without a write a keep-alive is sent. Proxies close a silent
-    /// stream after 10 to 100 seconds, so stay below.
+    /// A keep-alive for browsers: 15 seconds, as the HTML standard suggests (9.2.7). Proxies close a
+    /// silent stream after 10 to 100 seconds.
+    pub const KEEP_ALIVE: Duration = Duration::from_secs(15);
+
+    /// A keep-alive for clients with short read timeouts: 4 seconds. That of httpx is 5 seconds by
+    /// default, that of `OkHttp` 10.
+    pub const SHORT_KEEP_ALIVE: Duration = Duration::from_secs(4);
+
+    /// Sets after how long without a write a keep-alive is sent:
+    /// [`KEEP_ALIVE`](Self::KEEP_ALIVE) by default, and
+    /// [`SHORT_KEEP_ALIVE`](Self::SHORT_KEEP_ALIVE) in the dialects `Fetch` and `DataOnly`.
     #[must_use]
     #[doc(alias("keepalive", "heartbeat", "ping"))]
     pub fn with_keep_alive(self, interval: impl Into<Option<Duration>>) -> Self {
         let interval = interval.into().map(at_least_a_millisecond);
-        self.change(|settings| settings.keep_alive = interval)
+        self.change(|settings| settings.keep_alive = Some(interval))
     }
 
     /// Sends `frame` as the keep-alive. A page can only see it if it is a named
@@ -119,6 +131,13 @@ impl StreamConfig {
         self.change(|settings| settings.finite = finite)
     }
 
+    /// Sets what the clients understand: how they are refused, how their streams end, and which
+    /// events of the protocol they are sent.
+    #[must_use]
+    pub fn with_dialect(self, dialect: Dialect) -> Self {
+        self.change(|settings| settings.dialect = dialect)
+    }
+
     pub(crate) fn settings(&self) -> &Settings {
         &self.0
     }
@@ -129,15 +148,26 @@ impl StreamConfig {
     }
 }
 
+impl Settings {
+    /// After how long without a write a client of this dialect is sent a keep-alive.
+    pub(crate) fn keep_alive(&self, dialect: Dialect) -> Option<Duration> {
+        self.keep_alive.unwrap_or(Some(match dialect {
+            Dialect::EventSource | Dialect::Auto => StreamConfig::KEEP_ALIVE,
+            Dialect::Fetch | Dialect::DataOnly => StreamConfig::SHORT_KEEP_ALIVE,
+        }))
+    }
+}
+
 impl Default for Settings {
     fn default() -> Self {
         Self {
-            keep_alive: Some(Duration::from_secs(15)),
+            keep_alive: None,
             keep_alive_frame: Frame::keep_alive(),
             write_timeout: Some(Duration::from_secs(30)),
             max_age: None,
             first_byte: true,
             finite: false,
+            dialect: Dialect::default(),
             #[cfg(feature = "http")]
             responses: Responses::default(),
         }

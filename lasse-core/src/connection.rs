@@ -14,6 +14,7 @@
 
 #[cfg(feature = "http")]
 mod accept;
+mod closing;
 mod drain;
 
 use alloc::boxed::Box;
@@ -25,6 +26,7 @@ use bytes::Bytes;
 use crate::config::StreamConfig;
 use crate::contain::contain;
 use crate::deadlines::{Deadline, Deadlines};
+use crate::dialect::Dialect;
 use crate::end::{EndReason, SendError, TransportError};
 use crate::frame::Frame;
 use crate::outbox::{Outbox, Sender};
@@ -33,6 +35,7 @@ use crate::time::Instant;
 
 #[cfg(feature = "http")]
 pub use accept::Body;
+use closing::closing;
 pub use drain::Drain;
 
 /// One client's stream: frames of a [`Source`] in, bytes out.
@@ -116,10 +119,19 @@ pub struct Connection<S: Source> {
     outbox: Outbox,
     deadlines: Deadlines,
     config: StreamConfig,
-    drain: Option<Box<Drain>>,
+    dialect: Dialect,
+    rare: Option<Box<Rare>>,
     /// When the client last took a byte, or when the write in flight was offered. Never,
     /// if none is in flight.
     progress_at: Deadline,
+}
+
+/// What most streams never have.
+#[derive(Debug)]
+struct Rare {
+    drain: Option<Drain>,
+    /// When the credentials of the client expire.
+    expires_at: Deadline,
 }
 
 /// What the driver must do.
@@ -147,12 +159,34 @@ pub enum Close {
 enum State {
     Open,
     Ending(EndReason, Close),
-    Closed(EndReason, Close),
+    Closed(EndReason, Close, Flushed),
+}
+
+/// Whether the client was sent everything before the stream was closed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Flushed {
+    Yes,
+    No,
 }
 
 impl<S: Source> Connection<S> {
-    /// A stream that starts with the frames `first`.
+    /// A stream that starts with the frames `first`. Without a request, the dialect
+    /// [`Auto`](Dialect::Auto) is `EventSource`.
     pub fn open(
+        source: S,
+        first: impl IntoIterator<Item = Frame>,
+        config: &StreamConfig,
+        now: Instant,
+    ) -> Self {
+        let dialect = match config.settings().dialect {
+            Dialect::Auto => Dialect::EventSource,
+            dialect => dialect,
+        };
+        Self::open_in(dialect, source, first, config, now)
+    }
+
+    fn open_in(
+        dialect: Dialect,
         source: S,
         first: impl IntoIterator<Item = Frame>,
         config: &StreamConfig,
@@ -167,17 +201,40 @@ impl<S: Source> Connection<S> {
             outbox.push(frame, Sender::Source);
         }
         let deadlines = Deadlines {
-            keep_alive: Deadline::after(now, settings.keep_alive),
+            keep_alive: Deadline::after(now, settings.keep_alive(dialect)),
             age: Deadline::after(now, settings.max_age),
             ..Deadlines::default()
         };
-        let (state, config, drain) = (State::Open, config.clone(), None);
-        Self { source, state, outbox, deadlines, config, drain, progress_at: Deadline::NEVER }
+        let (state, config, rare) = (State::Open, config.clone(), None);
+        let progress_at = Deadline::NEVER;
+        Self { source, state, outbox, deadlines, config, dialect, rare, progress_at }
     }
 
     /// Ends the stream cleanly, after the queued frames.
     pub fn handle_stop(&mut self) {
-        self.end(EndReason::Stopped, Close::Clean);
+        self.end(EndReason::Stopped, None);
+    }
+
+    /// Ends the stream after the queued frames, for a reason of the server's: mostly
+    /// [`Revoked`](EndReason::Revoked) or [`Replaced`](EndReason::Replaced). The client is sent an
+    /// event of that name, and reconnects after `retry`, as its [`Dialect`] has it.
+    #[doc(alias("kick", "disconnect"))]
+    pub fn end(&mut self, reason: EndReason, retry: Option<Duration>) {
+        if self.state == State::Open {
+            let (last, close) = closing(self.dialect, reason, retry);
+            if let Some(frame) = last {
+                self.outbox.push(frame, Sender::Protocol);
+            }
+            self.state = State::Ending(reason, close);
+        }
+    }
+
+    /// Ends the stream at `time`, when the credentials of its client expire:
+    /// [`EndReason::CredentialsExpired`]. The client is sent an event named `expired`. A later call
+    /// replaces the time of an earlier one.
+    #[doc(alias = "token expiry")]
+    pub fn expire_at(&mut self, time: Instant) {
+        self.rare().expires_at = Deadline::at(Some(time));
     }
 
     /// Reports that `n` more bytes of the last [`Output::Write`] are written.
@@ -187,7 +244,8 @@ impl<S: Source> Connection<S> {
         }
         self.outbox.acknowledge(n);
         self.restart_write_timeout(now);
-        self.deadlines.keep_alive = Deadline::after(now, self.config.settings().keep_alive);
+        let keep_alive = self.config.settings().keep_alive(self.dialect);
+        self.deadlines.keep_alive = Deadline::after(now, keep_alive);
     }
 
     /// Reports that bytes around those of the last [`Output::Write`] are written: the
@@ -200,13 +258,13 @@ impl<S: Source> Connection<S> {
     /// Reports that the [`deadline`](Self::deadline) is reached. An early call does no harm.
     pub fn handle_timeout(&mut self, now: Instant) {
         if self.write_deadline().is_due(now) {
-            self.close(EndReason::Stalled, Close::Abort, None);
+            self.close(EndReason::Stalled, None);
         } else if self.stall_deadline().is_due(now) {
-            self.close(EndReason::Shutdown, Close::Abort, None);
+            self.close(EndReason::Shutdown, None);
         } else if self.state == State::Open && self.drain_deadline().is_due(now) {
             self.end_for_shutdown(now);
         } else if self.abort_deadline().is_due(now) {
-            self.close(EndReason::Shutdown, Close::Abort, None);
+            self.close(EndReason::Shutdown, None);
         } else if self.state == State::Open {
             self.handle_timeout_while_open(now);
         }
@@ -214,24 +272,24 @@ impl<S: Source> Connection<S> {
 
     /// Reports that the client is gone.
     pub fn handle_peer_closed(&mut self) {
-        self.close(EndReason::PeerClosed, Close::Abort, None);
+        self.close(EndReason::PeerClosed, None);
     }
 
     /// Reports that the last [`Output::Write`] cannot be written.
     pub fn handle_write_error(&mut self, error: impl Into<TransportError>) {
-        self.close(EndReason::WriteFailed, Close::Abort, Some(error.into()));
+        self.close(EndReason::WriteFailed, Some(error.into()));
     }
 
     /// Ends the stream at once and uncleanly, for a reason that only the driver knows.
     pub fn abort(&mut self, reason: EndReason) {
-        self.close(reason, Close::Abort, None);
+        self.close(reason, None);
     }
 
     /// Reports that the server is shutting down, and when this stream ends. A later
     /// call replaces an earlier one.
     #[doc(alias = "shutdown")]
     pub fn handle_drain(&mut self, drain: Drain) {
-        self.drain = Some(Box::new(drain));
+        self.rare().drain = Some(drain);
     }
 
     /// Returns what to do next. If that is [`Output::Wait`], the waker of `cx` is registered
@@ -243,10 +301,10 @@ impl<S: Source> Connection<S> {
             return Output::Write(bytes);
         }
         if let State::Ending(reason, close) = self.state {
-            self.close(reason, close, None);
+            self.close_as(State::Closed(reason, close, Flushed::Yes), None);
         }
         match self.state {
-            State::Closed(_, close) => Output::Close(close),
+            State::Closed(_, close, _) => Output::Close(close),
             State::Open | State::Ending(..) => Output::Wait,
         }
     }
@@ -261,7 +319,7 @@ impl<S: Source> Connection<S> {
         let mut next = stalled.min(self.abort_deadline());
         if self.state == State::Open {
             let Deadlines { keep_alive, age, source } = self.deadlines;
-            next = next.min(age).min(self.drain_deadline());
+            next = next.min(age).min(self.expiry()).min(self.drain_deadline());
             if self.has_room() {
                 next = next.min(source);
             }
@@ -286,9 +344,15 @@ impl<S: Source> Connection<S> {
     /// Why the stream ended, once it has.
     pub fn reason(&self) -> Option<EndReason> {
         match self.state {
-            State::Closed(reason, _) => Some(reason),
+            State::Closed(reason, ..) => Some(reason),
             State::Open | State::Ending(..) => None,
         }
+    }
+
+    /// Whether the stream was closed after the client was sent everything.
+    #[cfg(feature = "http1")]
+    pub(crate) fn is_flushed(&self) -> bool {
+        matches!(self.state, State::Closed(_, _, Flushed::Yes))
     }
 
     /// How long the client can take no byte before the stream ends with
@@ -316,11 +380,11 @@ impl<S: Source> Connection<S> {
                 Next::Send(frame) => self.outbox.push(frame, Sender::Source),
                 Next::Last(frame) => {
                     self.outbox.push(frame, Sender::Source);
-                    self.end(EndReason::Stopped, Close::Clean);
+                    self.end(EndReason::Stopped, None);
                 }
-                Next::Stop => self.end(EndReason::Stopped, Close::Clean),
-                Next::Lagged => self.end(EndReason::Lagged, Close::Clean),
-                Next::Abort => self.end(EndReason::Aborted, Close::Abort),
+                Next::Stop => self.end(EndReason::Stopped, None),
+                Next::Lagged => self.end(EndReason::Lagged, None),
+                Next::Abort => self.end(EndReason::Aborted, None),
             }
         }
         // Only frames without a byte come so often.
@@ -348,8 +412,11 @@ impl<S: Source> Connection<S> {
     }
 
     fn handle_timeout_while_open(&mut self, now: Instant) {
+        if self.expiry().is_due(now) {
+            return self.end(EndReason::CredentialsExpired, None);
+        }
         if self.deadlines.age.is_due(now) {
-            return self.end(EndReason::Expired, Close::Clean);
+            return self.end(EndReason::Expired, None);
         }
         if self.deadlines.source.is_due(now) {
             // The next `poll_output` polls the source.
@@ -366,11 +433,24 @@ impl<S: Source> Connection<S> {
     }
 
     fn end_for_shutdown(&mut self, now: Instant) {
-        if let Some(drain) = &mut self.drain {
+        let drain = self.rare.as_mut().and_then(|rare| rare.drain.as_mut());
+        let retry = drain.map(|drain| {
             drain.leave_time(now);
-            self.outbox.push(Frame::retry(drain.retry), Sender::Protocol);
-        }
-        self.end(EndReason::Shutdown, Close::Clean);
+            drain.retry
+        });
+        self.end(EndReason::Shutdown, retry);
+    }
+
+    fn rare(&mut self) -> &mut Rare {
+        self.rare.get_or_insert_with(|| Box::new(Rare { drain: None, expires_at: Deadline::NEVER }))
+    }
+
+    fn drain(&self) -> Option<&Drain> {
+        self.rare.as_ref()?.drain.as_ref()
+    }
+
+    fn expiry(&self) -> Deadline {
+        self.rare.as_ref().map_or(Deadline::NEVER, |rare| rare.expires_at)
     }
 
     /// When the client must have taken a byte of the write in flight, if there is one.
@@ -381,31 +461,27 @@ impl<S: Source> Connection<S> {
 
     /// When it must have taken one because of a shutdown.
     fn stall_deadline(&self) -> Deadline {
-        let time = self.progress_at.time().zip(self.drain.as_ref());
+        let time = self.progress_at.time().zip(self.drain());
         Deadline::at(time.map(|(time, drain)| drain.stalled_at(time)))
     }
 
     fn drain_deadline(&self) -> Deadline {
-        let drain = self.drain.as_ref().filter(|_| !self.config.settings().finite);
+        let drain = self.drain().filter(|_| !self.config.settings().finite);
         Deadline::at(drain.map(|drain| drain.end_at))
     }
 
     fn abort_deadline(&self) -> Deadline {
-        Deadline::at(self.drain.as_ref().map(|drain| drain.abort_at.max(drain.end_at)))
+        Deadline::at(self.drain().map(|drain| drain.abort_at.max(drain.end_at)))
     }
 
-    fn end(&mut self, reason: EndReason, close: Close) {
-        if self.state == State::Open {
-            self.state = State::Ending(reason, close);
-        }
+    fn close(&mut self, reason: EndReason, error: Option<TransportError>) {
+        self.close_as(State::Closed(reason, Close::Abort, Flushed::No), error);
     }
 
     /// The only way into [`State::Closed`], so `terminate` is called once.
-    fn close(&mut self, reason: EndReason, close: Close, error: Option<TransportError>) {
-        if self.is_closed() {
-            return;
-        }
-        self.state = State::Closed(reason, close);
+    fn close_as(&mut self, closed: State, error: Option<TransportError>) {
+        let (false, State::Closed(reason, ..)) = (self.is_closed(), closed) else { return };
+        self.state = closed;
         let unsent = self.outbox.take_unsent();
         if reason != EndReason::Panicked && (error.is_some() || !unsent.is_empty()) {
             let error = SendError::new(reason, error);
@@ -420,7 +496,7 @@ impl<S: Source> Connection<S> {
         match contain(|| callback(&mut self.source)) {
             Ok(result) => result,
             Err(panic) => {
-                self.close(EndReason::Panicked, Close::Abort, None);
+                self.close(EndReason::Panicked, None);
                 panic.resume()
             }
         }
@@ -429,7 +505,7 @@ impl<S: Source> Connection<S> {
 
 impl<S: Source> Drop for Connection<S> {
     fn drop(&mut self) {
-        self.close(EndReason::Dropped, Close::Abort, None);
+        self.close(EndReason::Dropped, None);
     }
 }
 

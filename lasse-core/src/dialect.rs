@@ -5,11 +5,19 @@
 ///
 /// | | `EventSource` | `Fetch` | `DataOnly` |
 /// |---|---|---|---|
-/// | a refusal | 200, and a stream of `retry` alone | 503 or 429, with `Retry-After` | as `Fetch` |
-/// | a [reset](crate::ChannelConfig::with_reset) | an event | an event | 410, with the reset as JSON |
-/// | the [position](crate::ChannelConfig::with_position) | an event | an event | not sent |
+/// | a refusal | 200, and a stream of `retry`, perhaps with an event | 401, 429 or 503, with `Retry-After` | as `Fetch` |
+/// | nothing more for this client | 204 | 200, and the event `end` | 204 |
+/// | the [position](crate::ChannelConfig::with_position) | event `position` | event `position` | |
+/// | a [reset](crate::ChannelConfig::with_reset) | event `reset` | event `reset` | 410, with the reset as JSON |
+/// | the source stops | clean end | event `end`, clean end | clean end |
+/// | the server shuts down | `retry`, clean end | event `shutdown`, incomplete end | incomplete end |
+/// | the client lags, the stream is too old | clean end | incomplete end | incomplete end |
+/// | the credentials expire, the stream is revoked or replaced | event `expired`, `revoked` or `replaced`, clean end | the same | incomplete end |
+/// | a keep-alive is due | after 15 seconds | after 4 seconds | after 4 seconds |
 ///
-/// `Auto` is one of the first two, as the request looks.
+/// An `EventSource` returns after a clean end, and other clients take it for complete: so a stream to
+/// which they must return ends incomplete, which is an error to them. The data of each of these
+/// events is a JSON object. `Auto` is one of the first two, as the request looks.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Dialect {

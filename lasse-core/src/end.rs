@@ -26,6 +26,13 @@ pub enum EndReason {
     Shutdown,
     /// The stream reached its maximum age.
     Expired,
+    /// The credentials of the client expired: the time of
+    /// [`Connection::expire_at`](crate::Connection::expire_at).
+    CredentialsExpired,
+    /// The server ended the streams of this client.
+    Revoked,
+    /// A newer stream of the same client took the place of this one.
+    Replaced,
     /// The driver dropped the stream without a reason.
     Dropped,
     /// A callback panicked.
@@ -45,6 +52,9 @@ impl EndReason {
             Self::Lagged,
             Self::Shutdown,
             Self::Expired,
+            Self::CredentialsExpired,
+            Self::Revoked,
+            Self::Replaced,
             Self::Dropped,
             Self::Panicked,
         ]
@@ -62,6 +72,9 @@ impl EndReason {
             Self::Lagged => "lagged",
             Self::Shutdown => "shutdown",
             Self::Expired => "expired",
+            Self::CredentialsExpired => "credentials_expired",
+            Self::Revoked => "revoked",
+            Self::Replaced => "replaced",
             Self::Dropped => "dropped",
             Self::Panicked => "panicked",
         }

@@ -81,6 +81,7 @@ mod line;
 pub mod log;
 #[cfg(feature = "std")]
 pub mod mailbox;
+mod notice;
 mod outbox;
 #[cfg(feature = "http")]
 mod request;
@@ -115,6 +116,6 @@ pub use log::{
 #[cfg(feature = "std")]
 pub use mailbox::{HandlerSource, Mailbox, Notifier, NotifyError, WithSource, mailbox};
 #[cfg(feature = "http")]
-pub use request::{Accept, Init, RequestHead};
+pub use request::{Accept, Init, Refusal, RequestHead};
 pub use source::{Next, Source};
 pub use time::Instant;

@@ -2,7 +2,9 @@
 
 mod dialect;
 mod negotiate;
+mod origin;
 mod query;
+mod refusal;
 mod responses;
 
 use alloc::vec::Vec;
@@ -10,12 +12,14 @@ use core::time::Duration;
 
 use bytes::Bytes;
 use http::request::Parts;
-use http::{Extensions, HeaderMap, HeaderValue, Method, StatusCode, Uri, Version};
+use http::{Extensions, HeaderMap, HeaderValue, Method, Uri, Version};
 
 use crate::dialect::Dialect;
 use crate::field::LastEventId;
 use crate::frame::Frame;
 
+pub(crate) use origin::{Hosts, Origins};
+pub use refusal::Refusal;
 pub(crate) use responses::{Responses, has_no_body, is_framing};
 
 /// The head of a request, with the last event id that its client received.
@@ -116,7 +120,7 @@ impl<'a> From<&'a Parts> for RequestHead<'a> {
 ///
 ///     fn init(greeting: String, request: &RequestHead<'_>) -> Init<Self> {
 ///         match request.last_event_id().id() {
-///             Some(_) => Init::NoContent,
+///             Some(_) => Init::Complete,
 ///             None => Init::Stream(Self, vec![Event::new(greeting).encode()]),
 ///         }
 ///     }
@@ -137,37 +141,34 @@ pub trait Accept: Sized {
 pub enum Init<T> {
     /// With a stream, which starts with the given frames.
     Stream(T, Vec<Frame>),
-    /// With `204 No Content`, after which an `EventSource` does not reconnect.
-    NoContent,
+    /// With the end for good: there is nothing more for this client. An `EventSource` gets
+    /// `204 No Content`, after which it does not reconnect, and so does a client of
+    /// [`Dialect::DataOnly`]. Some clients over `fetch` return after a 204 for ever: those of
+    /// [`Dialect::Fetch`] get a stream of one event, named `end`, and a `retry` of a minute.
+    #[doc(alias = "204")]
+    Complete,
     /// With a response of the application. Headers that frame a message
     /// (`content-length`, `transfer-encoding`, `connection`) belong to the adapter and
     /// are removed. After any status but 200, an `EventSource` never reconnects.
     Respond(http::Response<Bytes>),
     /// With a refusal, after which the client reconnects. Its form depends on the
     /// [`Dialect`].
-    Refuse {
-        /// How long the client waits: in whole milliseconds for an `EventSource`, else in
-        /// whole seconds, rounded up.
-        retry_after: Duration,
-        /// The status for clients that read it: usually `503 Service Unavailable`, or
-        /// `429 Too Many Requests` for a limit of this client.
-        status: StatusCode,
-    },
+    Refuse(Refusal),
 }
 
 impl<T> Init<T> {
     /// Refuses with `503 Service Unavailable`: the client reconnects after `retry_after`.
     pub fn refuse(retry_after: Duration) -> Self {
-        Self::Refuse { retry_after, status: StatusCode::SERVICE_UNAVAILABLE }
+        Self::Refuse(Refusal::unavailable(retry_after))
     }
 
     /// The same decision with `map(stream)` in place of its stream.
     pub fn map<U>(self, map: impl FnOnce(T) -> U) -> Init<U> {
         match self {
             Self::Stream(stream, first) => Init::Stream(map(stream), first),
-            Self::NoContent => Init::NoContent,
+            Self::Complete => Init::Complete,
             Self::Respond(response) => Init::Respond(response),
-            Self::Refuse { retry_after, status } => Init::Refuse { retry_after, status },
+            Self::Refuse(refusal) => Init::Refuse(refusal),
         }
     }
 }

@@ -31,7 +31,7 @@ impl Accept for Recorder {
         journal.borrow_mut().push(format!("init {:?}", request.last_event_id()));
         match answer {
             "stream" => Init::Stream(Self(journal), vec![Event::new("first").encode()]),
-            "no content" => Init::NoContent,
+            "no content" => Init::Complete,
             "refuse" => Init::refuse(Duration::from_millis(1500)),
             text => Init::Respond(
                 Response::builder()
@@ -180,7 +180,9 @@ fn other_clients_are_refused_with_a_status() {
         for dialect in [Dialect::Fetch, Dialect::DataOnly, Dialect::Auto] {
             for status in [StatusCode::SERVICE_UNAVAILABLE, StatusCode::TOO_MANY_REQUESTS] {
                 let request = Request::get("/events").body(()).unwrap();
-                let init = |_: &RequestHead<'_>| Init::<Recorder>::Refuse { retry_after, status };
+                let init = |_: &RequestHead<'_>| {
+                    Init::<Recorder>::Refuse(Refusal::new(status, retry_after))
+                };
                 let config = StreamConfig::new().with_dialect(dialect);
                 let now = Instant::from_nanos(0);
                 let response = Connection::accept_with(&request, init, &config, now);

@@ -4,12 +4,13 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// From the lowest to the highest.
-const LAYERS: [&str; 21] = [
+const LAYERS: [&str; 22] = [
     "time",
     "line",
     "field",
     "event",
     "frame",
+    "notice",
     "decode",
     "log",
     "client",

@@ -1,7 +1,7 @@
 //! The settings that the streams of one endpoint share.
 
-use http::{Method, StatusCode};
-use lasse_core::{Dialect, Init, RequestHead, StreamConfig};
+use http::Method;
+use lasse_core::{Dialect, Init, Refusal, RequestHead, StreamConfig};
 
 use crate::gate::{Gate, Permit, RejectReason, Rejected};
 
@@ -81,11 +81,10 @@ impl Endpoint {
 
 /// The answer to a request that a gate does not admit.
 pub(crate) fn refuse<S>(rejected: Rejected) -> Init<S> {
-    let status = match rejected.reason() {
-        RejectReason::LimitPerKey => StatusCode::TOO_MANY_REQUESTS,
-        RejectReason::Limit | RejectReason::Draining => StatusCode::SERVICE_UNAVAILABLE,
-    };
-    Init::Refuse { retry_after: rejected.retry(), status }
+    Init::Refuse(match rejected.reason() {
+        RejectReason::LimitPerKey => Refusal::too_many_streams(rejected.retry()),
+        RejectReason::Limit | RejectReason::Draining => Refusal::unavailable(rejected.retry()),
+    })
 }
 
 impl From<StreamConfig> for Endpoint {

@@ -45,7 +45,7 @@ impl Accept for Echo {
     type Args = &'static str;
     fn init(answer: &'static str, _: &RequestHead<'_>) -> Init<Self> {
         match answer {
-            "no content" => Init::NoContent,
+            "no content" => Init::Complete,
             "refuse" => Init::refuse(secs(1)),
             "own" => Init::Respond(Response::new(Bytes::from_static(b"own"))),
             answer => Init::Stream(Self { is_busy: answer == "busy" }, vec![]),

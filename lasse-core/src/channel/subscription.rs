@@ -247,7 +247,7 @@ mod http {
                 }
                 Self::Stream(subscriber) => open(subscriber, source),
                 Self::NeedsSnapshot(never) => match never {},
-                Self::Complete => Init::NoContent,
+                Self::Complete => Init::Complete,
                 Self::Full(delay) => Init::refuse(delay),
             }
         }

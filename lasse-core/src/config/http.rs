@@ -1,10 +1,12 @@
 //! The settings of responses.
 
+use alloc::string::String;
+use alloc::vec::Vec;
+
 use http::{HeaderName, HeaderValue};
 
 use super::{InvalidConfig, StreamConfig};
-use crate::dialect::Dialect;
-use crate::request::{Responses, is_framing};
+use crate::request::{Hosts, Origins, Responses, is_framing};
 
 impl StreamConfig {
     /// Sets a header of every response, refusals included. It replaces the default of
@@ -38,10 +40,48 @@ impl StreamConfig {
         self.change_responses(|responses| responses.post = post)
     }
 
-    /// Sets what the clients are: how they are refused, so that they reconnect.
-    #[must_use]
-    pub fn with_dialect(self, dialect: Dialect) -> Self {
-        self.change_responses(|responses| responses.dialect = dialect)
+    /// Refuses requests of pages of other origins than these, by a 403 and before anything is made:
+    /// those with another `Origin`, and those without one whose `Sec-Fetch-Site` is `cross-site`.
+    ///
+    /// The pages of the server's own origin are admitted if the browser sends
+    /// `Sec-Fetch-Site: same-origin`, as all do over TLS and on localhost; elsewhere, list it. Clients
+    /// that are not browsers send neither field, and are admitted. So this check protects the users
+    /// of browsers, whose cookies a foreign page would use, and is not a sign-in.
+    ///
+    /// # Errors
+    ///
+    /// If one of them is not an origin as browsers send it, such as `https://example.org`: lower
+    /// case, without a default port, without a path.
+    #[doc(alias("cors", "csrf"))]
+    pub fn with_origins<O: Into<String>>(
+        self,
+        origins: impl IntoIterator<Item = O>,
+    ) -> Result<Self, InvalidConfig> {
+        let origins = Origins::new(origins.into_iter().map(Into::into).collect());
+        let origins = origins.ok_or(InvalidConfig(
+            "an origin is a scheme and a host in lower case, and a port unless it is the default",
+        ))?;
+        Ok(self.change_responses(|responses| responses.origins = Some(origins)))
+    }
+
+    /// Refuses requests for other hosts than these, by a 403 and before anything is made. A host
+    /// without a port stands for all ports.
+    ///
+    /// For servers on localhost or in a private network, which a page can otherwise reach by DNS
+    /// rebinding: its own name then resolves to the server's address.
+    ///
+    /// # Errors
+    ///
+    /// If one of them is not a host, such as `localhost`, `example.org:4000` or `[::1]`.
+    #[doc(alias = "dns rebinding")]
+    pub fn with_hosts<H: Into<String>>(
+        self,
+        hosts: impl IntoIterator<Item = H>,
+    ) -> Result<Self, InvalidConfig> {
+        let hosts = hosts.into_iter().map(Into::into).collect::<Vec<_>>();
+        let invalid = InvalidConfig("a host is a name or an address, and perhaps a port");
+        let hosts = Hosts::new(&hosts).ok_or(invalid)?;
+        Ok(self.change_responses(|responses| responses.hosts = Some(hosts)))
     }
 
     fn change_responses(self, change: impl FnOnce(&mut Responses)) -> Self {

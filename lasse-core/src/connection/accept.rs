@@ -79,7 +79,8 @@ impl<S: Source> Connection<S> {
         now: Instant,
     ) -> Response<Body<Self>> {
         let responses = &config.settings().responses;
-        let request = request.into().in_dialect(responses.dialect);
+        let request = request.into().in_dialect(config.settings().dialect);
+        let dialect = request.dialect();
         let is_head = request.method() == Method::HEAD;
         if let Some(refusal) = responses.refusal(&request) {
             return whole(refusal, is_head);
@@ -90,14 +91,12 @@ impl<S: Source> Connection<S> {
                 responses.stream().map(|()| Body::HeadOnly)
             }
             Init::Stream(source, first) => {
-                let connection = Self::open(source, first, config, now);
+                let connection = Self::open_in(dialect, source, first, config, now);
                 responses.stream().map(|()| Body::Stream(connection))
             }
-            Init::NoContent => whole(responses.no_content(), is_head),
+            Init::Complete => whole(responses.complete(dialect), is_head),
             Init::Respond(response) => whole(responses.own(response), is_head),
-            Init::Refuse { retry_after, status } => {
-                whole(responses.refuse(&request, status, retry_after), is_head)
-            }
+            Init::Refuse(refusal) => whole(responses.refuse(dialect, refusal), is_head),
         }
     }
 }

@@ -113,9 +113,7 @@ impl<S: Source> Reply<S> {
                 Output::Close(Close::Clean) => (self.framer.end(), end_of(stream.reason())),
                 // The events before it must arrive, and a missing last chunk shows that
                 // more should follow (RFC 9112 8). Without chunks, only a reset does.
-                Output::Close(Close::Abort)
-                    if stream.reason() == Some(EndReason::Aborted) && self.framer.has_chunks() =>
-                {
+                Output::Close(Close::Abort) if stream.is_flushed() && self.framer.has_chunks() => {
                     (self.framer.wire(Bytes::new()), Progress::Close)
                 }
                 Output::Close(Close::Abort) => return Progress::Abort,

@@ -5,14 +5,16 @@ use core::time::Duration;
 use bytes::Bytes;
 use http::header::{
     ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, HeaderName, HeaderValue,
-    RETRY_AFTER, TRANSFER_ENCODING,
+    RETRY_AFTER, TRANSFER_ENCODING, WWW_AUTHENTICATE,
 };
 use http::{HeaderMap, Method, Response, StatusCode};
 
-use super::RequestHead;
 use super::negotiate::admits_event_stream;
+use super::origin::{Hosts, Origins};
+use super::{Refusal, RequestHead};
 use crate::dialect::Dialect;
 use crate::frame::Frame;
+use crate::notice::{END, notice};
 
 /// The settings of responses.
 #[derive(Clone, Debug, Default)]
@@ -20,12 +22,18 @@ pub(crate) struct Responses {
     pub(crate) headers: HeaderMap,
     pub(crate) strict_accept: bool,
     pub(crate) post: bool,
-    pub(crate) dialect: Dialect,
+    pub(crate) origins: Option<Origins>,
+    pub(crate) hosts: Option<Hosts>,
 }
 
 impl Responses {
     /// The refusal of a request that asks for something else than a stream.
     pub(crate) fn refusal(&self, request: &RequestHead<'_>) -> Option<Response<Bytes>> {
+        let is_own_host = self.hosts.as_ref().is_none_or(|hosts| hosts.admit(request));
+        let is_own_page = self.origins.as_ref().is_none_or(|origins| origins.admit(request));
+        if !is_own_host || !is_own_page {
+            return Some(self.own(bare(StatusCode::FORBIDDEN, &[], Bytes::new())));
+        }
         let method = request.method();
         let is_post = method == Method::POST && self.post;
         if !(is_post || method == Method::GET || method == Method::HEAD) {
@@ -49,22 +57,30 @@ impl Responses {
         head
     }
 
-    /// The response after which an `EventSource` does not reconnect.
-    pub(crate) fn no_content(&self) -> Response<Bytes> {
+    /// The response to a client for which there is nothing more.
+    pub(crate) fn complete(&self, dialect: Dialect) -> Response<Bytes> {
+        if dialect == Dialect::Fetch {
+            let end = notice(END, "complete", Some(RETRY_AFTER_THE_END));
+            return self.stream().map(|()| end.encode().into_bytes());
+        }
         self.own(bare(StatusCode::NO_CONTENT, &[], Bytes::new()))
     }
 
     /// The response after which the client reconnects, as its dialect has it.
-    pub(crate) fn refuse(
-        &self,
-        request: &RequestHead<'_>,
-        status: StatusCode,
-        retry_after: Duration,
-    ) -> Response<Bytes> {
-        if request.dialect() == Dialect::EventSource {
-            return self.stream().map(|()| Frame::retry(retry_after).into_bytes());
+    pub(crate) fn refuse(&self, dialect: Dialect, refusal: Refusal) -> Response<Bytes> {
+        let Refusal { status, retry_after, event, challenge } = refusal;
+        if dialect == Dialect::EventSource {
+            let frame = match event {
+                Some(event) => event.with_retry(retry_after).encode(),
+                None => Frame::retry(retry_after),
+            };
+            return self.stream().map(|()| frame.into_bytes());
         }
         let mut response = bare(status, &[], Bytes::new());
+        if status == StatusCode::UNAUTHORIZED {
+            let challenge = challenge.unwrap_or(HeaderValue::from_static("Bearer"));
+            response.headers_mut().insert(WWW_AUTHENTICATE, challenge);
+        }
         // Whole seconds, rounded up (RFC 9110 10.2.3).
         let seconds = retry_after.saturating_add(Duration::from_nanos(999_999_999)).as_secs();
         response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
@@ -116,6 +132,9 @@ fn add(headers: &mut HeaderMap, name: &HeaderName, from: &HeaderMap) {
 pub(crate) fn has_no_body(status: StatusCode) -> bool {
     status.is_informational() || matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED)
 }
+
+/// For clients that return after the end for good.
+const RETRY_AFTER_THE_END: Duration = Duration::from_secs(60);
 
 const STREAM_HEADERS: [(HeaderName, &str); 3] = [
     (CONTENT_TYPE, "text/event-stream"),

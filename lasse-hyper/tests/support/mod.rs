@@ -53,7 +53,7 @@ impl Accept for Tap {
 
     fn init(ends: Self::Args, request: &RequestHead<'_>) -> Init<Self> {
         match request.uri().path() {
-            "/none" => Init::NoContent,
+            "/none" => Init::Complete,
             "/later" => Init::refuse(Duration::from_millis(1500)),
             "/wrong" => Init::Respond(
                 Response::builder()

@@ -63,10 +63,10 @@ impl Accept for TestHandler {
             "/flood" => Script::Flood(Event::new("x".repeat(64 * 1024)).encode()),
             "/panic" => Script::Panic,
             "/abort" => Script::Abort,
-            "/no-content" => return Init::NoContent,
-            "/own-response" => return badly_framed().map_or(Init::NoContent, Init::Respond),
+            "/no-content" => return Init::Complete,
+            "/own-response" => return badly_framed().map_or(Init::Complete, Init::Respond),
             "/come-back" => return Init::refuse(Duration::from_millis(1234)),
-            _ => return not_found().map_or(Init::NoContent, Init::Respond),
+            _ => return not_found().map_or(Init::Complete, Init::Respond),
         };
         let first = match request.uri().path() {
             "/echo" => vec![Event::new(describe(request.last_event_id())).encode()],

@@ -1,0 +1,38 @@
+//! How a stream ends: what its client is sent last, and whether the body is complete.
+
+use core::time::Duration;
+
+use super::Close;
+use crate::dialect::Dialect;
+use crate::end::EndReason;
+use crate::event::Event;
+use crate::frame::Frame;
+use crate::notice::{END, EXPIRED, REPLACED, REVOKED, SHUTDOWN, notice};
+
+/// The last frame, and the end of the body.
+///
+/// An `EventSource` reconnects after a clean end. A client over `fetch` takes a clean end for the
+/// end of all, so that a stream to which it must return ends incomplete.
+pub(super) fn closing(
+    dialect: Dialect,
+    reason: EndReason,
+    retry: Option<Duration>,
+) -> (Option<Frame>, Close) {
+    let is_event_source = dialect == Dialect::EventSource;
+    let name = match reason {
+        EndReason::Stopped if dialect == Dialect::Fetch => END,
+        EndReason::Stopped => return (None, Close::Clean),
+        EndReason::Lagged | EndReason::Expired if is_event_source => return (None, Close::Clean),
+        EndReason::Shutdown if is_event_source => return (retry.map(Frame::retry), Close::Clean),
+        EndReason::Shutdown => SHUTDOWN,
+        EndReason::CredentialsExpired => EXPIRED,
+        EndReason::Revoked => REVOKED,
+        EndReason::Replaced => REPLACED,
+        _ => return (None, Close::Abort),
+    };
+    if dialect == Dialect::DataOnly {
+        return (None, Close::Abort);
+    }
+    let close = if reason == EndReason::Shutdown { Close::Abort } else { Close::Clean };
+    (Some(Event::encode(&notice(name, reason.as_str(), retry))), close)
+}
