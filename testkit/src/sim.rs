@@ -18,6 +18,7 @@ mod agent;
 mod answer;
 mod audit;
 mod body_end;
+mod channel_settings;
 mod channels;
 mod client;
 mod decision;

@@ -35,8 +35,9 @@ pub(super) struct Visit {
 
 impl Visit {
     /// Whether the adapter's own function answers, whose source is not watched.
-    fn is_plain(self) -> bool {
-        self.route == Route::Feed && self.client % 2 == 0
+    fn is_plain(self, world: &World) -> bool {
+        let has_snapshots = world.settings.channel.has_snapshots;
+        self.route == Route::Feed && self.client % 2 == 0 && !has_snapshots
     }
 
     fn reader(self) -> usize {
@@ -80,7 +81,7 @@ async fn serve_by_tokio(
     config: &ServeConfig,
     visit: Visit,
 ) -> bool {
-    let close = if visit.is_plain() {
+    let close = if visit.is_plain(world) {
         let factory = |request: Request<()>| {
             ready(world.answer(visit, &RequestHead::from(&request), |endpoint, channel| {
                 let response = lasse_tokio::subscribe(&request, endpoint, channel);
@@ -115,7 +116,7 @@ async fn serve_by_hyper(world: &Arc<World>, end: ServerEnd, peer: PeerAddr, visi
         request.extensions_mut().insert(peer);
         request
     };
-    if visit.is_plain() {
+    if visit.is_plain(world) {
         let answer = plain_service(world, visit);
         let service = service_fn(|request| answer(with_peer(request)));
         builder.serve_connection(io, service).await.is_ok()
@@ -139,7 +140,7 @@ fn accept_by_serve(world: &Arc<World>, end: ServerEnd, visit: Visit) {
         (node.serve, node.gate.clone(), node.settings.write_timeout, tracked)
     };
     let (io, peer) = (WriteDeadline::new(end, write_timeout), visit.peer());
-    let task = if visit.is_plain() {
+    let task = if visit.is_plain(world) {
         let server = ConnectionServer::new(&serve, &gate, service_fn(plain_service(world, visit)));
         spawn(server.serve_connection(io, peer, tracked), random, &world.meter)
     } else {

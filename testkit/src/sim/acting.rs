@@ -37,6 +37,7 @@ impl Run<'_> {
             }
             Action::Lag { node } => self.world.state().nodes[node % nodes].is_lagging = true,
             Action::CatchUp { node } => self.catch_up(node % nodes),
+            Action::Miss { node, feed } => self.miss(node % nodes, feed % feeds),
             Action::End { feed, ending } => self.end(feed % feeds, ending),
             Action::Reopen { feed } => self.reopen(feed % feeds),
             Action::Clear { node, feed } => self.clear(node % nodes, feed % feeds),
@@ -94,6 +95,13 @@ impl Run<'_> {
         self.sleep(downtime).await?;
         self.world.restart(node, &settings, log);
         Ok(())
+    }
+
+    fn miss(&self, node: usize, feed: usize) {
+        if self.world.settings.has_holes {
+            self.world.miss(node, feed);
+            self.spread(feed);
+        }
     }
 
     fn end(&self, feed: usize, ending: Ending) {

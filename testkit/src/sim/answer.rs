@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use http::{Method, Response, StatusCode};
-use lasse_core::{Channel, Init, RequestHead};
+use lasse_core::{Channel, Event, EventName, Init, LastEventId, RequestHead, Subscription};
 use lasse_tokio::{Endpoint, Gate, RejectReason, now};
 
 use super::accept::Visit;
@@ -33,7 +33,10 @@ impl World {
             }
             _ => {
                 channel.advance(now());
-                let subscription = channel.subscribe(head.last_event_id());
+                let subscription = match self.settings.channel.has_snapshots {
+                    true => subscribe_with_snapshot(channel, head.last_event_id()),
+                    false => channel.subscribe(head.last_event_id()),
+                };
                 subscription.into_init(head, |reader| Watched::source(reader, self, connection))
             }
         }
@@ -87,6 +90,17 @@ impl World {
         state.hold(connection, problem.map_or(Ok(()), Err));
         response
     }
+}
+
+/// Subscribes a client that gets a snapshot if it cannot resume. Its data is the id after which the
+/// events follow.
+fn subscribe_with_snapshot(channel: &Channel, last: &LastEventId) -> Subscription {
+    let Some(id) = channel.last_id() else { return channel.subscribe(last) };
+    let snapshot = Event::new(id.as_str().to_owned()).with_name(EventName::from_static("snapshot"));
+    let subscription = channel.subscribe_with_snapshot(last);
+    let subscription =
+        subscription.or_snapshot(|pending| pending.with_snapshot([snapshot.encode()], &id));
+    subscription.expect("nothing was published since the id was the newest")
 }
 
 /// Why a request can be refused.

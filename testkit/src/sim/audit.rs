@@ -6,9 +6,10 @@ use std::time::Duration;
 use lasse_core::{Channels, Ending, Instant, LagPolicy};
 use lasse_tokio::now;
 
+use super::channel_settings::ChannelSettings;
 use super::client::Condition;
 use super::reader::{Answer, Reader};
-use super::settings::{ChannelSettings, Route, Stack};
+use super::settings::{Route, Stack};
 use super::world::{State, World};
 
 impl State {
@@ -22,7 +23,7 @@ impl State {
             let channels: Vec<_> = node.channels().collect();
             for (feed, channel) in &channels {
                 let (stats, log) = (channel.stats(), &self.logs[node.feeds[*feed].log]);
-                let len = log.entries.len() as u64;
+                let len = log.events;
                 if channel.epoch().as_str() == log.epoch && stats.published != len {
                     return Err(format!("node {index}, feed {feed}: {len} events, {stats:?}"));
                 }
@@ -59,7 +60,9 @@ impl State {
         let is_well = self.is_well(reader, since) && node.feeds[reader.feed].log == position.log;
         let settings = &world.settings.channel;
         let may_skip = settings.has_silent_resets() && settings.lag == LagPolicy::Skip;
-        if !is_well || may_skip || position.next == log.entries.len() {
+        let is_settled = position.next == log.entries.len()
+            || settings.has_silent_resets() && log.after_holes(position.next) == log.entries.len();
+        if !is_well || may_skip || is_settled {
             return Ok(());
         }
         Err(format!("it is at {} of {} and waits", position.next, log.entries.len()))
@@ -90,7 +93,9 @@ impl State {
         let state = &self.clients[client];
         let settings = &world.settings.channel;
         let is_limited = settings.max_subscribers < self.clients.len();
-        let may_end = settings.age.is_some() || settings.lag == LagPolicy::Disconnect;
+        let may_end = settings.age.is_some()
+            || settings.has_snapshots
+            || settings.lag == LagPolicy::Disconnect;
         // A body that fails takes with it what hyper has not written yet.
         let may_lose = self.feeds[state.feed].ending == Some(Ending::Aborted)
             && self.nodes.iter().any(|node| node.settings.stack != Stack::Tokio);

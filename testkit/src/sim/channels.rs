@@ -97,7 +97,13 @@ impl World {
         state.nodes[index].feeds.push(NodeFeed { channel, log, applied });
         let dispatched = state.nodes[index].channel(feed);
         for entry in &reloaded {
-            state.publish(index, feed, entry.place, Some(&entry.id), self.settings.numbering);
+            match entry.is_hole {
+                true => state.publish_hole(index, feed, entry.place),
+                false => {
+                    let id = Some(entry.id.as_str());
+                    state.publish(index, feed, entry.place, id, self.settings.numbering);
+                }
+            }
         }
         if self.settings.has_dispatcher {
             let task = spawn(
@@ -126,6 +132,24 @@ impl World {
             None => return,
         }
         state.logs[log].ending = channel.ending();
+    }
+
+    /// Publishes an event that a node misses, which it records, if it has all the others.
+    pub(super) fn miss(&self, index: usize, feed: usize) {
+        self.renew(index, feed);
+        let state = &mut *self.state();
+        let (node, place) = (&state.nodes[index], state.feeds[feed].len());
+        let has_others = node.is_up && !node.is_lagging && node.feeds[feed].applied == place;
+        let is_open = state.feeds[feed].ending.is_none();
+        if !has_others || !is_open || state.logs[node.feeds[feed].log].events == 0 {
+            return;
+        }
+        self.meter.count_fault("missed event");
+        state.feeds[feed].sizes.push(0);
+        state.counts.published += 1;
+        state.note(format_args!("node {index} misses event {place} of feed {feed}"));
+        state.publish_hole(index, feed, place);
+        state.nodes[index].feeds[feed].applied += 1;
     }
 
     /// Takes note that a node's pool has let go of a channel, and begins a record for the next.
@@ -180,6 +204,18 @@ impl World {
 }
 
 impl State {
+    /// Gives a node's channel a hole in place of an event.
+    fn publish_hole(&mut self, index: usize, feed: usize, place: usize) {
+        let hole = self.nodes[index].channel(feed).publish_hole();
+        match hole {
+            Ok(Some(id)) => {
+                let log = self.nodes[index].feeds[feed].log;
+                self.logs[log].push_hole(id.as_str(), place);
+            }
+            other => self.breach(format!("node {index}: a hole is published as {other:?}")),
+        }
+    }
+
     /// Gives a node's channel an event, under the id that it had before or a new one.
     fn publish(
         &mut self,

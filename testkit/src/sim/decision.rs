@@ -3,10 +3,10 @@
 
 use lasse_core::{Channel, StartAt};
 
+use super::channel_settings::ChannelSettings;
 use super::feed::LogRecord;
 use super::position::Position;
 use super::reader::Answer;
-use super::settings::ChannelSettings;
 
 /// A last event id as it stood in a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,31 +29,38 @@ pub(super) fn decide(
     let start = match settings.start {
         StartAt::Now => len,
         StartAt::Oldest => held_from,
-        StartAt::Last(n) => {
-            len.saturating_sub(usize::try_from(n).unwrap_or(usize::MAX)).max(held_from)
-        }
+        StartAt::Last(n) => log.last_from(n).max(held_from),
         other => unreachable!("no settings start at {other:?}"),
     };
+    // Without an id, there is no place after which a snapshot could say that the events follow.
+    let may_get_snapshot = settings.has_snapshots && log.has_id_at(len);
+    let start = if may_get_snapshot { len } else { start };
     let (next, is_reset, is_resumed) = match requested {
         Requested::Nothing => (start, false, false),
         Requested::Invalid => (start, true, false),
         Requested::Text(id) => match log.resume(id, held_from) {
             Some(position) => (position, false, true),
-            None if settings.backfill && log.has_expired(id) => (held_from, true, false),
+            None if settings.backfill && !may_get_snapshot && log.has_expired(id) => {
+                (held_from, true, false)
+            }
             None => (start, true, false),
         },
     };
     let is_event = settings.reset.is_some();
+    let owes_snapshot = may_get_snapshot && !is_resumed;
     let is_mute = is_reset && !is_event && !settings.sends_position();
-    if log.ending.is_some() && next == len && (!is_reset || is_mute) {
+    let has_all = next == len && (!is_reset || is_mute) && !owes_snapshot;
+    if log.ending.is_some() && has_all {
         return Answer::Complete;
     }
-    let may_tell = settings.sends_position() && !is_resumed && !(is_reset && is_event);
+    let is_told_by_reset = is_reset && is_event && !owes_snapshot;
+    let may_tell = settings.sends_position() && !is_resumed && !is_told_by_reset;
     let owes_position = may_tell && log.has_id_at(next);
-    Answer::Stream(Position { log: log_index, next, owes_reset: is_reset, owes_position })
+    let owes_reset = is_reset;
+    Answer::Stream(Position { log: log_index, next, owes_reset, owes_snapshot, owes_position })
 }
 
 /// The first entry of the log that the channel still holds.
 pub(super) fn held_from(channel: &Channel, log: &LogRecord) -> usize {
-    log.entries.len() - usize::try_from(channel.stats().events).unwrap_or(usize::MAX)
+    log.last_from(channel.stats().events)
 }

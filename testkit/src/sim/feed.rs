@@ -65,6 +65,8 @@ fn written_data(place: usize, size: usize) -> Cow<'static, str> {
 pub(super) struct LogRecord {
     pub(super) epoch: String,
     pub(super) entries: Vec<Entry>,
+    /// How many events are among the entries.
+    pub(super) events: u64,
     /// The number of the newest entry.
     pub(super) number: u64,
     /// The number of the newest event before a reload, of which the log was given none.
@@ -79,23 +81,61 @@ pub(super) struct Entry {
     pub(super) number: u64,
     /// Which of the feed's events it is.
     pub(super) place: usize,
+    /// Whether the log knows only that the event is missing.
+    pub(super) is_hole: bool,
 }
 
 impl LogRecord {
     pub(super) fn new(epoch: impl Into<String>) -> Self {
-        let (entries, number, number_before) = (Vec::new(), 0, 0);
-        Self { epoch: epoch.into(), entries, number, number_before, ending: None }
+        Self {
+            epoch: epoch.into(),
+            entries: Vec::new(),
+            events: 0,
+            number: 0,
+            number_before: 0,
+            ending: None,
+        }
     }
 
     /// Notes that the log took the event at `place`, under `id`.
     pub(super) fn push(&mut self, id: &str, place: usize) {
         self.number = self.number_of(id).unwrap_or(self.number + 1);
-        self.entries.push(Entry { id: id.into(), number: self.number, place });
+        self.entries.push(Entry { id: id.into(), number: self.number, place, is_hole: false });
+        self.events += 1;
+    }
+
+    /// Notes that the log has a hole in place of the event at `place`, under `id`.
+    pub(super) fn push_hole(&mut self, id: &str, place: usize) {
+        self.push(id, place);
+        self.events -= 1;
+        self.entries.iter_mut().rev().take(1).for_each(|entry| entry.is_hole = true);
+    }
+
+    /// The first of the last `events` events, as an index into the entries.
+    pub(super) fn last_from(&self, events: u64) -> usize {
+        let is_event = |index: &usize| !self.is_hole(*index);
+        let places = (0..self.entries.len()).rev().filter(is_event);
+        let most = usize::try_from(events).unwrap_or(usize::MAX);
+        places.take(most).last().unwrap_or(self.entries.len())
+    }
+
+    pub(super) fn is_hole(&self, index: usize) -> bool {
+        self.entries.get(index).is_some_and(|entry| entry.is_hole)
+    }
+
+    /// The next position that has an event, or the end.
+    pub(super) fn after_holes(&self, position: usize) -> usize {
+        let mut entries = self.entries.iter().skip(position);
+        position + entries.position(|entry| !entry.is_hole).unwrap_or(self.entries.len() - position)
     }
 
     /// Where a client resumes that has `id`, as an index into the entries, if the log can know: it holds
     /// the entries from `held_from` on, and remembers the id of the one before.
     pub(super) fn resume(&self, id: &str, held_from: usize) -> Option<usize> {
+        self.position_after(id, held_from).filter(|position| !self.is_hole(*position))
+    }
+
+    fn position_after(&self, id: &str, held_from: usize) -> Option<usize> {
         let known_from = held_from.saturating_sub(1);
         let known = &self.entries[known_from..];
         if let Some(index) = known.iter().rposition(|entry| entry.id == id) {
@@ -131,7 +171,8 @@ impl LogRecord {
 
     /// Which entry is the event at `place`.
     pub(super) fn index_of(&self, place: usize) -> Option<usize> {
-        self.entries.binary_search_by_key(&place, |entry| entry.place).ok()
+        let index = self.entries.binary_search_by_key(&place, |entry| entry.place).ok();
+        index.filter(|index| !self.is_hole(*index))
     }
 
     /// The position that `id` means for a stream that continues there.

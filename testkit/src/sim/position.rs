@@ -2,9 +2,9 @@
 
 use lasse_core::{EndReason, Ending, LagPolicy, Message, ResetReason};
 
+use super::channel_settings::ChannelSettings;
 use super::feed::{Feed, LogRecord};
 use super::reader::{Circumstances, End};
-use super::settings::ChannelSettings;
 
 /// Where a stream is.
 #[derive(Debug)]
@@ -15,6 +15,8 @@ pub(super) struct Position {
     pub(super) next: usize,
     /// The reset that must come first.
     pub(super) owes_reset: bool,
+    /// Whether the snapshot must come before the first event, and before the position.
+    pub(super) owes_snapshot: bool,
     /// Whether the position must come before the first event, as it must not where the client resumes.
     pub(super) owes_position: bool,
 }
@@ -31,21 +33,29 @@ impl Position {
         if self.owes_reset && end == End::Clean && !settings.has_silent_resets() {
             return Err("it ends before the reset that it owes".into());
         }
+        if self.owes_snapshot && end == End::Clean {
+            return Err("it ends before the snapshot".into());
+        }
         let len = log.entries.len();
         let may_skip = settings.has_silent_resets() && settings.lag == LagPolicy::Skip;
-        let is_all = self.next == len || may_skip && circumstances.held_from == len;
-        let has_lagged = circumstances.held_from > self.next;
+        let next =
+            if settings.has_silent_resets() { log.after_holes(self.next) } else { self.next };
+        let is_all = next == len || may_skip && circumstances.held_from == len;
+        let has_lagged =
+            circumstances.held_from > self.next || settings.has_snapshots && log.is_hole(self.next);
+        let is_final = settings.lag == LagPolicy::Disconnect || settings.has_snapshots;
         Ok(match (log.ending, end) {
             (Some(Ending::Finished), End::Clean) if is_all => Some(EndReason::Stopped),
             (Some(Ending::Aborted), End::Broken) => Some(EndReason::Aborted),
-            (_, End::Clean) if has_lagged && settings.lag == LagPolicy::Disconnect => {
-                Some(EndReason::Lagged)
-            }
+            (_, End::Clean) if has_lagged && is_final => Some(EndReason::Lagged),
             _ => None,
         })
     }
 
     pub(super) fn handle_position(&mut self, id: &str, log: &LogRecord) -> Result<(), String> {
+        if self.owes_snapshot {
+            return Err("the position comes before the snapshot".into());
+        }
         if !self.owes_position {
             return Err(format!("it is told the position {id:?}, which is not due"));
         }
@@ -77,6 +87,18 @@ impl Position {
                 false => Err(format!("a reset not to {}: {data}", self.next)),
             };
         }
+        if settings.has_snapshots {
+            return Err(format!("a reset without a snapshot: {data}"));
+        }
+        if reason == ResetReason::Hole && log.is_hole(self.next) {
+            self.next += 1;
+            let is_right = resumed_at.is_some_and(|id| log.is_at(&id, self.next));
+            return if is_right {
+                Ok(reason)
+            } else {
+                Err(format!("a reset not past the hole: {data}"))
+            };
+        }
         let to = resumed_at.and_then(|id| log.position_of(&id));
         let to = to.ok_or_else(|| format!("a reset to an id that was never given: {data}"))?;
         if reason != ResetReason::Lagged || settings.lag != LagPolicy::Skip {
@@ -101,17 +123,36 @@ impl Position {
         match message.name() {
             "reset" => {
                 let reason = self.handle_reset(message.data(), log, settings)?;
-                if log.has_id_at(self.next) && !log.is_at(id, self.next) {
+                let must_move = log.has_id_at(self.next) && !self.owes_snapshot;
+                if must_move && !log.is_at(id, self.next) {
                     return Err(format!("a reset to {} moves to {id:?}", self.next));
                 }
                 Ok(Some(reason))
             }
             "position" => self.handle_position(id, log).map(|()| None),
+            "snapshot" => self.handle_snapshot(message.data(), log, settings).map(|()| None),
             name => {
                 self.handle_event(name, message.data(), id, feed, log, settings)?;
                 Ok(None)
             }
         }
+    }
+
+    /// Takes a snapshot, whose data is the id after which the events follow.
+    fn handle_snapshot(
+        &mut self,
+        data: &str,
+        log: &LogRecord,
+        settings: &ChannelSettings,
+    ) -> Result<(), String> {
+        if self.owes_reset && !settings.has_silent_resets() {
+            return Err("the snapshot comes before the reset".into());
+        }
+        if !self.owes_snapshot || !log.is_at(data, self.next) {
+            return Err(format!("a snapshot of {data:?} at {}", self.next));
+        }
+        (self.owes_snapshot, self.owes_reset) = (false, false);
+        Ok(())
     }
 
     fn handle_event(
@@ -129,11 +170,12 @@ impl Position {
         if self.owes_reset && !settings.has_silent_resets() {
             return Err(format!("event {place} comes before the reset"));
         }
-        if self.owes_position {
-            return Err(format!("event {place} comes before the position"));
+        if self.owes_position || self.owes_snapshot {
+            return Err(format!("event {place} comes before the position or the snapshot"));
         }
         let may_skip = settings.has_silent_resets() && settings.lag == LagPolicy::Skip;
-        if index != self.next && !(may_skip && index > self.next) {
+        let is_after_hole = settings.has_silent_resets() && index == log.after_holes(self.next);
+        if index != self.next && !is_after_hole && !(may_skip && index > self.next) {
             return Err(format!("entry {index} comes where {} must", self.next));
         }
         if (name, data) != (feed.expected(place).0, feed.expected(place).1.as_str()) {

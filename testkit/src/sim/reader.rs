@@ -4,10 +4,10 @@
 use lasse_core::{Decoded, EndReason, Instant, ResetReason};
 
 use super::body_end::BodyEnd;
+use super::channel_settings::ChannelSettings;
 use super::feed::{Feed, LogRecord};
 use super::position::Position;
 use super::sequence::Sequence;
-use super::settings::ChannelSettings;
 use super::source::MailNotifier;
 
 /// What the server decided about a request, and what the client has received since.
@@ -143,7 +143,7 @@ impl Reader {
             }
             Decoded::Message(message) => {
                 let reason = position.handle_message(message, feed, log, settings)?;
-                let is_notice = ["reset", "position"].contains(&message.name());
+                let is_notice = ["reset", "position", "snapshot"].contains(&message.name());
                 self.delivered += u64::from(!is_notice);
                 Ok(reason)
             }

@@ -64,6 +64,11 @@ pub(super) enum Action {
     CatchUp {
         node: usize,
     },
+    /// The node misses an event that the others get, and records that.
+    Miss {
+        node: usize,
+        feed: usize,
+    },
     End {
         feed: usize,
         ending: Ending,
@@ -210,7 +215,8 @@ impl Action {
                 Self::Restart { node, downtime: within(random, longest), log }
             }
             82..84 => Self::Lag { node },
-            84..87 => Self::CatchUp { node },
+            84..86 => Self::Miss { node, feed },
+            86..87 => Self::CatchUp { node },
             87..88 => Self::End { feed, ending: random.pick(&[Ending::Finished, Ending::Aborted]) },
             88..90 => Self::Reopen { feed },
             90..91 => Self::Clear { node, feed },

@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use lasse_core::{ChannelConfig, LagPolicy, NoticeName, Retention, StartAt, StreamConfig};
+use lasse_core::StreamConfig;
 use lasse_tokio::ServeConfig;
 
+use super::channel_settings::ChannelSettings;
 use super::pipe::PipeSettings;
 use super::random::Random;
 
@@ -16,6 +17,8 @@ pub(super) struct Settings {
     pub(super) numbering: Numbering,
     pub(super) channel: ChannelSettings,
     pub(super) has_dispatcher: bool,
+    /// Whether nodes miss events now and then, and know it.
+    pub(super) has_holes: bool,
     /// Whether a node's channels are those of a `Channels`, with this budget of bytes.
     pub(super) budget: Option<usize>,
     /// How long clients and the world wait at most.
@@ -54,23 +57,6 @@ pub(super) struct NodeSettings {
     pub(super) max_age: Option<Duration>,
     pub(super) has_first_byte: bool,
     pub(super) head_timeout: Duration,
-}
-
-#[derive(Clone, Debug, PartialEq)]
-pub(super) struct ChannelSettings {
-    pub(super) events: u64,
-    pub(super) bytes: usize,
-    pub(super) age: Option<Duration>,
-    pub(super) start: StartAt,
-    pub(super) backfill: bool,
-    pub(super) lag: LagPolicy,
-    pub(super) position: Option<NoticeName>,
-    pub(super) reset: Option<NoticeName>,
-    pub(super) max_subscribers: usize,
-    pub(super) retry_when_full: Duration,
-    pub(super) read_budget: usize,
-    pub(super) linger: Duration,
-    pub(super) idle_timeout: Duration,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -119,12 +105,15 @@ impl Settings {
         let nodes = (0..random.within(1..4)).map(|_| NodeSettings::random(random, is_slow));
         let nodes = nodes.collect();
         let clients = (0..random.within(1..7)).map(|_| ClientSettings::random(random)).collect();
+        let (numbering, channel) = (random.pick(&NUMBERINGS), ChannelSettings::random(random));
+        let may_have_holes = numbering != Numbering::OwnIds && !channel.backfill;
         Self {
             nodes,
             clients,
             feeds: random.within(1..3) as usize,
-            numbering: random.pick(&[Numbering::PerNode, Numbering::OwnIds, Numbering::Shared]),
-            channel: ChannelSettings::random(random),
+            numbering,
+            channel,
+            has_holes: random.one_in(2) && may_have_holes,
             has_dispatcher: random.one_in(2),
             budget: random.pick(&[None, None, Some(0), Some(3_000), Some(usize::MAX)]),
             longest_wait,
@@ -196,89 +185,6 @@ impl NodeSettings {
     }
 }
 
-impl ChannelSettings {
-    fn random(random: &mut Random) -> Self {
-        Self {
-            events: random.pick(&[0, 1, 3, 20, u64::MAX, u64::MAX]),
-            bytes: random.pick(&[0, 1, 2_000, 20_000, 1 << 20, 1 << 20, usize::MAX]),
-            age: random.pick(&[
-                None,
-                None,
-                None,
-                Some(Duration::ZERO),
-                Some(NANO),
-                Some(SECOND),
-                Some(60 * SECOND),
-                Some(Duration::MAX),
-            ]),
-            start: random.pick(&[
-                StartAt::Now,
-                StartAt::Oldest,
-                StartAt::Last(0),
-                StartAt::Last(1),
-                StartAt::Last(3),
-                StartAt::Last(u64::MAX),
-            ]),
-            backfill: random.one_in(2),
-            lag: random.pick(&[LagPolicy::Disconnect, LagPolicy::Skip]),
-            position: random.pick(&[Some(POSITION), Some(POSITION), None]),
-            reset: random.pick(&[Some(RESET), Some(RESET), Some(RESET), None]),
-            max_subscribers: random.pick(&[usize::MAX, usize::MAX, usize::MAX, 2, 1, 0]),
-            retry_when_full: random.pick(&[Duration::ZERO, MILLI, 3 * SECOND]),
-            read_budget: random.pick(&[0, 1, 500, 16 * 1024, usize::MAX]),
-            linger: random.pick(&[
-                Duration::ZERO,
-                Duration::ZERO,
-                NANO,
-                MILLI,
-                100 * MILLI,
-                Duration::MAX,
-            ]),
-            idle_timeout: random.pick(&[Duration::ZERO, SECOND, 300 * SECOND, Duration::MAX]),
-        }
-    }
-
-    /// Settings that keep everything and report everything.
-    pub(super) fn calm() -> Self {
-        Self {
-            events: u64::MAX,
-            bytes: 1 << 20,
-            age: None,
-            start: StartAt::Now,
-            backfill: false,
-            lag: LagPolicy::Disconnect,
-            position: Some(POSITION),
-            reset: Some(RESET),
-            max_subscribers: usize::MAX,
-            retry_when_full: 3 * SECOND,
-            read_budget: 16 * 1024,
-            linger: Duration::ZERO,
-            idle_timeout: 300 * SECOND,
-        }
-    }
-
-    pub(super) fn config(&self, budget: Option<usize>) -> ChannelConfig {
-        let retention = Retention::new().with_events(self.events).with_bytes(self.bytes);
-        let retention = match self.age {
-            Some(age) => retention.with_age(age),
-            None => retention,
-        };
-        ChannelConfig::new()
-            .with_retention(retention)
-            .with_start(self.start)
-            .with_backfill(self.backfill)
-            .with_lag_policy(self.lag)
-            .with_position(self.position.clone())
-            .with_reset(self.reset.clone())
-            .with_max_subscribers(self.max_subscribers)
-            .with_retry_when_full(self.retry_when_full)
-            .with_read_budget(self.read_budget)
-            .with_linger(self.linger)
-            .with_idle_timeout(self.idle_timeout)
-            .with_total_bytes(budget.unwrap_or(usize::MAX))
-    }
-}
-
 impl ClientSettings {
     /// A client on a network in which nothing goes wrong by itself.
     pub(super) fn calm() -> Self {
@@ -336,5 +242,5 @@ impl ClientSettings {
 pub(super) const NANO: Duration = Duration::from_nanos(1);
 pub(super) const MILLI: Duration = Duration::from_millis(1);
 pub(super) const SECOND: Duration = Duration::from_secs(1);
-const POSITION: NoticeName = NoticeName::from_static("position");
-const RESET: NoticeName = NoticeName::from_static("reset");
+
+const NUMBERINGS: [Numbering; 3] = [Numbering::PerNode, Numbering::OwnIds, Numbering::Shared];

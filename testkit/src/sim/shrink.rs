@@ -1,8 +1,9 @@
 //! Makes a failing scenario small.
 
+use super::channel_settings::ChannelSettings;
 use super::run::run;
 use super::scenario::{Action, Scenario};
-use super::settings::{ChannelSettings, ClientSettings, NodeSettings, Settings};
+use super::settings::{ClientSettings, NodeSettings, Settings};
 use super::{Breach, Report};
 
 /// Shrinks the scenario of a seed that breaks the law: to fewer actions, and to settings that are less
@@ -79,6 +80,7 @@ fn shrink_settings(scenario: &mut Scenario) {
     let mut changes: Vec<Change> = vec![
         Box::new(|settings| settings.has_dispatcher = false),
         Box::new(|settings| settings.budget = None),
+        Box::new(|settings| settings.has_holes = false),
         Box::new(|settings| settings.feeds = 1),
     ];
     for index in (0..settings.clients.len()).rev() {
@@ -112,11 +114,12 @@ fn shrink_settings(scenario: &mut Scenario) {
 }
 
 fn channel_changes() -> Vec<Change> {
-    let changes: [fn(&mut ChannelSettings, ChannelSettings); 13] = [
+    let changes: [fn(&mut ChannelSettings, ChannelSettings); 14] = [
         |channel, calm| channel.events = calm.events,
         |channel, calm| channel.bytes = calm.bytes,
         |channel, calm| channel.age = calm.age,
         |channel, calm| channel.start = calm.start,
+        |channel, calm| channel.has_snapshots = calm.has_snapshots,
         |channel, calm| channel.backfill = calm.backfill,
         |channel, calm| channel.lag = calm.lag,
         |channel, calm| channel.position = calm.position,
