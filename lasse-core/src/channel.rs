@@ -39,7 +39,7 @@ pub use subscription::Subscription;
 
 use crate::event::Event;
 use crate::field::{EventId, LastEventId};
-use crate::log::{AppendError, Ending, Epoch, Log, StartAt};
+use crate::log::{AppendError, Ending, Epoch, Log, ResetReason, Resume, StartAt};
 use crate::time::Instant;
 
 /// A stream of events for many readers: encoded once, kept once, and resumable.
@@ -151,6 +151,16 @@ impl Channel {
         self.0.change(Log::append_hole)
     }
 
+    /// Records that the events after the newest, up to `number`, are missing, as
+    /// [`Log::append_hole_up_to`] does.
+    ///
+    /// # Errors
+    ///
+    /// If [`Log::append_hole_up_to`] refuses it.
+    pub fn publish_hole_up_to(&self, number: u64) -> Result<(), AppendError> {
+        self.0.change(|log| log.append_hole_up_to(number))
+    }
+
     /// Declares that no event was ever given the numbers after the newest, up to `number`, as
     /// [`Log::skip_unused`] does.
     ///
@@ -226,6 +236,17 @@ impl Channel {
     /// The same, but a client that is new or reset starts at `start`.
     pub fn subscribe_from(&self, last: &LastEventId, start: StartAt) -> Subscription {
         Subscription::decide(&self.0, last, start)
+    }
+
+    /// The same, but the client is reset for a reason that the caller knows, whatever the channel
+    /// holds.
+    pub fn subscribe_reset(&self, last: &LastEventId, reason: ResetReason) -> Subscription {
+        Subscription::reset(&self.0, last, reason)
+    }
+
+    /// The decision that [`subscribe`](Self::subscribe) would make now, without a subscriber.
+    pub fn resume(&self, last: &LastEventId) -> Resume {
+        self.0.lock().log.resume(last, self.0.settings().start)
     }
 
     /// The same, but a client that is new or reset starts with a snapshot, which the application

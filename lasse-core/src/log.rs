@@ -205,6 +205,35 @@ impl Log {
         Ok(None)
     }
 
+    /// Records that the events after the newest, up to `number`, are missing. A client that has the
+    /// event of that number resumes after the hole.
+    ///
+    /// # Errors
+    ///
+    /// If the log has ended, if its events have ids of their own, or if the number is not above the
+    /// newest.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use lasse_core::{Epoch, Event, EventId, Log, ResetReason, Retention};
+    ///
+    /// let mut log = Log::new(Epoch::new("k")?, Retention::new());
+    /// log.append(&Event::new("one"))?;
+    /// log.append_hole_up_to(9)?;
+    /// log.append(&Event::new("ten"))?;
+    ///
+    /// assert_eq!(log.after(&EventId::new("k-8")?), Err(ResetReason::Hole));
+    /// assert!(log.after(&EventId::new("k-9")?).is_ok());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn append_hole_up_to(&mut self, number: u64) -> Result<(), AppendError> {
+        self.check_number(number)?;
+        self.is_numbered = true;
+        self.push_hole(number);
+        Ok(())
+    }
+
     /// Declares that no event was ever given the numbers after the newest, up to `number`. They are
     /// not a hole: clients resume across them.
     ///

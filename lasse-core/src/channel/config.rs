@@ -179,6 +179,11 @@ impl ChannelConfig {
         self.change(|settings| settings.total_bytes = bytes)
     }
 
+    /// How much of the past the channel keeps.
+    pub fn retention(&self) -> Retention {
+        self.0.retention
+    }
+
     pub(super) fn settings(&self) -> &Settings {
         &self.0
     }

@@ -9,7 +9,7 @@ use super::budget::Budget;
 use super::config::{ChannelConfig, Settings};
 use super::stats::ChannelStats;
 use super::waiters::{BATCH, Waiters, WakePanic};
-use crate::log::{Cursor, Log, StartAt};
+use crate::log::{Cursor, Ending, Epoch, Log, StartAt};
 use crate::time::Instant;
 
 /// A channel, shared by its handles and its readers.
@@ -99,10 +99,10 @@ impl Shared {
     /// Changes the log, and wakes the tasks that wait for such a change.
     pub(super) fn change<T>(&self, change: impl FnOnce(&mut Log) -> T) -> T {
         let mut state = self.lock();
-        let before = (state.log.cursor(StartAt::Now), state.log.ending());
+        let before = state.extent();
         let result = change(&mut state.log);
         let counted = state.count();
-        if before == (state.log.cursor(StartAt::Now), state.log.ending()) {
+        if before == state.extent() {
             drop(state);
         } else {
             let has_ended = before.1 != state.log.ending();
@@ -219,6 +219,11 @@ impl Shared {
 }
 
 impl State {
+    /// What readers wait for: a new entry, the end, or, if they are ahead, the next epoch.
+    fn extent(&self) -> (Cursor, Option<Ending>, Epoch) {
+        (self.log.cursor(StartAt::Now), self.log.ending(), *self.log.epoch())
+    }
+
     fn count(&mut self) -> Option<Counted> {
         let budget = self.budget.as_ref()?.upgrade()?;
         let memory = self.log.memory();

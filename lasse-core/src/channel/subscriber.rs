@@ -204,11 +204,12 @@ impl Subscriber {
             return false;
         };
         let mut state = self.shared.lock();
-        let after =
-            opening.requested.id().map_or(Err(ResetReason::Unknown), |id| state.log.after(id));
+        let requested = opening.requested.id();
+        let after = requested.map_or(Err(ResetReason::Unknown), |id| state.log.after(id));
+        let waits = requested.is_some_and(|id| state.log.can_reach(id));
         self.cursor = state.log.cursor(StartAt::Now);
         match after {
-            Err(ResetReason::Ahead) if state.log.ending().is_none() => return true,
+            Err(ResetReason::Ahead) if waits => return true,
             Ok(cursor) => {
                 self.cursor = cursor;
                 self.opening = None;

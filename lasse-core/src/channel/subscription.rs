@@ -3,7 +3,7 @@
 use std::convert::Infallible;
 #[cfg(feature = "http")]
 use std::string::String;
-use std::sync::Arc;
+use std::sync::{Arc, MutexGuard};
 use std::time::Duration;
 
 use super::config::Settings;
@@ -33,6 +33,10 @@ pub enum Subscription<P = Infallible> {
     Complete,
     /// The channel admits no more subscribers: have the client retry after this delay.
     Full(Duration),
+    /// It is not known now whether the client can resume, because what could decide it cannot be
+    /// reached: have the client retry after this delay. A [`Channel`](crate::Channel) by itself
+    /// always decides.
+    Undecided(Duration),
 }
 
 impl Subscription {
@@ -47,12 +51,35 @@ impl Subscription {
             Resume::Reset(reason @ ResetReason::Expired, _) if settings.backfill => {
                 (ResumeOutcome::Reset(reason), state.log.cursor(StartAt::Oldest))
             }
-            Resume::Reset(ResetReason::Ahead, _) if state.waits_for_clients(settings) => {
+            Resume::Reset(ResetReason::Ahead, _) if state.waits_for(last, settings) => {
                 is_ahead = true;
                 (ResumeOutcome::Resumed, state.log.cursor(StartAt::Now))
             }
             Resume::Reset(reason, cursor) => (ResumeOutcome::Reset(reason), cursor),
         };
+        Self::admit(shared, state, last, (outcome, cursor), is_ahead)
+    }
+
+    /// Resets the client for a reason that the caller knows.
+    pub(super) fn reset(shared: &Arc<Shared>, last: &LastEventId, reason: ResetReason) -> Self {
+        let settings = shared.settings();
+        let state = shared.lock();
+        let start = match reason {
+            ResetReason::Expired if settings.backfill => StartAt::Oldest,
+            _ => settings.start,
+        };
+        let cursor = state.log.cursor(start);
+        Self::admit(shared, state, last, (ResumeOutcome::Reset(reason), cursor), false)
+    }
+
+    fn admit(
+        shared: &Arc<Shared>,
+        mut state: MutexGuard<'_, State>,
+        last: &LastEventId,
+        (outcome, cursor): (ResumeOutcome, Cursor),
+        is_ahead: bool,
+    ) -> Self {
+        let settings = shared.settings();
         // The channel has ended and nothing that is sent would move the client: it would
         // reconnect for ever.
         let is_stuck = matches!(outcome, ResumeOutcome::Reset(_)) && !moves_reset_clients(settings);
@@ -128,6 +155,7 @@ impl Subscription<PendingSubscriber> {
             Self::NeedsSnapshot(pending) => Subscription::Stream(supply(pending)?),
             Self::Complete => Subscription::Complete,
             Self::Full(delay) => Subscription::Full(delay),
+            Self::Undecided(delay) => Subscription::Undecided(delay),
         })
     }
 }
@@ -139,8 +167,8 @@ impl State {
     }
 
     /// Whether a client that is ahead of the log waits for it.
-    fn waits_for_clients(&self, settings: &Settings) -> bool {
-        settings.shared_epoch && self.log.ending().is_none()
+    fn waits_for(&self, last: &LastEventId, settings: &Settings) -> bool {
+        settings.shared_epoch && last.id().is_some_and(|id| self.log.can_reach(id))
     }
 
     /// Registers a subscriber, or returns after which delay the client should retry.
@@ -248,7 +276,7 @@ mod http {
                 Self::Stream(subscriber) => open(subscriber, source),
                 Self::NeedsSnapshot(never) => match never {},
                 Self::Complete => Init::Complete,
-                Self::Full(delay) => Init::refuse(delay),
+                Self::Full(delay) | Self::Undecided(delay) => Init::refuse(delay),
             }
         }
     }

@@ -139,6 +139,13 @@ impl Log {
         self.numbering.after(&epoch, number, self.first, self.end()).map(Cursor)
     }
 
+    /// Whether the log can still give the id: it is of the newest epoch.
+    #[cfg(feature = "std")]
+    pub(crate) fn can_reach(&self, id: &EventId) -> bool {
+        self.ending.is_none()
+            && numbered::read(id.as_str()).is_some_and(|(epoch, _)| epoch == *self.epoch())
+    }
+
     /// Where a reader starts that starts at `start` now.
     pub fn cursor(&self, start: StartAt) -> Cursor {
         let end = self.end();

@@ -61,11 +61,13 @@ impl Retention {
         Self { age: u64::try_from(age.as_nanos()).unwrap_or(u64::MAX), ..self }
     }
 
-    pub(super) fn events(&self) -> u64 {
+    /// How many events are kept. `u64::MAX` is without a limit.
+    pub fn events(&self) -> u64 {
         self.events
     }
 
-    pub(super) fn bytes(&self) -> usize {
+    /// How many bytes are kept.
+    pub fn bytes(&self) -> usize {
         self.bytes
     }
 

@@ -141,6 +141,37 @@ fn a_client_that_is_ahead_of_a_channel_is_reset_when_the_channel_ends() {
     assert_eq!(join(&lost, &last("k-5")).outcome(), ResumeOutcome::Reset(ResetReason::Ahead));
 }
 
+#[test]
+fn a_client_that_is_ahead_of_an_epoch_is_reset_when_the_next_epoch_begins() {
+    let news = channel(keeping(10).with_shared_epoch(true));
+    publish(&news, 1..=3);
+    let (wakes, waker) = WakeCount::new();
+    let mut reader = join(&news, &last("k-5"));
+    assert_eq!(read(&mut reader), "Wait");
+    assert!(reader.poll_wake(&mut Context::from_waker(&waker)).is_pending());
+    news.begin_epoch(Epoch::new("m").unwrap()).unwrap();
+    assert_eq!(wakes.get(), 1);
+    let data = "{\"reason\":\"ahead\",\"requested\":\"k-5\",\"resumed_at\":\"k-3\"}";
+    assert_eq!(read(&mut reader), format!("event: reset\ndata: {data}\nid: k-3\n\n"));
+
+    let late = join(&news, &last("k-5"));
+    assert_eq!(late.outcome(), ResumeOutcome::Reset(ResetReason::Ahead));
+}
+
+#[test]
+fn a_caller_can_reset_a_client_for_a_reason_of_its_own() {
+    let news = channel(keeping(10));
+    publish(&news, 1..=3);
+    let Subscription::Stream(mut reader) = news.subscribe_reset(&last("k-2"), ResetReason::Hole)
+    else {
+        panic!();
+    };
+    assert_eq!(reader.outcome(), ResumeOutcome::Reset(ResetReason::Hole));
+    let data = "{\"reason\":\"hole\",\"requested\":\"k-2\",\"resumed_at\":\"k-3\"}";
+    assert_eq!(text(reader.first_frames()), format!("event: reset\ndata: {data}\nid: k-3\n\n"));
+    assert_eq!(news.stats().resets(ResetReason::Hole), 1);
+}
+
 /// The subscriber of a client that needs a snapshot.
 fn pending(channel: &Channel, last: &LastEventId) -> PendingSubscriber {
     match channel.subscribe_with_snapshot(last) {
