@@ -13,6 +13,8 @@ pub mod axum;
 pub mod guide;
 #[cfg(feature = "hyper")]
 pub mod hyper;
+#[cfg(feature = "redis")]
+pub mod redis;
 #[cfg(feature = "tokio")]
 pub mod tokio;
 

@@ -1,0 +1,103 @@
+//! The settings of a backplane.
+
+use std::time::Duration;
+
+/// The settings of a [`Backplane`](crate::Backplane).
+///
+/// | setting | default |
+/// |---|---|
+/// | time to publish | 5 s |
+/// | time to connect | 3 s |
+/// | entries that a stream keeps, about | 100,000 |
+/// | block time of a read | 2 s |
+/// | time to decide on a client | 2 s |
+/// | delay of a client that cannot be decided on | 1 to 2 s |
+/// | delay between attempts to connect | up to 5 s |
+/// | lifetime of an idempotency key | 1 hour |
+/// | events that are loaded at the start | as many as the channel keeps |
+#[derive(Clone, Debug)]
+pub struct BackplaneConfig {
+    pub(crate) publish_timeout: Duration,
+    pub(crate) connect_timeout: Duration,
+    pub(crate) max_len: u64,
+    pub(crate) block: Duration,
+    pub(crate) decision_timeout: Duration,
+    pub(crate) retry_delay: Duration,
+    pub(crate) max_backoff: Duration,
+    pub(crate) once_lifetime: Duration,
+}
+
+impl BackplaneConfig {
+    /// The defaults.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Sets how long [`publish`](crate::RedisChannel::publish) can take before it returns an error.
+    #[must_use]
+    pub fn with_publish_timeout(self, timeout: Duration) -> Self {
+        Self { publish_timeout: timeout, ..self }
+    }
+
+    /// Sets how long a connection can take to be made, with its handshake.
+    #[must_use]
+    pub fn with_connect_timeout(self, timeout: Duration) -> Self {
+        Self { connect_timeout: timeout, ..self }
+    }
+
+    /// Sets how many entries Redis keeps of each stream, at least. Redis drops older ones in groups,
+    /// so that it keeps some more (`MAXLEN ~`).
+    #[doc(alias = "MAXLEN")]
+    #[must_use]
+    pub fn with_max_len(self, entries: u64) -> Self {
+        Self { max_len: entries.max(1), ..self }
+    }
+
+    /// Sets how long a read waits for new entries before it is repeated, from a millisecond up to a
+    /// minute.
+    #[doc(alias = "BLOCK")]
+    #[must_use]
+    pub fn with_block(self, time: Duration) -> Self {
+        Self { block: time.clamp(Duration::from_millis(1), Duration::from_secs(60)), ..self }
+    }
+
+    /// Sets how long a new client waits for the decision whether it can resume, if Redis must be
+    /// asked.
+    #[must_use]
+    pub fn with_decision_timeout(self, timeout: Duration) -> Self {
+        Self { decision_timeout: timeout, ..self }
+    }
+
+    /// Sets when a client retries that could not be decided on: after `delay` to twice `delay`.
+    #[must_use]
+    pub fn with_retry_delay(self, delay: Duration) -> Self {
+        Self { retry_delay: delay, ..self }
+    }
+
+    /// Sets the longest delay between two attempts to connect.
+    #[must_use]
+    pub fn with_max_backoff(self, delay: Duration) -> Self {
+        Self { max_backoff: delay, ..self }
+    }
+
+    /// Sets how long Redis remembers an idempotency key.
+    #[must_use]
+    pub fn with_once_lifetime(self, lifetime: Duration) -> Self {
+        Self { once_lifetime: lifetime.max(Duration::from_millis(1)), ..self }
+    }
+}
+
+impl Default for BackplaneConfig {
+    fn default() -> Self {
+        Self {
+            publish_timeout: Duration::from_secs(5),
+            connect_timeout: Duration::from_secs(3),
+            max_len: 100_000,
+            block: Duration::from_secs(2),
+            decision_timeout: Duration::from_secs(2),
+            retry_delay: Duration::from_secs(1),
+            max_backoff: Duration::from_secs(5),
+            once_lifetime: Duration::from_secs(3600),
+        }
+    }
+}

@@ -1,0 +1,48 @@
+//! Channels of Server-Sent Events that several nodes share, on Redis Streams.
+//!
+//! An event that is published on any node reaches the readers of all, in one order. A client that
+//! reconnects to another node resumes there. If Redis loses events, readers are reset and learn of
+//! it; an id never means two events.
+//!
+//! ```text
+//!    publish                                        publish
+//!      │                                              │
+//! ┌────┼───────────────────────┐       ┌──────────────┼─────────────┐
+//! │    │  node A               │       │  node B      │             │
+//! │    │   clients ← Channel   │       │   clients ← Channel        │
+//! │    │               ↑       │       │              ↑             │
+//! └────┼─────────── reader ────┘       └─────────── reader ─────────┘
+//!      │ XADD          ↑ XREAD              XADD │    ↑ XREAD
+//!      ↓               │                         ↓    │
+//! ┌─────────────────────────────────────────────────────────────────┐
+//! │ Redis: a stream for each channel, and a hash beside it          │
+//! └─────────────────────────────────────────────────────────────────┘
+//! ```
+//!
+//! - [`Backplane`]: a node's connection to Redis.
+//! - [`RedisChannel`]: a channel that the nodes share.
+//! - [`RedisServer`]: one server, or the master that sentinels name.
+
+#![warn(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+mod backplane;
+mod channel;
+mod config;
+mod connector;
+mod entry;
+mod error;
+mod follower;
+mod reader;
+mod reply;
+mod scripts;
+mod server;
+mod shared;
+mod stream;
+mod stream_id;
+
+pub use backplane::{Backplane, ChannelError, Health};
+pub use channel::{RedisChannel, StreamStats};
+pub use config::BackplaneConfig;
+pub use error::{COMMANDS, PublishError};
+pub use server::{InvalidServer, RedisServer};
+pub use stream::InvalidStreamName;

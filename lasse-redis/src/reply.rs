@@ -1,0 +1,98 @@
+//! Replies of Redis: the entries of streams, and the result of opening one.
+
+use lasse_core::Ending;
+use redis::Value;
+
+use crate::entry::Entry;
+use crate::error::Failure;
+use crate::stream_id::StreamId;
+
+/// The text of a reply.
+pub(crate) fn text(value: &Value) -> Option<&str> {
+    match value {
+        Value::BulkString(bytes) => std::str::from_utf8(bytes).ok(),
+        Value::SimpleString(text) => Some(text),
+        _ => None,
+    }
+}
+
+/// The id in a reply.
+pub(crate) fn id(value: &Value) -> Option<StreamId> {
+    text(value).and_then(StreamId::parse)
+}
+
+/// The entries in the reply to XRANGE. What is no entry is left out.
+pub(crate) fn entries(value: Value) -> Vec<(StreamId, Entry)> {
+    let Value::Array(entries) = value else { return Vec::new() };
+    entries.into_iter().filter_map(entry).collect()
+}
+
+/// The streams in the reply to XREAD: their keys and entries.
+pub(crate) fn streams(value: Value) -> Vec<(String, Vec<(StreamId, Entry)>)> {
+    let Value::Array(streams) = value else { return Vec::new() };
+    let stream = |stream| {
+        let Value::Array(parts) = stream else { return None };
+        let [key, found] = <[Value; 2]>::try_from(parts).ok()?;
+        Some((text(&key)?.to_owned(), entries(found)))
+    };
+    streams.into_iter().filter_map(stream).collect()
+}
+
+fn entry(value: Value) -> Option<(StreamId, Entry)> {
+    let Value::Array(parts) = value else { return None };
+    let [found, fields] = <[Value; 2]>::try_from(parts).ok()?;
+    let fields = match fields {
+        Value::Array(fields) => fields.into_iter().map(bytes).collect(),
+        _ => Vec::new(),
+    };
+    Some((id(&found)?, Entry::read(&fields)))
+}
+
+fn bytes(value: Value) -> Vec<u8> {
+    match value {
+        Value::BulkString(bytes) => bytes,
+        Value::SimpleString(text) => text.into_bytes(),
+        _ => Vec::new(),
+    }
+}
+
+/// A stream that is open on a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Opened {
+    pub(crate) epoch: u64,
+    /// The newest entry of the stream, and the oldest.
+    pub(crate) last: StreamId,
+    pub(crate) first: StreamId,
+    pub(crate) ending: Option<Ending>,
+}
+
+/// Reads the reply of [`scripts::OPEN`](crate::scripts::OPEN).
+pub(crate) fn opened(value: &Value) -> Result<Opened, Failure> {
+    let refused = |problem: &str| Err(Failure::Refused(problem.into()));
+    let Value::Array(parts) = value else { return refused("the script returned no list") };
+    let Some((word, rest)) = parts.split_first() else { return refused("the list is empty") };
+    match (text(word), rest) {
+        (Some("open"), [epoch, last, first, ended]) => {
+            let epoch = text(epoch).and_then(|epoch| epoch.parse().ok());
+            let (Some(epoch), Some(last), Some(first)) = (epoch, id(last), id(first)) else {
+                return refused("the state of the stream is damaged");
+            };
+            Ok(Opened { epoch, last, first, ending: text(ended).and_then(ending) })
+        }
+        (Some("replica"), _) => Err(Failure::NotReachable("the server is a replica".into())),
+        (Some("cluster"), _) => refused("the server is part of a cluster, which is not supported"),
+        (Some("exhausted"), _) => {
+            refused("an entry has an id of the far future, after which there are no epochs")
+        }
+        _ => refused("the script returned something else"),
+    }
+}
+
+/// How a channel ended.
+pub(crate) fn ending(word: &str) -> Option<Ending> {
+    match word {
+        "finish" => Some(Ending::Finished),
+        "abort" => Some(Ending::Aborted),
+        _ => None,
+    }
+}

@@ -1,0 +1,243 @@
+//! A server that fails, restarts, and loses what it has acknowledged.
+
+use std::time::Duration;
+
+use lasse_core::{Event, LastEventId, Subscription};
+use lasse_redis::{PublishError, RedisChannel};
+use libtest_mimic::Trial;
+use tokio::time::{Instant, sleep};
+
+use crate::client::Client;
+use crate::nodes::{node, ready, until};
+use crate::record::Published;
+use crate::server::{Server, call_on};
+use crate::trial;
+
+pub(crate) fn trials() -> Vec<Trial> {
+    vec![
+        trial("a_node_starts_before_its_server", start_without_server),
+        trial("a_server_that_was_killed_and_has_its_file_resets_nobody", durable_restart),
+        trial("a_server_that_restarts_without_data_resets_each_client_once", empty_restart),
+        trial("a_flush_resets_each_client_once", flush),
+        trial("a_deleted_stream_resets_each_client_once", delete),
+        trial("a_lost_tail_resets_the_clients_of_all_nodes_once", lost_tail),
+        trial("events_that_were_trimmed_before_a_node_read_them_are_a_reset", trim_while_away),
+        trial("a_paused_server_leaves_streams_open_and_errors_in_time", pause),
+        trial("a_client_that_only_redis_can_decide_on_retries_while_redis_is_away", undecided),
+    ]
+}
+
+/// Publishes a few events by turns on all nodes.
+async fn publish(nodes: &[RedisChannel], published: &mut Published, count: usize) {
+    for n in 0..count {
+        let data = format!("event {}", published.len());
+        let id = retry(&nodes[n % nodes.len()], &data).await;
+        published.add(&id, &data);
+    }
+}
+
+/// Publishes until it is acknowledged. An unknown outcome is published again.
+async fn retry(node: &RedisChannel, data: &str) -> lasse_core::EventId {
+    let started = Instant::now();
+    loop {
+        match node.publish(Event::new(data)).await {
+            Ok(id) => return id,
+            Err(error) => assert!(started.elapsed() < Duration::from_secs(30), "{error}"),
+        }
+        sleep(Duration::from_millis(20)).await;
+    }
+}
+
+/// A client at each node, and one that has left.
+struct Scene {
+    nodes: Vec<RedisChannel>,
+    clients: Vec<Client>,
+    published: Published,
+}
+
+impl Scene {
+    async fn new(server: &Server) -> Self {
+        let nodes = vec![node(server), node(server)];
+        let mut scene = Self { nodes, clients: Vec::new(), published: Published::default() };
+        publish(&scene.nodes, &mut scene.published, 20).await;
+        for on in [0, 1, 0] {
+            scene.clients.push(Client::of(&scene.nodes[on]).await);
+        }
+        for client in &mut scene.clients {
+            client.receive_events(20).await;
+        }
+        scene
+    }
+
+    /// Publishes, moves the last client to another node, and checks that each client has received
+    /// the newest event.
+    async fn finish(&mut self) {
+        publish(&self.nodes, &mut self.published, 20).await;
+        let last = format!("event {}", self.published.len() - 1);
+        self.clients[2].connect(&self.nodes[1]).await;
+        for client in &mut self.clients {
+            client
+                .receive_until(|record| {
+                    let is_last = |received: &_| matches!(received, crate::client::Received::Event { data, .. } if *data == last);
+                    record.iter().any(is_last)
+                })
+                .await;
+        }
+        // Whatever else comes, such as a second reset.
+        for client in &mut self.clients {
+            client.receive_for(Duration::from_millis(300)).await;
+        }
+        self.published.check(self.clients.iter().map(|client| client.record.as_slice()));
+    }
+
+    fn resets(&self) -> Vec<usize> {
+        self.clients.iter().map(|client| client.resets().len()).collect()
+    }
+}
+
+async fn start_without_server() {
+    let mut server = Server::absent(&["--save", ""]);
+    let channel = node(&server);
+    let error = channel.publish(Event::new("1")).await.unwrap_err();
+    assert!(matches!(error, PublishError::NotReachable(_)), "{error:?}");
+    let health = channel.backplane().health();
+    assert!(!health.is_ready && !health.is_connected && health.lag.is_none());
+    let decision = channel.subscribe(&LastEventId::Absent).await;
+    assert!(matches!(decision, Subscription::Undecided(_)));
+    server.run();
+    ready(&channel).await;
+    channel.publish(Event::new("1")).await.unwrap();
+    let mut client = Client::of(&channel).await;
+    client.receive_events(1).await;
+    let health = channel.backplane().health();
+    assert!(health.is_connected && health.lag < Some(Duration::from_secs(5)));
+}
+
+async fn durable_restart() {
+    let mut server = Server::durable();
+    let mut scene = Scene::new(&server).await;
+    let epoch = scene.nodes[0].local().epoch();
+    server.kill();
+    sleep(Duration::from_millis(300)).await;
+    server.run();
+    scene.finish().await;
+    assert_eq!(scene.resets(), [0, 0, 0]);
+    assert_ne!(scene.nodes[0].local().epoch(), epoch);
+    let events = scene.clients[0].events().len();
+    assert!(events >= 40, "{events}");
+}
+
+async fn empty_restart() {
+    let mut server = Server::start();
+    let mut scene = Scene::new(&server).await;
+    server.kill();
+    server.lose_data();
+    server.run();
+    scene.finish().await;
+    assert_eq!(scene.resets(), [1, 1, 1]);
+}
+
+async fn flush() {
+    let server = Server::start();
+    let mut scene = Scene::new(&server).await;
+    server.call::<()>("FLUSHALL");
+    scene.finish().await;
+    assert_eq!(scene.resets(), [1, 1, 1]);
+}
+
+async fn delete() {
+    let server = Server::start();
+    let mut scene = Scene::new(&server).await;
+    server.call::<i64>("DEL news");
+    scene.finish().await;
+    assert_eq!(scene.resets(), [1, 1, 1]);
+}
+
+/// The server goes back to an earlier state, as after a failover to a replica that lacks the end.
+async fn lost_tail() {
+    let mut server = Server::durable();
+    let mut scene = Scene::new(&server).await;
+    server.kill();
+    let earlier = server.files();
+    server.run();
+    publish(&scene.nodes, &mut scene.published, 5).await;
+    for client in &mut scene.clients {
+        client.receive_events(25).await;
+    }
+    server.kill();
+    server.restore(&earlier);
+    server.run();
+    scene.finish().await;
+    assert_eq!(scene.resets(), [1, 1, 1]);
+    // A client that had the last event before the loss learns of it on a node that starts now.
+    let late = node(&server);
+    let mut client = Client::after(&scene.clients[0].id_of("event 19"));
+    client.connect(&late).await;
+    client.receive_until(|record| !record.is_empty()).await;
+    client.receive_for(Duration::from_millis(300)).await;
+    assert_eq!(client.resets().len(), 1);
+}
+
+async fn trim_while_away() {
+    let server = Server::start();
+    let mut scene = Scene::new(&server).await;
+    // The nodes are away as long as the server refuses them.
+    for node in &scene.nodes {
+        until("connected", || node.backplane().health().is_connected).await;
+    }
+    let mut admin = server.connection();
+    call_on::<()>(&mut admin, "CONFIG SET maxclients 1");
+    call_on::<i64>(&mut admin, "CLIENT KILL TYPE normal SKIPME yes");
+    let epoch = scene.nodes[0].local().epoch();
+    for n in 0..50 {
+        let data = format!("away-{n}");
+        let add = format!("XADD news {epoch}-* lasse event data {data}");
+        let id: String = call_on(&mut admin, &add);
+        scene.published.add(&lasse_core::EventId::new(id).unwrap(), &data);
+    }
+    call_on::<i64>(&mut admin, "XTRIM news MAXLEN 10");
+    call_on::<()>(&mut admin, "CONFIG SET maxclients 100");
+    scene.finish().await;
+    assert_eq!(scene.resets(), [1, 1, 1]);
+}
+
+async fn pause() {
+    let server = Server::durable();
+    let mut scene = Scene::new(&server).await;
+    server.pause();
+    let started = Instant::now();
+    let outcome = scene.nodes[0].publish(Event::new("paused")).await.unwrap_err();
+    assert!(matches!(outcome, PublishError::OutcomeUnknown(_)), "{outcome:?}");
+    assert!(started.elapsed() < Duration::from_secs(8), "{:?}", started.elapsed());
+    let lag = || scene.nodes[1].backplane().health().lag;
+    until("the lag is seen", || lag() > Some(Duration::from_secs(5))).await;
+    assert!(scene.nodes[0].backplane().health().is_ready, "the clients can stay");
+    server.unpause();
+    scene.finish().await;
+    assert_eq!(scene.resets(), [0, 0, 0]);
+}
+
+async fn undecided() {
+    let mut server = Server::durable();
+    let scene = Scene::new(&server).await;
+    let known = scene.clients[0].last.clone();
+    server.kill();
+    let node = &scene.nodes[0];
+    // What this node holds is decided without Redis.
+    assert!(matches!(node.subscribe(&known).await, Subscription::Stream(_)));
+    assert!(matches!(node.subscribe(&LastEventId::Absent).await, Subscription::Stream(_)));
+    let epoch = node.local().epoch();
+    for id in [format!("{epoch}-999"), "5-5".into(), "99999999999999-1".into()] {
+        let last = LastEventId::Id(lasse_core::EventId::new(id).unwrap());
+        let decision = node.subscribe(&last).await;
+        assert!(matches!(decision, Subscription::Undecided(_)), "{decision:?}");
+    }
+    let other = LastEventId::Id(lasse_core::EventId::new("not-of-redis").unwrap());
+    assert!(matches!(node.subscribe(&other).await, Subscription::Stream(_)));
+    assert_eq!(node.local().stats().resets(lasse_core::ResetReason::Foreign), 0);
+    server.run();
+    let mut client = Client::after("5-5");
+    client.connect(node).await;
+    client.receive_until(|record| !record.is_empty()).await;
+    assert_eq!(client.resets(), ["foreign"]);
+}
