@@ -2,8 +2,8 @@
 //! of its own, because it opens as many as it can.
 #![cfg(unix)]
 
-#[path = "../../lasse-core/examples/epoll/client.rs"]
-mod client;
+#[path = "../../lasse-core/examples/epoll/connection.rs"]
+mod connection;
 #[path = "../../lasse-core/examples/epoll/server.rs"]
 mod server;
 #[path = "../../lasse-core/examples/threads/server.rs"]
@@ -17,7 +17,7 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use client::Service;
+use connection::Service;
 use lasse_core::http1::ServeConfig;
 use lasse_core::{Channel, StreamConfig, Subscriber};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};

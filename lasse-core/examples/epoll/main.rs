@@ -1,14 +1,14 @@
 //! Notifies every visitor of `http://127.0.0.1:4002/` when another one connects, with one
 //! thread over the core.
 
-mod client;
+mod connection;
 mod server;
 
 use std::cell::RefCell;
 use std::io;
 use std::sync::Arc;
 
-use client::Service;
+use connection::Service;
 use lasse_core::http1::ServeConfig;
 use lasse_core::{
     Accept, Event, Handler, HandlerSource, Init, Next, Notifier, RequestHead, StreamConfig, mailbox,

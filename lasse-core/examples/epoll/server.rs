@@ -1,19 +1,19 @@
-//! A server in one thread, with sockets that never block: a map of clients, and a heap
-//! of the times of their next turns.
+//! A server in one thread, with sockets that never block.
 
-use std::cmp::Reverse;
-use std::collections::{BTreeSet, BinaryHeap, HashMap};
-use std::io::{self, ErrorKind};
+use std::collections::{BTreeSet, HashMap};
+use std::io::{self, ErrorKind, IoSlice, Read, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::mpsc::{Sender, channel};
+use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
 use lasse_core::{Accept, Instant, Source};
 use mio::net::{TcpListener, TcpStream};
-use mio::{Events, Interest, Poll, Registry, Token, Waker};
+use mio::{Events, Interest, Token};
+use socket2::SockRef;
 
-use crate::client::{Alarm, Client, Service, now};
+use crate::connection::{ConnectionTask, Service, Socket, now};
 
 /// Serves all connections in this thread.
 pub(crate) fn serve<S, A>(mut listener: TcpListener, service: Service<A>) -> io::Result<()>
@@ -21,113 +21,139 @@ where
     S: Accept + Source,
     A: Fn() -> S::Args,
 {
-    let mut poll = Poll::new()?;
+    let poll = mio::Poll::new()?;
     poll.registry().register(&mut listener, LISTENER, Interest::READABLE)?;
-    let waker = Arc::new(Waker::new(poll.registry(), WOKEN)?);
+    let waker = Arc::new(mio::Waker::new(poll.registry(), WOKEN)?);
     let (sender, woken) = channel();
-    let (clients, turns) = (HashMap::<_, Client<S>>::new(), BinaryHeap::new());
-    let (accept_at, newest) = (NEVER, WOKEN);
-    let mut server = Server { clients, turns, accept_at, newest, sender, woken, waker, service };
+    let alarm = Alarm { token: WOKEN, sender, waker };
+    let (tasks, timers) = (HashMap::<_, Task<S>>::new(), BTreeSet::new());
+    let mut server = Server { listener, poll, tasks, timers, newest: WOKEN, alarm, service };
     let mut events = Events::with_capacity(1024);
     loop {
-        match poll.poll(&mut events, server.time_to_next_turn()) {
+        let until = |(due, _): &(Instant, Token)| due.saturating_duration_since(now());
+        match server.poll.poll(&mut events, server.timers.first().map(until)) {
             Err(error) if error.kind() != ErrorKind::Interrupted => return Err(error),
             _ => {}
         }
-        for event in &events {
-            match event.token() {
-                LISTENER => server.accept_at = now(),
-                WOKEN => server.give_turns_to_woken(),
-                client => server.give_turn(client),
-            }
+        let ready = events.iter().map(mio::event::Event::token).chain(woken.try_iter());
+        let mut ready: BTreeSet<_> = ready.collect();
+        while let Some((_, token)) = server.timers.first().filter(|(due, _)| *due <= now()) {
+            ready.insert(*token);
+            server.timers.pop_first();
         }
-        if server.accept_at <= now() {
-            server.accept_at = server.accept(&listener, poll.registry());
+        for token in ready {
+            if token == LISTENER { server.accept() } else { server.poll_task(token) }
         }
-        server.give_turns_that_are_due();
     }
 }
 
 struct Server<S: Source, A> {
-    clients: HashMap<Token, Client<S>>,
-    /// When which client needs a turn. Some of these times are out of date.
-    turns: BinaryHeap<Reverse<(Instant, Token)>>,
-    /// When to accept connections.
-    accept_at: Instant,
-    /// The token of the newest client.
+    listener: TcpListener,
+    poll: mio::Poll,
+    tasks: HashMap<Token, Task<S>>,
+    timers: BTreeSet<(Instant, Token)>,
+    /// The token of the newest task.
     newest: Token,
-    sender: Sender<Token>,
-    /// The clients that were woken.
-    woken: Receiver<Token>,
-    waker: Arc<Waker>,
+    alarm: Alarm,
     service: Service<A>,
 }
 
-impl<S, A> Server<S, A>
-where
-    S: Accept + Source,
-    A: Fn() -> S::Args,
-{
-    /// Accepts all connections that wait, and returns when to accept again. The kernel
-    /// reports new connections once: after an error, nothing reports those that wait.
-    fn accept(&mut self, listener: &TcpListener, registry: &Registry) -> Instant {
-        loop {
-            match listener.accept() {
-                Ok((socket, _)) => self.admit(socket, registry),
-                Err(error) if error.kind() == ErrorKind::WouldBlock => return NEVER,
-                // This client has left meanwhile.
-                Err(error) if error.kind() == ErrorKind::ConnectionAborted => {}
-                // Probably there are too many open files.
-                Err(_) => return now() + Duration::from_millis(100),
-            }
-        }
-    }
+struct Task<S: Source> {
+    connection: ConnectionTask<TcpStream, S>,
+    waker: Waker,
+    /// When its timer is due.
+    due: Option<Instant>,
+}
 
-    fn admit(&mut self, mut socket: TcpStream, registry: &Registry) {
-        self.newest.0 += 1;
-        let client = self.newest;
-        if registry.register(&mut socket, client, Interest::READABLE | Interest::WRITABLE).is_ok() {
-            let alarm = Alarm { client, woken: self.sender.clone(), poll: self.waker.clone() };
-            self.clients.insert(client, Client::new(socket, alarm, &self.service));
-            self.give_turn(client);
-        }
-    }
+/// Wakes one task, from any thread.
+#[derive(Clone)]
+struct Alarm {
+    token: Token,
+    sender: Sender<Token>,
+    waker: Arc<mio::Waker>,
+}
 
-    fn give_turns_to_woken(&mut self) {
-        let woken: BTreeSet<_> = self.woken.try_iter().collect();
-        woken.into_iter().for_each(|token| self.give_turn(token));
-    }
-
-    /// Lets a client do what it can do now. A panic ends this client alone.
-    fn give_turn(&mut self, token: Token) {
-        let Some(mut client) = self.clients.remove(&token) else { return };
-        let turn = catch_unwind(AssertUnwindSafe(|| client.take_turn(&self.service)));
-        let Ok(Some(next)) = turn else { return };
-        if next < client.next_turn {
-            client.next_turn = next;
-            self.turns.push(Reverse((next, token)));
-        }
-        self.clients.insert(token, client);
-    }
-
-    fn give_turns_that_are_due(&mut self) {
-        let now = now();
-        while self.turns.peek().is_some_and(|Reverse((due, _))| *due <= now) {
-            let Some(Reverse((_, token))) = self.turns.pop() else { return };
-            if let Some(client) = self.clients.get_mut(&token) {
-                client.next_turn = NEVER;
-            }
-            self.give_turn(token);
-        }
-    }
-
-    fn time_to_next_turn(&self) -> Option<Duration> {
-        let next = self.turns.peek().map_or(NEVER, |Reverse((due, _))| *due).min(self.accept_at);
-        (next != NEVER).then(|| next.saturating_duration_since(now()))
+impl Wake for Alarm {
+    fn wake(self: Arc<Self>) {
+        let _ = self.sender.send(self.token);
+        let _ = self.waker.wake();
     }
 }
 
-/// A time that is never reached.
-pub(crate) const NEVER: Instant = Instant::from_nanos(u64::MAX);
+impl<S: Accept + Source, A: Fn() -> S::Args> Server<S, A> {
+    /// Accepts all connections that wait. The kernel reports new connections once: after
+    /// an error, nothing reports those that wait.
+    fn accept(&mut self) {
+        loop {
+            match self.listener.accept() {
+                Ok((socket, _)) => self.start(socket),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return,
+                // This client has left meanwhile.
+                Err(error) if error.kind() == ErrorKind::ConnectionAborted => {}
+                // Probably there are too many open files.
+                Err(_) => {
+                    self.timers.insert((now() + Duration::from_millis(100), LISTENER));
+                    return;
+                }
+            }
+        }
+    }
+
+    fn start(&mut self, mut socket: TcpStream) {
+        self.newest.0 += 1;
+        let token = self.newest;
+        let interest = Interest::READABLE | Interest::WRITABLE;
+        if self.poll.registry().register(&mut socket, token, interest).is_ok() {
+            let connection = ConnectionTask::new(socket, &self.service);
+            let waker = Waker::from(Arc::new(Alarm { token, ..self.alarm.clone() }));
+            self.tasks.insert(token, Task { connection, waker, due: None });
+            self.poll_task(token);
+        }
+    }
+
+    /// A panic ends this task alone.
+    fn poll_task(&mut self, token: Token) {
+        let Some(mut task) = self.tasks.remove(&token) else { return };
+        let mut cx = Context::from_waker(&task.waker);
+        let poll = || task.connection.poll(&self.service, &mut cx);
+        let is_pending = catch_unwind(AssertUnwindSafe(poll)).is_ok_and(|poll| poll.is_pending());
+        let due = task.connection.deadline().filter(|_| is_pending);
+        if let Some(due) = task.due {
+            self.timers.remove(&(due, token));
+        }
+        self.timers.extend(due.map(|due| (due, token)));
+        task.due = due;
+        if is_pending {
+            self.tasks.insert(token, task);
+        }
+    }
+}
+
+impl Socket for TcpStream {
+    fn poll_read(&mut self, bytes: &mut [u8], _: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        poll(self.read(bytes))
+    }
+
+    fn poll_write(
+        &mut self,
+        bytes: &[IoSlice<'_>],
+        _: &mut Context<'_>,
+    ) -> Poll<io::Result<usize>> {
+        poll(self.write_vectored(bytes))
+    }
+
+    fn sock_ref(&self) -> SockRef<'_> {
+        SockRef::from(self)
+    }
+}
+
+/// Pending if the socket would block: mio then reports when it is ready.
+fn poll<T>(result: io::Result<T>) -> Poll<io::Result<T>> {
+    match result {
+        Err(error) if error.kind() == ErrorKind::WouldBlock => Poll::Pending,
+        result => Poll::Ready(result),
+    }
+}
+
 const LISTENER: Token = Token(0);
 const WOKEN: Token = Token(1);

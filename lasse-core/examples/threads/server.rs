@@ -4,9 +4,9 @@
 use std::io::{self, ErrorKind, IoSlice, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
 use std::task::{Context, Wake, Waker};
-use std::thread;
+use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
 
 use lasse_core::http1::{ServeConfig, ServerConnection, ServerOutput};
@@ -23,7 +23,7 @@ pub(crate) fn serve<S: Accept + Source>(
     for socket in listener.incoming() {
         let (config, streams, args) = (config.clone(), streams.clone(), args.clone());
         let started = socket.and_then(|socket| {
-            let write = move || Writer::start(socket)?.serve::<S>(&config, &streams, args);
+            let write = move || serve_connection::<S>(socket, &config, &streams, args);
             thread::Builder::new().spawn(write)
         });
         // Probably there are too many open files or threads.
@@ -33,125 +33,100 @@ pub(crate) fn serve<S: Accept + Source>(
     }
 }
 
-/// What the thread that writes waits for.
-enum Input {
-    Wake,
-    Bytes(Vec<u8>),
-    PeerClosed,
+/// The thread that writes.
+fn serve_connection<S: Accept + Source>(
+    socket: TcpStream,
+    config: &Arc<ServeConfig>,
+    streams: &StreamConfig,
+    args: impl Fn() -> S::Args,
+) -> io::Result<()> {
+    socket.set_nodelay(true)?;
+    // Deadlines are looked at as often.
+    socket.set_write_timeout(Some(Duration::from_millis(100)))?;
+    // The connection is reset unless it ends as the protocol says: a client that uses
+    // HTTP/1.0 takes a normal close for the end of the stream.
+    SockRef::from(&socket).set_linger(Some(Duration::ZERO))?;
+    let socket = Arc::new(socket);
+    let (sender, input) = sync_channel(1);
+    let (reading, writer) = (socket.clone(), thread::current());
+    thread::Builder::new().spawn(move || read(&reading, sender, &writer))?;
+    let _stop_reader = StopReader(&socket);
+
+    let waker = Waker::from(Arc::new(Unpark(thread::current())));
+    let mut cx = Context::from_waker(&waker);
+    let mut server = ServerConnection::<S>::new(config, now());
+    loop {
+        match server.poll_output(now(), &mut cx) {
+            ServerOutput::Request(request) => {
+                server.respond(Connection::accept(&request, &args, streams, now()));
+            }
+            ServerOutput::Write(wire) => {
+                match (&*socket).write_vectored(&wire.slices().map(IoSlice::new)) {
+                    Ok(n) => server.handle_written(n, now()),
+                    Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                        take_input(&mut server, &input);
+                        server.handle_timeout(now());
+                    }
+                    Err(error) => server.handle_write_error(error),
+                }
+            }
+            ServerOutput::HalfClose => socket.shutdown(Shutdown::Write)?,
+            ServerOutput::Wait if take_input(&mut server, &input) => {}
+            ServerOutput::Wait => {
+                match server.deadline() {
+                    Some(time) => thread::park_timeout(time.saturating_duration_since(now())),
+                    None => thread::park(),
+                }
+                server.handle_timeout(now());
+            }
+            ServerOutput::Close(Close::Abort) => return Ok(()),
+            ServerOutput::Close(Close::Clean) => return SockRef::from(&*socket).set_linger(None),
+        }
+    }
+}
+
+/// Passes on what the reader has read. Returns whether anything has changed.
+fn take_input<S: Source>(server: &mut ServerConnection<S>, input: &Receiver<Vec<u8>>) -> bool {
+    if !server.wants_input() {
+        return false;
+    }
+    match input.try_recv() {
+        Ok(bytes) => server.handle_input(&bytes),
+        Err(TryRecvError::Empty) => return false,
+        Err(TryRecvError::Disconnected) => server.handle_peer_closed(),
+    }
+    true
+}
+
+/// The thread that reads, at the pace of the writer, until the client leaves.
+fn read(mut socket: &TcpStream, input: SyncSender<Vec<u8>>, writer: &Thread) {
+    let mut buffer = [0; 4096];
+    while let Ok(n @ 1..) = socket.read(&mut buffer) {
+        if input.send(buffer[..n].to_vec()).is_err() {
+            return;
+        }
+        writer.unpark();
+    }
+    drop(input);
+    writer.unpark();
 }
 
 /// Wakes the thread that writes.
-struct Alarm(SyncSender<Input>);
+struct Unpark(Thread);
 
-impl Wake for Alarm {
+impl Wake for Unpark {
     fn wake(self: Arc<Self>) {
-        // If the queue is full, the thread is awake.
-        let _ = self.0.try_send(Input::Wake);
+        self.0.unpark();
     }
 }
 
-/// The thread that writes.
-struct Writer {
-    socket: Arc<TcpStream>,
-    input: Receiver<Input>,
-    waker: Waker,
-    /// Lets the reader continue.
-    read_on: SyncSender<()>,
-    is_reader_waiting: bool,
-    /// Whether the connection has ended as the protocol says.
-    is_clean: bool,
-}
+/// Ends the reader, however the writer ends.
+struct StopReader<'a>(&'a TcpStream);
 
-impl Writer {
-    /// Starts the reader.
-    fn start(socket: TcpStream) -> io::Result<Self> {
-        socket.set_nodelay(true)?;
-        // Deadlines are looked at as often.
-        socket.set_write_timeout(Some(Duration::from_millis(100)))?;
-        let socket = Arc::new(socket);
-        let (sender, input) = sync_channel(64);
-        let (read_on, may_read) = sync_channel(1);
-        let waker = Waker::from(Arc::new(Alarm(sender.clone())));
-        let reading = socket.clone();
-        thread::Builder::new().spawn(move || read(&reading, &sender, &may_read))?;
-        Ok(Self { socket, input, waker, read_on, is_reader_waiting: false, is_clean: false })
-    }
-
-    fn serve<S: Accept + Source>(
-        mut self,
-        config: &Arc<ServeConfig>,
-        streams: &StreamConfig,
-        args: impl Fn() -> S::Args,
-    ) -> io::Result<()> {
-        let waker = self.waker.clone();
-        let mut cx = Context::from_waker(&waker);
-        let mut server = ServerConnection::<S>::new(config, now());
-        loop {
-            match server.poll_output(now(), &mut cx) {
-                ServerOutput::Write(wire) => {
-                    match (&*self.socket).write_vectored(&wire.slices().map(IoSlice::new)) {
-                        Ok(n) => server.handle_written(n, now()),
-                        Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                            self.wait(&mut server, Duration::ZERO);
-                        }
-                        Err(error) => server.handle_write_error(error),
-                    }
-                }
-                ServerOutput::Request(request) => {
-                    server.respond(Connection::accept(&request, &args, streams, now()));
-                }
-                ServerOutput::HalfClose => self.socket.shutdown(Shutdown::Write)?,
-                ServerOutput::Wait => self.wait(&mut server, Duration::MAX),
-                ServerOutput::Close(close) => {
-                    self.is_clean = close == Close::Clean;
-                    return Ok(());
-                }
-            }
-        }
-    }
-
-    /// Waits for an input or the deadline, for `most` at most.
-    fn wait<S: Source>(&mut self, server: &mut ServerConnection<S>, most: Duration) {
-        if self.is_reader_waiting && server.wants_input() {
-            self.is_reader_waiting = self.read_on.try_send(()).is_err();
-        }
-        let until = |deadline: lasse_core::Instant| deadline.saturating_duration_since(now());
-        let time = server.deadline().map_or(most, until).min(most);
-        match self.input.recv_timeout(time) {
-            Ok(Input::Wake) => {}
-            Ok(Input::Bytes(bytes)) => {
-                server.handle_input(&bytes);
-                self.is_reader_waiting = true;
-            }
-            Ok(Input::PeerClosed) => server.handle_peer_closed(),
-            Err(_) => server.handle_timeout(now()),
-        }
-    }
-}
-
-/// Ends the reader, however the writer ends. If the writer has panicked, the connection
-/// is reset: a client that uses HTTP/1.0 takes a normal close for the end of the stream.
-impl Drop for Writer {
+impl Drop for StopReader<'_> {
     fn drop(&mut self) {
-        if self.is_clean {
-            let _ = self.socket.shutdown(Shutdown::Both);
-        } else {
-            let _ = SockRef::from(&*self.socket).set_linger(Some(Duration::ZERO));
-            let _ = self.socket.shutdown(Shutdown::Read);
-        }
+        let _ = self.0.shutdown(Shutdown::Read);
     }
-}
-
-/// Reads at the pace of the writer, until the client leaves.
-fn read(mut socket: &TcpStream, input: &SyncSender<Input>, may_read: &Receiver<()>) {
-    let mut buffer = [0; 4096];
-    while let Ok(n @ 1..) = socket.read(&mut buffer) {
-        let sent = input.send(Input::Bytes(buffer[..n].to_vec()));
-        if sent.is_err() || may_read.recv().is_err() {
-            return;
-        }
-    }
-    let _ = input.send(Input::PeerClosed);
 }
 
 #[expect(clippy::disallowed_methods, reason = "a driver has a clock")]
