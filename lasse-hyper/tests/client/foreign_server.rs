@@ -52,7 +52,11 @@ impl Foreign {
             Language::Python => ("python3", "server.py"),
         };
         let process = Command::new(program)
-            .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/foreign").join(script))
+            .arg(
+                Path::new(env!("CARGO_MANIFEST_DIR"))
+                    .join("../lasse-hyper/tests/foreign")
+                    .join(script),
+            )
             .arg(port.to_string())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())

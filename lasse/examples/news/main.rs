@@ -9,6 +9,8 @@
 //! `PORT` changes the port. `NEWS` names a file that keeps the news over a restart:
 //! clients then resume as if the server had not stopped.
 
+#[path = "../support/shutdown.rs"]
+mod shutdown;
 mod store;
 
 use std::convert::Infallible;
@@ -31,7 +33,6 @@ use lasse::{
 };
 use serde::{Deserialize, Serialize};
 use store::Store;
-use tokio::signal::unix::{SignalKind, signal};
 
 /// One piece of news.
 #[derive(Deserialize, Serialize)]
@@ -64,18 +65,11 @@ async fn main() -> Result<(), Box<dyn Error>> {
     println!("http://{}/", listener.local_addr()?);
 
     let service = service_fn(move |request| answer(news.clone(), request));
-    let mut terminate = signal(SignalKind::terminate())?;
     // No load balancer needs time to notice a shutdown.
     let plan = DrainPlan::new().with_notice(Duration::ZERO);
     let gate = Gate::new(GateConfig::new().with_drain_plan(plan));
-    let signal = async move {
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = tokio::signal::ctrl_c() => {}
-        }
-    };
     let server = serve(listener, ServeConfig::new(), service).with_gate(&gate);
-    server.with_graceful_shutdown(signal).await;
+    server.with_graceful_shutdown(async { drop(shutdown::signalled().await) }).await;
     Ok(())
 }
 

@@ -9,6 +9,9 @@
 //! Later clients still receive all lines that are kept. The program ends when there has
 //! been no client for ten seconds.
 
+#[path = "../support/shutdown.rs"]
+mod shutdown;
+
 use std::convert::Infallible;
 use std::env;
 use std::error::Error;
@@ -22,7 +25,6 @@ use lasse::{
     Channel, ChannelConfig, DrainPlan, Endpoint, Event, Gate, GateConfig, LagPolicy, Listener,
     Publisher, ServeConfig, SessionBody, StartAt, Subscriber, dispatch, idle,
 };
-use tokio::signal::unix::{SignalKind, signal};
 
 #[tokio::main]
 async fn main() -> Result<Infallible, Box<dyn Error>> {
@@ -45,14 +47,12 @@ async fn main() -> Result<Infallible, Box<dyn Error>> {
         };
         async { response }
     });
-    let mut terminate = signal(SignalKind::terminate())?;
     // No load balancer needs time to notice a shutdown.
     let plan = DrainPlan::new().with_notice(Duration::ZERO);
     let gate = Gate::new(GateConfig::new().with_drain_plan(plan));
     let signal = async move {
         tokio::select! {
-            _ = terminate.recv() => {}
-            _ = tokio::signal::ctrl_c() => {}
+            _ = shutdown::signalled() => {}
             () = all_read(reading, &lines) => {}
         }
     };

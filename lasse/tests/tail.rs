@@ -2,7 +2,7 @@
 
 #![allow(dead_code, unreachable_pub, reason = "each test uses some of the shared code")]
 
-#[path = "client/foreign_server.rs"]
+#[path = "../../lasse-hyper/tests/client/foreign_server.rs"]
 mod foreign_server;
 
 use std::io::{BufRead, BufReader};

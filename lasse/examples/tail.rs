@@ -22,8 +22,7 @@ use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
-use lasse_hyper::lasse_core::{Client, EventId};
-use lasse_hyper::{ClientEvent, EventSource, EventSourceError, MessageEvent};
+use lasse::{Client, ClientEvent, EventId, EventSource, EventSourceError, MessageEvent};
 use serde_json::Value;
 use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 
