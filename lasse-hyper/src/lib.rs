@@ -87,7 +87,9 @@ pub use end_reason_cell::EndReasonCell;
 #[doc(no_inline)]
 pub use lasse_tokio::*;
 pub use request_body::{BodyError, collect_body};
-pub use respond::{ChannelBody, HandlerBody, respond, respond_with, stream, subscribe};
+pub use respond::{
+    ChannelBody, HandlerBody, refuse, respond, respond_with, stream, subscribe, unauthorized,
+};
 #[cfg(feature = "axum")]
 pub use router::{RouterService, serve_router};
 pub use serve::{Serve, serve};

@@ -3,7 +3,7 @@
 use futures_core::Stream;
 use http::Response;
 use lasse_tokio::{
-    Accept, Channel, Endpoint, EventStream, Handler, HandlerSource, Init, Next, Notifier,
+    Accept, Channel, Endpoint, EventStream, Handler, HandlerSource, Init, Next, Notifier, Refusal,
     RequestHead, Source, Subscriber,
 };
 
@@ -123,6 +123,41 @@ pub fn respond_with<'a, S: Source>(
     let request = request.into();
     let reason = reason_of(&request);
     lasse_tokio::respond_with(request, endpoint, init).map(|body| EventBody::new(body, reason))
+}
+
+/// Refuses a request whose client must sign in: an `EventSource` by an event named `unauthorized`,
+/// other clients by a 401. It returns in 60 to 75 seconds.
+///
+/// # Examples
+///
+/// ```
+/// # use lasse_hyper::Channel;
+/// use lasse_hyper::{Endpoint, subscribe, unauthorized};
+///
+/// # let news = Channel::new(&Default::default());
+/// let (endpoint, request) = (Endpoint::default(), http::Request::get("/news").body(())?);
+/// let response = match request.headers().get("cookie") {
+///     Some(_) => subscribe(&request, &endpoint, &news),
+///     None => unauthorized(&request, &endpoint),
+/// };
+/// assert_eq!(response.status(), 200);
+/// # Ok::<(), http::Error>(())
+/// ```
+#[doc(alias("401", "sign-in"))]
+pub fn unauthorized<'a, S: Source>(
+    request: impl Into<RequestHead<'a>>,
+    endpoint: &Endpoint,
+) -> Response<EventBody<S>> {
+    lasse_tokio::unauthorized(request, endpoint).map(|body| EventBody::new(body, None))
+}
+
+/// Refuses a request, in the form that its client understands, without asking a gate.
+pub fn refuse<'a, S: Source>(
+    request: impl Into<RequestHead<'a>>,
+    endpoint: &Endpoint,
+    refusal: Refusal,
+) -> Response<EventBody<S>> {
+    lasse_tokio::refuse(request, endpoint, refusal).map(|body| EventBody::new(body, None))
 }
 
 /// The body of a response by [`subscribe`].

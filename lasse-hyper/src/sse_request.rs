@@ -8,11 +8,12 @@ use axum::response::Response;
 use futures_core::Stream;
 use http::request::Parts;
 use lasse_tokio::lasse_core::{
-    Accept, Channel, Handler, Init, LastEventId, Next, Notifier, RequestHead, Source,
+    Accept, Channel, Handler, Init, LastEventId, Next, Notifier, Refusal, RequestHead, Source,
+    Subscriber,
 };
-use lasse_tokio::{Endpoint, PeerAddr};
+use lasse_tokio::{Endpoint, ExpiresAt, PeerAddr};
 
-use crate::respond::{respond, respond_with, stream, subscribe};
+use crate::respond::{refuse, respond, respond_with, stream, subscribe, unauthorized};
 
 /// A request for a stream, as an argument of an axum handler.
 ///
@@ -72,6 +73,13 @@ impl SseRequest {
         Self { endpoint: endpoint.clone(), ..self }
     }
 
+    /// Ends the stream at this time, when the credentials of the request expire.
+    #[must_use]
+    pub fn with_expiry(mut self, expires_at: ExpiresAt) -> Self {
+        self.parts.extensions.insert(expires_at);
+        self
+    }
+
     /// Answers with the events of a channel, from where the client left off, like
     /// [`subscribe`](crate::subscribe()).
     #[doc(alias = "broadcast")]
@@ -119,6 +127,18 @@ impl SseRequest {
         S: Source + Send + 'static,
     {
         respond_with(&self.parts, &self.endpoint, init).map(Body::new)
+    }
+
+    /// Refuses the request because the client must sign in, like
+    /// [`unauthorized`](crate::unauthorized()).
+    #[doc(alias("401", "sign-in"))]
+    pub fn unauthorized(self) -> Response {
+        unauthorized::<Subscriber>(&self.parts, &self.endpoint).map(Body::new)
+    }
+
+    /// Refuses the request, in the form that its client understands.
+    pub fn refuse(self, refusal: Refusal) -> Response {
+        refuse::<Subscriber>(&self.parts, &self.endpoint, refusal).map(Body::new)
     }
 }
 

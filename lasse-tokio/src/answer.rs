@@ -3,14 +3,16 @@
 use futures_core::Stream;
 use http::Response;
 use lasse_core::{
-    Accept, Body, Channel, Connection, Handler, HandlerSource, Init, Next, Notifier, RequestHead,
-    Source, Subscriber, mailbox,
+    Accept, Body, Channel, Connection, Handler, HandlerSource, Init, Next, Notifier, Refusal,
+    RequestHead, Source, Subscriber, mailbox,
 };
 
 use crate::clock::now;
-use crate::endpoint::{Endpoint, refuse};
+use crate::endpoint::Endpoint;
 use crate::event_stream::EventStream;
-use crate::gate::Permit;
+use crate::expires_at::ExpiresAt;
+use crate::gate::{CLIENT_RETRY, Permit};
+use crate::random::{point_in, random};
 use crate::session::Session;
 
 /// Answers a request with the stream of a handler, or as [`Accept::init`] decides.
@@ -90,17 +92,27 @@ pub fn respond_with<'a, S: Source>(
     endpoint: &Endpoint,
     init: impl FnOnce(&RequestHead<'_>) -> Init<S>,
 ) -> Response<SessionBody<S>> {
+    let request = request.into();
+    let expires_at = request.extensions().get::<ExpiresAt>().copied();
+    if expires_at.is_some_and(ExpiresAt::has_passed) {
+        return unauthorized(request, endpoint);
+    }
     let mut permit = None;
     let init = |request: &RequestHead<'_>| match endpoint.admit(request) {
         Ok(admitted) => {
             permit = admitted;
             init(request)
         }
-        Err(rejected) => refuse(rejected),
+        Err(rejected) => Init::Refuse(rejected.into()),
     };
     let response = Connection::accept_with(request, init, endpoint.config(), now());
     response.map(|body| match body {
-        Body::Stream(_) => body.map(|connection| Box::new(Session::from_parts(connection, permit))),
+        Body::Stream(_) => body.map(|mut connection| {
+            if let Some(ExpiresAt(time)) = expires_at {
+                connection.expire_at(time);
+            }
+            Box::new(Session::from_parts(connection, permit))
+        }),
         body => {
             permit.into_iter().for_each(Permit::withdraw);
             body.map(|connection| Box::new(Session::new(connection)))
@@ -168,6 +180,44 @@ pub fn subscribe<'a>(
         channel.advance(now());
         channel.subscribe(request.last_event_id()).into_init(request, |subscriber| subscriber)
     })
+}
+
+/// Refuses a request whose client must sign in: [`Refusal::unauthorized`], after which the client
+/// returns in 60 to 75 seconds. An `EventSource` gets an event named `unauthorized`, since a 401 would
+/// end it for ever; answer with a 401 of your own if it should.
+///
+/// # Examples
+///
+/// ```
+/// # use lasse_tokio::lasse_core::Channel;
+/// use lasse_tokio::{Endpoint, subscribe, unauthorized};
+///
+/// # let news = Channel::new(&Default::default());
+/// let (endpoint, request) = (Endpoint::default(), http::Request::get("/news").body(())?);
+/// let response = match request.headers().get("cookie") {
+///     Some(_) => subscribe(&request, &endpoint, &news),
+///     None => unauthorized(&request, &endpoint),
+/// };
+/// assert_eq!(response.status(), 200);
+/// # Ok::<(), http::Error>(())
+/// ```
+#[doc(alias("401", "sign-in"))]
+pub fn unauthorized<'a, S: Source>(
+    request: impl Into<RequestHead<'a>>,
+    endpoint: &Endpoint,
+) -> Response<SessionBody<S>> {
+    refuse(request, endpoint, Refusal::unauthorized(point_in(CLIENT_RETRY, random())))
+}
+
+/// Refuses a request, in the form that its client understands, without asking a gate.
+pub fn refuse<'a, S: Source>(
+    request: impl Into<RequestHead<'a>>,
+    endpoint: &Endpoint,
+    refusal: Refusal,
+) -> Response<SessionBody<S>> {
+    let init = |_: &RequestHead<'_>| Init::Refuse(refusal);
+    let response = Connection::accept_with(request, init, endpoint.config(), now());
+    response.map(|body| body.map(|connection| Box::new(Session::new(connection))))
 }
 
 /// The body of a response: the [`Session`] of a stream, or bytes.

@@ -1,9 +1,9 @@
 //! The settings that the streams of one endpoint share.
 
 use http::Method;
-use lasse_core::{Dialect, Init, Refusal, RequestHead, StreamConfig};
+use lasse_core::{Dialect, RequestHead, StreamConfig};
 
-use crate::gate::{Gate, Permit, RejectReason, Rejected};
+use crate::gate::{Gate, Permit, Rejected};
 
 /// The settings that the streams of one endpoint share. Make it once: a clone shares
 /// them.
@@ -77,14 +77,6 @@ impl Endpoint {
         let gate = gate.filter(|_| request.method() != Method::HEAD);
         gate.map(|gate| gate.admit(request)).transpose()
     }
-}
-
-/// The answer to a request that a gate does not admit.
-pub(crate) fn refuse<S>(rejected: Rejected) -> Init<S> {
-    Init::Refuse(match rejected.reason() {
-        RejectReason::LimitPerKey => Refusal::too_many_streams(rejected.retry()),
-        RejectReason::Limit | RejectReason::Draining => Refusal::unavailable(rejected.retry()),
-    })
 }
 
 impl From<StreamConfig> for Endpoint {

@@ -3,7 +3,9 @@
 mod admissions;
 mod config;
 mod drain;
+mod per_key;
 mod permit;
+mod registry;
 mod rejected;
 mod report;
 mod stats;
@@ -13,7 +15,7 @@ use std::ops::ControlFlow::{self, Break, Continue};
 use std::pin::pin;
 use std::sync::Arc;
 
-use lasse_core::{Instant, RequestHead};
+use lasse_core::{EndReason, Instant, RequestHead};
 use tokio::sync::Notify;
 use tokio::time::timeout_at;
 
@@ -21,11 +23,15 @@ use crate::clock::{at, now};
 use crate::timer_queue::TimerQueue;
 
 use admissions::{Admissions, Denied};
+pub(crate) use config::CLIENT_RETRY;
 pub use config::GateConfig;
 pub use drain::DrainPlan;
 use drain::DrainSchedule;
 pub(crate) use drain::STALL_TIMEOUT;
-pub use permit::Permit;
+pub use per_key::KeyLimitPolicy;
+pub use permit::{Permit, Signal};
+use registry::Registry;
+pub use registry::StreamInfo;
 pub use rejected::{RejectReason, Rejected};
 use stats::Counters;
 pub use stats::GateStats;
@@ -89,6 +95,7 @@ struct Shared {
     config: GateConfig,
     counters: Counters,
     admissions: Admissions<DrainSchedule>,
+    registry: Registry,
     /// Wakes the streams at their deadlines, and all of them when a drain starts.
     timers: TimerQueue,
     /// Notified when a drain starts, and when the last stream of a drain has ended.
@@ -111,9 +118,9 @@ impl Gate {
     pub fn admit(&self, request: &RequestHead<'_>) -> Result<Permit, Rejected> {
         let server = request.extensions().get::<Self>();
         let server = server.filter(|server| !Arc::ptr_eq(&server.0, &self.0));
-        let permit = self.admit_here(request)?;
+        // The server's first: this gate may end another stream for the new one.
         let server = server.map(|server| server.admit_here(request)).transpose()?;
-        Ok(permit.open(server))
+        Ok(self.admit_here(request)?.open(server))
     }
 
     /// Starts to end all streams, as `plan` says. From now on the gate is not
@@ -208,21 +215,33 @@ impl Gate {
     }
 
     fn try_admit(&self, request: &RequestHead<'_>) -> Result<Permit, Rejected> {
-        let Shared { config, admissions, .. } = &*self.0;
-        let reject = |reason| Err(Rejected::new(reason, config.retry()));
+        let Shared { config, admissions, registry, .. } = &*self.0;
         match admissions.admit(config.limit(), |schedule| schedule.retry_if_shut(now())) {
             Ok(()) => {}
-            Err(Denied::Limit) => return reject(RejectReason::Limit),
+            Err(Denied::Limit) => return Err(Rejected::new(RejectReason::Limit, config.retry())),
             Err(Denied::Draining(retry)) => {
                 return Err(Rejected::new(RejectReason::Draining, config.draw(retry)));
             }
         }
         // From here on, the stream is counted until its permit is dropped.
         let permit = Permit::new(self.clone());
-        match config.take_key(request) {
-            Ok(key) => Ok(permit.with_key(key)),
-            Err(()) => reject(RejectReason::LimitPerKey),
+        let (key, tags) = (config.key(request), config.tags(request));
+        let has_entry = !tags.is_empty() || key.is_some() && config.replaces_oldest();
+        let entry = has_entry.then(|| registry.entry(tags));
+        let replaced = match key.map(|key| config.take_key(key, entry.as_ref())) {
+            Some(Err(_)) => {
+                let retry = config.draw_client_retry();
+                return Err(Rejected::new(RejectReason::LimitPerKey, retry));
+            }
+            Some(Ok(replaced)) => replaced,
+            None => None,
+        };
+        entry.iter().for_each(|entry| registry.insert(entry));
+        let permit = permit.with_entry(key, entry);
+        if let Some(replaced) = replaced {
+            replaced.end(EndReason::Replaced, config.draw_client_retry());
         }
+        Ok(permit)
     }
 
     /// Waits for a drain, and then for the time that `due` makes of its schedule and the

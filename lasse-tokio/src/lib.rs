@@ -19,6 +19,7 @@ mod clock;
 mod dispatch;
 mod endpoint;
 mod event_stream;
+mod expires_at;
 mod gate;
 mod peer_addr;
 mod random;
@@ -30,12 +31,16 @@ mod stream_timer;
 mod timer_queue;
 mod tracker;
 
-pub use answer::{SessionBody, respond, respond_with, stream, subscribe};
+pub use answer::{SessionBody, refuse, respond, respond_with, stream, subscribe, unauthorized};
 pub use clock::now;
 pub use dispatch::{dispatch, idle, sweep};
 pub use endpoint::Endpoint;
 pub use event_stream::EventStream;
-pub use gate::{DrainPlan, Gate, GateConfig, GateStats, Permit, RejectReason, Rejected};
+pub use expires_at::ExpiresAt;
+pub use gate::{
+    DrainPlan, Gate, GateConfig, GateStats, KeyLimitPolicy, Permit, RejectReason, Rejected, Signal,
+    StreamInfo,
+};
 pub use lasse_core;
 pub use lasse_core::http1::ServeConfig;
 #[doc(no_inline)]

@@ -68,8 +68,8 @@ impl<S: Source> Session<S> {
     }
 
     fn poll_output_at(&mut self, now: Instant, cx: &mut Context<'_>) -> Poll<Output> {
-        if let Poll::Ready(drain) = self.timer.poll_drain(cx) {
-            self.connection.handle_drain(drain);
+        if let Poll::Ready(signal) = self.timer.poll_signal(cx) {
+            signal.apply(&mut self.connection);
         }
         for _ in 0..MAX_TURNS {
             let connection = &mut self.connection;

@@ -4,11 +4,11 @@ use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-use lasse_core::{Drain, EndReason, Instant};
+use lasse_core::{EndReason, Instant};
 use tokio::time::{Sleep, sleep_until};
 
 use crate::clock::at;
-use crate::gate::Permit;
+use crate::gate::{Permit, Signal};
 
 /// What wakes the task of a stream: the gate that gave it a permit, or a timer of its
 /// own if it has no permit.
@@ -34,9 +34,9 @@ impl StreamTimer {
         self.permit
     }
 
-    /// Ready when the gate drains, each time its plan changes.
-    pub(crate) fn poll_drain(&mut self, cx: &mut Context<'_>) -> Poll<Drain> {
-        self.permit.as_mut().map_or(Poll::Pending, |permit| permit.poll_drain(cx))
+    /// Ready when the stream must end, now or in a drain of the gate.
+    pub(crate) fn poll_signal(&mut self, cx: &mut Context<'_>) -> Poll<Signal> {
+        self.permit.as_mut().map_or(Poll::Pending, |permit| permit.poll_signal(cx))
     }
 
     /// Ready at `time`. Each sent event postpones the deadline. The timer is not

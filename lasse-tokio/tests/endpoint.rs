@@ -125,7 +125,7 @@ fn other_clients_are_refused_with_a_status() {
         assert_eq!(response.status(), status);
         assert_eq!(response.headers()["access-control-allow-origin"], "*");
         let seconds: u64 = response.headers()["retry-after"].to_str().unwrap().parse().unwrap();
-        let expected = if status == 503 { 2..=2 } else { 5..=15 };
+        let expected = if status == 503 { 2..=2 } else { 60..=75 };
         assert!(expected.contains(&seconds), "{seconds}");
         assert_eq!(text(response.into_body()), "");
     }

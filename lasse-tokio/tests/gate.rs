@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use http::Request;
 use lasse_core::{Drain, EndReason, RequestHead};
-use lasse_tokio::{DrainPlan, Gate, GateConfig, Permit, RejectReason, Rejected, now};
+use lasse_tokio::{DrainPlan, Gate, GateConfig, Permit, RejectReason, Rejected, Signal, now};
 use tokio::time::{Instant, sleep, timeout};
 
 fn admit(gate: &Gate) -> Result<Permit, Rejected> {
@@ -30,13 +30,17 @@ fn reason(admitted: Result<Permit, Rejected>) -> Option<RejectReason> {
 }
 
 async fn drain_of(permit: &mut Permit) -> Drain {
-    poll_fn(|cx| permit.poll_drain(cx)).await
+    match poll_fn(|cx| permit.poll_signal(cx)).await {
+        Signal::Drain(drain) => drain,
+        other => panic!("{other:?}"),
+    }
 }
 
 /// The drain of a permit, if it has one at this moment.
 async fn drain_now(permit: &mut Permit) -> Option<Drain> {
-    match poll_fn(|cx| Poll::Ready(permit.poll_drain(cx))).await {
-        Poll::Ready(drain) => Some(drain),
+    match poll_fn(|cx| Poll::Ready(permit.poll_signal(cx))).await {
+        Poll::Ready(Signal::Drain(drain)) => Some(drain),
+        Poll::Ready(other) => panic!("{other:?}"),
         Poll::Pending => None,
     }
 }
@@ -157,7 +161,7 @@ fn ends_and_rejections_are_counted_by_reason() {
 
 #[test]
 fn a_permit_is_small() {
-    assert_eq!(size_of::<Option<Permit>>(), 56);
+    assert_eq!(size_of::<Option<Permit>>(), 48);
 }
 
 #[tokio::test(start_paused = true)]

@@ -4,5 +4,5 @@
 #[doc(inline)]
 pub use lasse_hyper::{
     Aborted, BodyError, ChannelBody, EndReasonCell, EventBody, EventService, HandlerBody, Serve,
-    collect_body, respond, respond_with, serve, stream, subscribe,
+    collect_body, refuse, respond, respond_with, serve, stream, subscribe, unauthorized,
 };

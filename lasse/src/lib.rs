@@ -26,8 +26,9 @@ pub use lasse_hyper::{ClientEvent, DisconnectReason, EventSource, EventSourceErr
 #[cfg(feature = "tokio")]
 #[doc(inline)]
 pub use lasse_tokio::{
-    ConnectionSlot, DrainPlan, Endpoint, EventStream, Gate, GateConfig, GateStats, InvalidRunId,
-    Listener, PeerAddr, Permit, RUN_ID, RejectReason, Rejected, Run, RunFailure, RunId, RunOutcome,
-    RunWriteError, RunWriter, Runs, RunsConfig, ServeConfig, Session, SessionBody, Socket,
-    StartError, WriteDeadline, dispatch, idle, now, sweep,
+    ConnectionSlot, DrainPlan, Endpoint, EventStream, ExpiresAt, Gate, GateConfig, GateStats,
+    InvalidRunId, KeyLimitPolicy, Listener, PeerAddr, Permit, RUN_ID, RejectReason, Rejected, Run,
+    RunFailure, RunId, RunOutcome, RunWriteError, RunWriter, Runs, RunsConfig, ServeConfig,
+    Session, SessionBody, Signal, Socket, StartError, StreamInfo, WriteDeadline, dispatch, idle,
+    now, sweep,
 };

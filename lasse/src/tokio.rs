@@ -4,4 +4,6 @@
 #[doc(inline)]
 pub use lasse_tokio::server;
 #[doc(inline)]
-pub use lasse_tokio::{Serve, respond, respond_with, serve, serve_connection, stream, subscribe};
+pub use lasse_tokio::{
+    Serve, refuse, respond, respond_with, serve, serve_connection, stream, subscribe, unauthorized,
+};

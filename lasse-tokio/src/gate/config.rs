@@ -1,16 +1,16 @@
 //! The configuration of a gate: limits, delays, and the plan of a drain.
 
-use std::collections::HashMap;
 use std::fmt;
-use std::hash::{BuildHasher, Hash, RandomState};
-use std::num::NonZeroU64;
+use std::hash::Hash;
 use std::ops::RangeInclusive;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use lasse_core::RequestHead;
 
 use super::DrainPlan;
+use super::per_key::{Key, KeyLimitPolicy, PerKey, TooMany};
+use super::registry::Entry;
 use crate::random::{point_in, random};
 
 /// How many streams a [`Gate`](crate::Gate) admits, and how it ends them.
@@ -18,8 +18,10 @@ use crate::random::{point_in, random};
 /// | setting | default |
 /// |---|---|
 /// | streams in all | no limit |
-/// | streams per key | no limit |
-/// | a rejected client tries again | after 5 to 15 seconds |
+/// | streams per key | no limit; beyond one, the newest is refused |
+/// | tags of a stream | none |
+/// | a client tries again if the server is full | after 5 to 15 seconds |
+/// | a client returns if its own limit is reached, or its stream was replaced or revoked | after 60 to 75 seconds |
 /// | plan of a drain | [the default one](DrainPlan) |
 ///
 /// # Examples
@@ -41,10 +43,15 @@ use crate::random::{point_in, random};
 pub struct GateConfig {
     limit: usize,
     per_key: Option<PerKey>,
+    key_limit_policy: KeyLimitPolicy,
+    tags: Option<Box<TagsOf>>,
     retry: RangeInclusive<Duration>,
+    client_retry: RangeInclusive<Duration>,
     drain_plan: DrainPlan,
     random: Box<dyn Fn() -> u64 + Send + Sync>,
 }
+
+type TagsOf = dyn Fn(&RequestHead<'_>) -> Vec<String> + Send + Sync;
 
 impl GateConfig {
     /// The defaults: all streams are admitted.
@@ -69,8 +76,39 @@ impl GateConfig {
         Self { per_key: Some(PerKey::new(streams, key)), ..self }
     }
 
-    /// Sets the span of which each client that a limit rejects is sent a random time, after
-    /// which it tries again. With zero it tries again at once.
+    /// Sets which stream yields if a client opens more than its limit allows.
+    #[must_use]
+    pub fn with_key_limit_policy(self, policy: KeyLimitPolicy) -> Self {
+        Self { key_limit_policy: policy, ..self }
+    }
+
+    /// Sets the tags of each stream, such as its user, session or tenant. By its tags, a stream is
+    /// [listed](crate::Gate::streams) and [ended](crate::Gate::end_where). A tag takes some tens of
+    /// bytes for each stream.
+    #[must_use]
+    pub fn with_tags<T, I>(
+        self,
+        tags: impl Fn(&RequestHead<'_>) -> I + Send + Sync + 'static,
+    ) -> Self
+    where
+        I: IntoIterator<Item = T>,
+        T: Into<String>,
+    {
+        let tags =
+            move |request: &RequestHead<'_>| tags(request).into_iter().map(Into::into).collect();
+        Self { tags: Some(Box::new(tags)), ..self }
+    }
+
+    /// Sets the span of which each client is sent a random time, after which it returns, if the
+    /// limit of its key is reached, or its stream was replaced or revoked. Nothing will have changed
+    /// soon, so it should be long.
+    #[must_use]
+    pub fn with_client_retry(self, span: RangeInclusive<Duration>) -> Self {
+        Self { client_retry: span, ..self }
+    }
+
+    /// Sets the span of which each client is sent a random time, after which it tries again, if the
+    /// server is full. With zero it tries again at once.
     #[must_use]
     pub fn with_retry(self, span: RangeInclusive<Duration>) -> Self {
         Self { retry: span, ..self }
@@ -99,7 +137,7 @@ impl GateConfig {
         &self.drain_plan
     }
 
-    /// After how long a client that a limit rejects tries again.
+    /// After how long a client tries again, if the server is full.
     pub(super) fn retry(&self) -> Duration {
         self.draw(self.retry.clone())
     }
@@ -109,29 +147,43 @@ impl GateConfig {
         point_in(span, (self.random)())
     }
 
-    /// Counts one more stream with the request's key, if it has one, unless there are too
-    /// many.
-    pub(super) fn take_key(&self, request: &RequestHead<'_>) -> Result<Option<Key>, ()> {
-        let Some(per_key) = &self.per_key else { return Ok(None) };
-        let Some(key) = (per_key.key)(request) else { return Ok(None) };
-        let mut streams = per_key.streams();
-        let count = streams.get(&key).copied().unwrap_or(0);
-        if count >= per_key.limit {
-            return Err(());
-        }
-        streams.insert(key, count + 1);
-        Ok(Some(key))
+    /// A random time after which a client returns that the limit of its key has turned away, or whose
+    /// stream was revoked.
+    pub(super) fn draw_client_retry(&self) -> Duration {
+        self.draw(self.client_retry.clone())
+    }
+
+    /// The key of a request.
+    pub(super) fn key(&self, request: &RequestHead<'_>) -> Option<Key> {
+        self.per_key.as_ref()?.key(request)
+    }
+
+    /// The tags of a request.
+    pub(super) fn tags(&self, request: &RequestHead<'_>) -> Vec<String> {
+        self.tags.as_ref().map_or_else(Vec::new, |tags| tags(request))
+    }
+
+    /// Whether new streams replace old ones of the same key.
+    pub(super) fn replaces_oldest(&self) -> bool {
+        self.key_limit_policy == KeyLimitPolicy::ReplaceOldest
+    }
+
+    /// Counts one more stream with this key, unless there are too many. Returns the stream that it
+    /// replaces.
+    pub(super) fn take_key(
+        &self,
+        key: Key,
+        entry: Option<&Arc<Entry>>,
+    ) -> Result<Option<Arc<Entry>>, TooMany> {
+        let entry = entry.filter(|_| self.replaces_oldest());
+        self.per_key.as_ref().map_or(Ok(None), |per_key| per_key.add(key, entry))
     }
 
     /// Counts one stream less with this key.
-    pub(super) fn return_key(&self, key: Key) {
-        let Some(per_key) = &self.per_key else { return };
-        let mut streams = per_key.streams();
-        if let Some(count) = streams.get_mut(&key) {
-            *count -= 1;
-            if *count == 0 {
-                streams.remove(&key);
-            }
+    pub(super) fn return_key(&self, key: Key, entry: Option<&Entry>) {
+        let entry = entry.filter(|_| self.replaces_oldest());
+        if let Some(per_key) = &self.per_key {
+            per_key.remove(key, entry);
         }
     }
 }
@@ -139,8 +191,16 @@ impl GateConfig {
 impl Default for GateConfig {
     fn default() -> Self {
         let retry = Duration::from_secs(5)..=Duration::from_secs(15);
-        let drain_plan = DrainPlan::default();
-        Self { limit: usize::MAX, per_key: None, retry, drain_plan, random: Box::new(random) }
+        Self {
+            limit: usize::MAX,
+            per_key: None,
+            key_limit_policy: KeyLimitPolicy::default(),
+            tags: None,
+            retry,
+            client_retry: CLIENT_RETRY,
+            drain_plan: DrainPlan::default(),
+            random: Box::new(random),
+        }
     }
 }
 
@@ -149,50 +209,14 @@ impl fmt::Debug for GateConfig {
         f.debug_struct("GateConfig")
             .field("limit", &self.limit)
             .field("limit_per_key", &self.per_key.as_ref().map(|per_key| per_key.limit))
+            .field("key_limit_policy", &self.key_limit_policy)
             .field("retry", &self.retry)
+            .field("client_retry", &self.client_retry)
             .field("drain_plan", &self.drain_plan)
             .finish_non_exhaustive()
     }
 }
 
-/// The hash of a user's key. Two keys have the same hash with a probability of 2^-64.
-pub(super) type Key = NonZeroU64;
-
-struct PerKey {
-    limit: usize,
-    key: Box<KeyOf>,
-    streams: Mutex<HashMap<Key, usize>>,
-}
-
-type KeyOf = dyn Fn(&RequestHead<'_>) -> Option<Key> + Send + Sync;
-
-impl PerKey {
-    fn new<K: Hash>(
-        limit: usize,
-        key: impl Fn(&RequestHead<'_>) -> Option<K> + Send + Sync + 'static,
-    ) -> Self {
-        let hasher = RandomState::new();
-        let hash = move |key| NonZeroU64::new(hasher.hash_one(key)).unwrap_or(NonZeroU64::MIN);
-        let key = move |request: &RequestHead<'_>| key(request).map(&hash);
-        Self { limit, key: Box::new(key), streams: Mutex::default() }
-    }
-
-    fn streams(&self) -> MutexGuard<'_, HashMap<Key, usize>> {
-        self.streams.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_key_that_is_refused_is_not_kept() {
-        let config = GateConfig::new().with_limit_per_key(0, |request| Some(request.uri().clone()));
-        for nth in 0..100 {
-            let request = http::Request::get(format!("/{nth}")).body(()).unwrap();
-            assert!(config.take_key(&RequestHead::from(&request)).is_err());
-        }
-        assert_eq!(config.per_key.as_ref().unwrap().streams().len(), 0);
-    }
-}
+/// After how long a client returns for which nothing will have changed soon.
+pub(crate) const CLIENT_RETRY: RangeInclusive<Duration> =
+    Duration::from_secs(60)..=Duration::from_secs(75);

@@ -1,11 +1,14 @@
 //! The permit that a stream holds for as long as it is open.
 
 use std::fmt;
+use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
-use lasse_core::{Drain, EndReason, Instant};
+use lasse_core::{Connection, Drain, EndReason, Instant, Source};
 
-use super::config::Key;
+use super::per_key::Key;
+use super::registry::Entry;
 use super::{Gate, report};
 use crate::clock::now;
 use crate::timer_queue::TimerEntry;
@@ -14,11 +17,10 @@ use crate::timer_queue::TimerEntry;
 /// dropped. By the permit the stream learns when it must end, and the gate why it ended.
 pub struct Permit {
     gate: Gate,
-    key: Option<Key>,
     /// By which the gate wakes the stream's task.
     timer: Option<TimerEntry>,
-    /// The permit of the server's gate, if that is another one.
-    server: Option<Box<Self>>,
+    /// What most streams do not have.
+    extra: Option<Box<Extra>>,
     /// The number of drains when the stream last saw the schedule.
     drains: u32,
     /// What is counted when the permit is dropped, if anything.
@@ -27,43 +29,89 @@ pub struct Permit {
     is_reported: bool,
 }
 
+#[derive(Default)]
+struct Extra {
+    /// The key for which it is counted.
+    key: Option<Key>,
+    /// By which it can be ended by itself.
+    entry: Option<Arc<Entry>>,
+    /// The permit of the server's gate, if that is another one.
+    server: Option<Permit>,
+}
+
+/// What a stream must do, by its [`Permit`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[must_use]
+#[non_exhaustive]
+pub enum Signal {
+    /// Take part in a drain.
+    Drain(Drain),
+    /// End now: [`Connection::end`].
+    End {
+        /// Why.
+        reason: EndReason,
+        /// After how long the client returns.
+        retry: Duration,
+    },
+}
+
+impl Signal {
+    /// Passes the signal to the stream.
+    pub fn apply<S: Source>(self, stream: &mut Connection<S>) {
+        match self {
+            Self::Drain(drain) => stream.handle_drain(drain),
+            Self::End { reason, retry } => stream.end(reason, Some(retry)),
+        }
+    }
+}
+
 impl Permit {
     /// A permit that has nothing to count yet but that it is there.
     pub(super) fn new(gate: Gate) -> Self {
-        let (key, timer, server, reason) = (None, None, None, None);
-        Self { gate, key, timer, server, drains: 0, reason, is_reported: false }
+        let (timer, extra, reason) = (None, None, None);
+        Self { gate, timer, extra, drains: 0, reason, is_reported: false }
     }
 
-    pub(super) fn with_key(self, key: Option<Key>) -> Self {
+    /// The key for which the gate has counted the stream, and the entry by which it can be ended.
+    pub(super) fn with_entry(self, key: Option<Key>, entry: Option<Arc<Entry>>) -> Self {
         let mut permit = self;
-        permit.key = key;
+        if key.is_some() || entry.is_some() {
+            permit.extra = Some(Box::new(Extra { key, entry, server: None }));
+        }
         permit
     }
 
     /// The permit of a stream that opens now, with that of its server's gate.
     pub(super) fn open(self, server: Option<Self>) -> Self {
         let mut permit = self;
-        permit.server = server.map(Box::new);
+        if server.is_some() {
+            permit.extra.get_or_insert_default().server = server;
+        }
         permit.record(EndReason::Dropped);
         permit.is_reported = true;
         report::opened();
         permit
     }
 
-    /// Ready when the stream must end at some time, which is its part in the drain. Ready
-    /// again if a new plan replaces the old one. Until then it costs one atomic load.
+    /// Ready when the stream must end, now or at some time in a drain. Ready again if a new
+    /// plan replaces the old one. For most streams it costs one atomic load until then.
     ///
     /// If both the endpoint's and the server's gate drain, the server's plan counts.
-    pub fn poll_drain(&mut self, cx: &mut Context<'_>) -> Poll<Drain> {
-        let own = self.poll_own_drain(cx);
-        let Some(server) = &mut self.server else { return own };
-        match server.poll_drain(cx) {
+    pub fn poll_signal(&mut self, cx: &mut Context<'_>) -> Poll<Signal> {
+        let entry = self.extra.as_ref().and_then(|extra| extra.entry.as_ref());
+        if let Some(Poll::Ready(end)) = entry.map(|entry| entry.poll_end(cx)) {
+            return Poll::Ready(end);
+        }
+        let own = self.poll_drain(cx).map(Signal::Drain);
+        let Some(server) = self.server() else { return own };
+        match server.poll_signal(cx) {
             Poll::Pending if server.drains == 0 => own,
-            drain => drain,
+            signal => signal,
         }
     }
 
-    fn poll_own_drain(&mut self, cx: &mut Context<'_>) -> Poll<Drain> {
+    #[inline]
+    fn poll_drain(&mut self, cx: &Context<'_>) -> Poll<Drain> {
         let gate = &self.gate.0;
         gate.timers.register(&mut self.timer, cx.waker());
         let drains = gate.admissions.drains();
@@ -92,7 +140,7 @@ impl Permit {
     /// [`EndReason::Dropped`].
     pub fn record(&mut self, reason: EndReason) {
         self.reason = Some(reason);
-        if let Some(server) = &mut self.server {
+        if let Some(server) = self.server() {
             server.reason = Some(reason);
         }
     }
@@ -100,9 +148,13 @@ impl Permit {
     /// Gives the permit back: it was not used for a stream, and no end is counted.
     pub fn withdraw(mut self) {
         self.reason = None;
-        if let Some(server) = self.server.take() {
-            server.withdraw();
+        if let Some(server) = self.server() {
+            server.reason = None;
         }
+    }
+
+    fn server(&mut self) -> Option<&mut Self> {
+        self.extra.as_mut()?.server.as_mut()
     }
 }
 
@@ -112,8 +164,10 @@ impl Drop for Permit {
         if let Some(entry) = self.timer.take() {
             gate.timers.remove(entry);
         }
-        if let Some(key) = self.key {
-            gate.config.return_key(key);
+        if let Some(Extra { key, entry, .. }) = self.extra.as_deref() {
+            let entry = entry.as_deref();
+            key.iter().for_each(|key| gate.config.return_key(*key, entry));
+            entry.iter().for_each(|entry| gate.registry.remove(entry));
         }
         if self.drains > 0 {
             gate.counters.count_drained();

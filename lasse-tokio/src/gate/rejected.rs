@@ -4,6 +4,8 @@ use std::error::Error;
 use std::fmt;
 use std::time::Duration;
 
+use lasse_core::Refusal;
+
 /// A gate did not admit a stream. It can do so later.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rejected {
@@ -39,6 +41,15 @@ impl fmt::Display for Rejected {
 }
 
 impl Error for Rejected {}
+
+impl From<Rejected> for Refusal {
+    fn from(rejected: Rejected) -> Self {
+        match rejected.reason {
+            RejectReason::LimitPerKey => Self::too_many_streams(rejected.retry),
+            RejectReason::Limit | RejectReason::Draining => Self::unavailable(rejected.retry),
+        }
+    }
+}
 
 /// Why a stream was not admitted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -155,10 +155,10 @@ where
                 _ => {}
             }
         }
-        if let (Poll::Ready(drain), Some(stream)) =
-            (self.timer.poll_drain(cx), self.server.stream())
+        if let (Poll::Ready(signal), Some(stream)) =
+            (self.timer.poll_signal(cx), self.server.stream())
         {
-            stream.handle_drain(drain);
+            signal.apply(stream);
         }
         Step::Continue
     }
@@ -205,8 +205,8 @@ where
     fn start_stream(&mut self, session: Session<S>, cx: &mut Context<'_>) -> Connection<S> {
         let (mut stream, permit) = session.into_parts();
         self.timer = StreamTimer::new(permit);
-        if let Poll::Ready(drain) = self.timer.poll_drain(cx) {
-            stream.handle_drain(drain);
+        if let Poll::Ready(signal) = self.timer.poll_signal(cx) {
+            signal.apply(&mut stream);
         }
         if stream.write_timeout() != Some(self.service.config.write_timeout()) {
             self.transport.set_write_timeout(stream.write_timeout());
