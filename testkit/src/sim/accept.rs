@@ -17,7 +17,7 @@ use lasse_hyper::{ChannelBody, EventBody};
 use lasse_tokio::{Endpoint, PeerAddr, ServeConfig, WriteDeadline, serve_connection};
 
 use super::pipe::{Control, ServerEnd};
-use super::settings::{Route, Stack};
+use super::settings::{Route, SECOND, Stack};
 use super::source::AnySource;
 use super::task::spawn;
 use super::world::{Part, World};
@@ -107,7 +107,8 @@ async fn serve_by_tokio(
 async fn serve_by_hyper(world: &Arc<World>, end: ServerEnd, peer: PeerAddr, visit: Visit) -> bool {
     let (head_timeout, write_timeout) = {
         let settings = &world.state().nodes[visit.node].settings;
-        (settings.head_timeout, settings.write_timeout)
+        // An `Instant` cannot represent every sum, which hyper does not check.
+        (settings.head_timeout.min(10_000 * SECOND), settings.write_timeout)
     };
     let io = TokioIo::new(WriteDeadline::new(end, write_timeout));
     let mut builder = http1::Builder::new();

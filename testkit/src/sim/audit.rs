@@ -60,8 +60,9 @@ impl State {
         let is_well = self.is_well(reader, since) && node.feeds[reader.feed].log == position.log;
         let settings = &world.settings.channel;
         let may_skip = settings.has_silent_resets() && settings.lag == LagPolicy::Skip;
-        let is_settled = position.next == log.entries.len()
-            || settings.has_silent_resets() && log.after_holes(position.next) == log.entries.len();
+        let Some(next) = position.next_in(log) else { return Ok(()) };
+        let is_settled = next == log.entries.len()
+            || settings.has_silent_resets() && log.after_holes(next) == log.entries.len();
         if !is_well || may_skip || is_settled {
             return Ok(());
         }
@@ -79,7 +80,8 @@ impl State {
                 let reader = &self.readers[connection];
                 let is_up_to_date = match &reader.answer {
                     Some(Answer::Stream(position)) => {
-                        position.next == self.logs[position.log].entries.len()
+                        let log = &self.logs[position.log];
+                        position.next_in(log).is_none_or(|next| next == log.entries.len())
                     }
                     answer => answer.is_some(),
                 };

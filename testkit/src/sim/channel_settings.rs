@@ -15,6 +15,8 @@ pub(super) struct ChannelSettings {
     pub(super) start: StartAt,
     /// Whether a client that cannot resume gets a snapshot.
     pub(super) has_snapshots: bool,
+    /// Whether a client that is ahead of the log waits for it.
+    pub(super) is_shared: bool,
     pub(super) backfill: bool,
     pub(super) lag: LagPolicy,
     pub(super) position: Option<NoticeName>,
@@ -50,6 +52,7 @@ impl ChannelSettings {
                 StartAt::Last(u64::MAX),
             ]),
             has_snapshots: random.one_in(4),
+            is_shared: random.one_in(2),
             backfill: random.one_in(2),
             lag: random.pick(&[LagPolicy::Disconnect, LagPolicy::Skip]),
             position: random.pick(&[Some(POSITION), Some(POSITION), None]),
@@ -77,6 +80,7 @@ impl ChannelSettings {
             age: None,
             start: StartAt::Now,
             has_snapshots: false,
+            is_shared: false,
             backfill: false,
             lag: LagPolicy::Disconnect,
             position: Some(POSITION),
@@ -98,6 +102,7 @@ impl ChannelSettings {
         ChannelConfig::new()
             .with_retention(retention)
             .with_start(self.start)
+            .with_shared_epoch(self.is_shared)
             .with_backfill(self.backfill)
             .with_lag_policy(self.lag)
             .with_position(self.position.clone())

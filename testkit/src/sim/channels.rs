@@ -37,7 +37,7 @@ impl World {
         self.spawn_for_node(index, lasse_tokio::sweep(&pool));
         self.state().nodes[index].pool = Some(pool.clone());
         for feed in 0..self.settings.feeds {
-            let record = LogRecord::new(pool.open(feed).epoch().as_str());
+            let record = self.new_record(&pool.open(feed).epoch());
             let applied = match log {
                 Reloaded::All => 0,
                 Reloaded::Newest(n) => self.state().feeds[feed].len().saturating_sub(n),
@@ -45,6 +45,14 @@ impl World {
             self.add_feed(index, None, record, applied);
             self.catch_up(index, feed);
         }
+    }
+
+    fn new_record(&self, epoch: &Epoch) -> LogRecord {
+        let number_before = match self.settings.numbering {
+            Numbering::PerNode => self.settings.number_before,
+            Numbering::OwnIds | Numbering::Shared => 0,
+        };
+        LogRecord::new(epoch.as_str(), number_before)
     }
 
     /// The budget of a node's channels. Those of a pool cannot share an epoch.
@@ -67,7 +75,7 @@ impl World {
             }
             _ => Epoch::from(random.next() >> 16),
         };
-        let mut record = LogRecord::new(epoch.as_str());
+        let mut record = self.new_record(&epoch);
         let published = self.state().feeds[feed].len();
         match (log, held) {
             (Reloaded::All, Some((old, applied))) => {
@@ -148,7 +156,10 @@ impl World {
         state.feeds[feed].sizes.push(0);
         state.counts.published += 1;
         state.note(format_args!("node {index} misses event {place} of feed {feed}"));
-        state.publish_hole(index, feed, place);
+        // A store's numbers show a hole by themselves, when the next event comes.
+        if self.settings.numbering == Numbering::PerNode || place % 2 == 0 {
+            state.publish_hole(index, feed, place);
+        }
         state.nodes[index].feeds[feed].applied += 1;
     }
 
@@ -161,7 +172,7 @@ impl World {
             return;
         }
         state.note(format_args!("node {index} has let go of feed {feed}"));
-        state.logs.push(LogRecord::new(channel.epoch().as_str()));
+        state.logs.push(self.new_record(&channel.epoch()));
         state.nodes[index].feeds[feed].log = state.logs.len() - 1;
         if self.settings.has_dispatcher {
             let random = self.random(Part::Task(state.logs.len()));
@@ -189,7 +200,7 @@ impl World {
                     }
                 };
                 let channel = Channel::with_epoch(&self.settings.channel.config(None), epoch);
-                state.logs.push(LogRecord::new(epoch.as_str()));
+                state.logs.push(self.new_record(&epoch));
                 let log = state.logs.len() - 1;
                 if self.settings.has_dispatcher {
                     let random = self.random(Part::Task(log));
@@ -238,6 +249,9 @@ impl State {
             }
             (Numbering::Shared, _) => {
                 let id = format!("store-{}", place + 1);
+                if record.entries.last().is_some_and(|last| last.place + 1 < place) {
+                    record.push_hole(&format!("store-{place}"), place - 1);
+                }
                 (channel.publish_as(&id_of(id.clone()), &event), id)
             }
             (Numbering::PerNode, Some(id)) => {

@@ -35,6 +35,12 @@ pub(super) fn decide(
     // Without an id, there is no place after which a snapshot could say that the events follow.
     let may_get_snapshot = settings.has_snapshots && log.has_id_at(len);
     let start = if may_get_snapshot { len } else { start };
+    if let Requested::Text(id) = requested {
+        let may_wait = settings.is_shared && !may_get_snapshot && log.ending.is_none();
+        if may_wait && log.is_ahead(id) {
+            return Answer::Stream(Position::ahead(log_index, len, id));
+        }
+    }
     let (next, is_reset, is_resumed) = match requested {
         Requested::Nothing => (start, false, false),
         Requested::Invalid => (start, true, false),
@@ -57,7 +63,9 @@ pub(super) fn decide(
     let may_tell = settings.sends_position() && !is_resumed && !is_told_by_reset;
     let owes_position = may_tell && log.has_id_at(next);
     let owes_reset = is_reset;
-    Answer::Stream(Position { log: log_index, next, owes_reset, owes_snapshot, owes_position })
+    let awaits = None;
+    let log = log_index;
+    Answer::Stream(Position { log, next, awaits, owes_reset, owes_snapshot, owes_position })
 }
 
 /// The first entry of the log that the channel still holds.

@@ -86,13 +86,13 @@ pub(super) struct Entry {
 }
 
 impl LogRecord {
-    pub(super) fn new(epoch: impl Into<String>) -> Self {
+    pub(super) fn new(epoch: impl Into<String>, number_before: u64) -> Self {
         Self {
             epoch: epoch.into(),
             entries: Vec::new(),
             events: 0,
             number: 0,
-            number_before: 0,
+            number_before,
             ending: None,
         }
     }
@@ -125,8 +125,8 @@ impl LogRecord {
 
     /// The next position that has an event, or the end.
     pub(super) fn after_holes(&self, position: usize) -> usize {
-        let mut entries = self.entries.iter().skip(position);
-        position + entries.position(|entry| !entry.is_hole).unwrap_or(self.entries.len() - position)
+        let mut rest = position..self.entries.len();
+        rest.find(|index| !self.is_hole(*index)).unwrap_or_else(|| position.max(self.entries.len()))
     }
 
     /// Where a client resumes that has `id`, as an index into the entries, if the log can know: it holds
@@ -135,7 +135,8 @@ impl LogRecord {
         self.position_after(id, held_from).filter(|position| !self.is_hole(*position))
     }
 
-    fn position_after(&self, id: &str, held_from: usize) -> Option<usize> {
+    /// The position after `id`, if the log holds the entries from `held_from` on. It can be a hole.
+    pub(super) fn position_after(&self, id: &str, held_from: usize) -> Option<usize> {
         let known_from = held_from.saturating_sub(1);
         let known = &self.entries[known_from..];
         if let Some(index) = known.iter().rposition(|entry| entry.id == id) {
@@ -150,6 +151,12 @@ impl LogRecord {
     pub(super) fn has_expired(&self, id: &str) -> bool {
         let number = self.number_of(id).filter(|_| !self.has_own_ids());
         number.is_some_and(|number| number <= self.number)
+    }
+
+    /// Whether `id` is of this log, but not given yet.
+    pub(super) fn is_ahead(&self, id: &str) -> bool {
+        let number = self.number_of(id).filter(|_| !self.has_own_ids());
+        number.is_some_and(|number| number > self.number)
     }
 
     /// Whether `id` can stand for `position`. Before the first event, that is any
@@ -197,7 +204,7 @@ mod tests {
     use super::*;
 
     fn log(ids: &[&str]) -> LogRecord {
-        let mut log = LogRecord::new("k");
+        let mut log = LogRecord::new("k", 0);
         ids.iter().enumerate().for_each(|(place, id)| log.push(id, place));
         log
     }

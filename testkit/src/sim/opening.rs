@@ -70,8 +70,10 @@ impl ClientTask {
         let client = &mut state.clients[self.index];
         let sent = id.as_deref().unwrap_or_default();
         let ClientSettings { kind, route, .. } = client.settings;
+        // A browser keeps the id of an event that has ended, and of no other.
+        let has_forgotten = sent.is_empty() && !client.last_id.is_empty();
         let must_be_last = kind == ClientKind::Lasse && route == Route::Feed;
-        if must_be_last && sent != client.last_id.as_bytes() {
+        if has_forgotten || must_be_last && sent != client.last_id.as_bytes() {
             let (sent, last_id) = (String::from_utf8_lossy(sent), client.last_id.clone());
             let what = format!("client {} asks for {sent:?}, not {last_id:?}", self.index);
             state.breach(what);

@@ -13,6 +13,8 @@ pub(super) struct Position {
     pub(super) log: usize,
     /// The entry that must come next.
     pub(super) next: usize,
+    /// The id that the log must have first, of a client that is ahead of it.
+    pub(super) awaits: Option<String>,
     /// The reset that must come first.
     pub(super) owes_reset: bool,
     /// Whether the snapshot must come before the first event, and before the position.
@@ -22,6 +24,24 @@ pub(super) struct Position {
 }
 
 impl Position {
+    /// The position of a client that is ahead of its log.
+    pub(super) fn ahead(log: usize, next: usize, id: &str) -> Self {
+        Self {
+            log,
+            next,
+            awaits: Some(id.into()),
+            owes_reset: false,
+            owes_snapshot: false,
+            owes_position: false,
+        }
+    }
+
+    /// The entry that must come next, unless the client waits for its log.
+    pub(super) fn next_in(&self, log: &LogRecord) -> Option<usize> {
+        let Some(id) = &self.awaits else { return Some(self.next) };
+        log.position_after(id, 0)
+    }
+
     /// The reason to end, apart from those that every stream has.
     pub(super) fn reason_to_end(
         &self,
@@ -38,11 +58,14 @@ impl Position {
         }
         let len = log.entries.len();
         let may_skip = settings.has_silent_resets() && settings.lag == LagPolicy::Skip;
-        let next =
-            if settings.has_silent_resets() { log.after_holes(self.next) } else { self.next };
-        let is_all = next == len || may_skip && circumstances.held_from == len;
+        let silent = settings.has_silent_resets();
+        let place = self.next_in(log).unwrap_or(len);
+        let next = if silent { log.after_holes(place) } else { place };
+        let is_all = next == len
+            || silent && self.awaits.is_some()
+            || may_skip && circumstances.held_from == len;
         let has_lagged =
-            circumstances.held_from > self.next || settings.has_snapshots && log.is_hole(self.next);
+            circumstances.held_from > place || settings.has_snapshots && log.is_hole(place);
         let is_final = settings.lag == LagPolicy::Disconnect || settings.has_snapshots;
         Ok(match (log.ending, end) {
             (Some(Ending::Finished), End::Clean) if is_all => Some(EndReason::Stopped),
@@ -55,6 +78,10 @@ impl Position {
     pub(super) fn handle_position(&mut self, id: &str, log: &LogRecord) -> Result<(), String> {
         if self.owes_snapshot {
             return Err("the position comes before the snapshot".into());
+        }
+        if self.awaits.take().is_some() && log.position_of(id).is_some() {
+            self.next = log.position_of(id).unwrap_or_default();
+            return Ok(());
         }
         if !self.owes_position {
             return Err(format!("it is told the position {id:?}, which is not due"));
@@ -90,7 +117,7 @@ impl Position {
         if settings.has_snapshots {
             return Err(format!("a reset without a snapshot: {data}"));
         }
-        if reason == ResetReason::Hole && log.is_hole(self.next) {
+        if reason == ResetReason::Hole && self.awaits.is_none() && log.is_hole(self.next) {
             self.next += 1;
             let is_right = resumed_at.is_some_and(|id| log.is_at(&id, self.next));
             return if is_right {
@@ -101,6 +128,10 @@ impl Position {
         }
         let to = resumed_at.and_then(|id| log.position_of(&id));
         let to = to.ok_or_else(|| format!("a reset to an id that was never given: {data}"))?;
+        if self.awaits.take().is_some() {
+            self.next = to;
+            return Ok(reason);
+        }
         if reason != ResetReason::Lagged || settings.lag != LagPolicy::Skip {
             return Err(format!("a reset where nothing is lost: {data}"));
         } else if to <= self.next {
@@ -173,8 +204,11 @@ impl Position {
         if self.owes_position || self.owes_snapshot {
             return Err(format!("event {place} comes before the position or the snapshot"));
         }
-        let may_skip = settings.has_silent_resets() && settings.lag == LagPolicy::Skip;
-        let is_after_hole = settings.has_silent_resets() && index == log.after_holes(self.next);
+        let is_silent = settings.has_silent_resets();
+        self.next = self.next_in(log).unwrap_or(if is_silent { index } else { usize::MAX });
+        self.awaits = None;
+        let may_skip = is_silent && settings.lag == LagPolicy::Skip;
+        let is_after_hole = is_silent && index == log.after_holes(self.next);
         if index != self.next && !is_after_hole && !(may_skip && index > self.next) {
             return Err(format!("entry {index} comes where {} must", self.next));
         }

@@ -33,6 +33,8 @@ pub(super) struct Reader {
     pub(super) mailbox: Option<(MailNotifier, usize)>,
     /// Whether the mailbox was stopped with the stream.
     pub(super) is_stopped: bool,
+    /// Whether the stream has sent the reason for its end.
+    has_last_notice: bool,
     status: Option<u16>,
     body: BodyEnd,
     delivered: u64,
@@ -84,6 +86,7 @@ impl Reader {
             sequence: Sequence::default(),
             mailbox: None,
             is_stopped: false,
+            has_last_notice: false,
             status: None,
             body: BodyEnd::default(),
             delivered: 0,
@@ -124,6 +127,14 @@ impl Reader {
         logs: &[LogRecord],
         settings: &ChannelSettings,
     ) -> Result<Option<ResetReason>, String> {
+        if let Decoded::Message(message) = decoded {
+            if std::mem::replace(&mut self.has_last_notice, is_last_notice(message.name())) {
+                return Err(format!("{message:?} follows the last notice"));
+            }
+            if self.has_last_notice {
+                return Ok(None);
+            }
+        }
         let position = match (&mut self.answer, decoded) {
             (Some(Answer::Stream(position)), _) => position,
             (Some(Answer::Refused), Decoded::Retry(_)) => return Ok(None),
@@ -217,4 +228,9 @@ impl Reader {
             (true, _) => Ok(()),
         }
     }
+}
+
+/// Whether an event gives the reason why a stream ends, or why there is none.
+fn is_last_notice(name: &str) -> bool {
+    ["end", "shutdown", "expired", "refused"].contains(&name)
 }

@@ -17,6 +17,8 @@ pub(super) struct Settings {
     pub(super) numbering: Numbering,
     pub(super) channel: ChannelSettings,
     pub(super) has_dispatcher: bool,
+    /// The number before the first event of each log that numbers its events.
+    pub(super) number_before: u64,
     /// Whether nodes miss events now and then, and know it.
     pub(super) has_holes: bool,
     /// Whether a node's channels are those of a `Channels`, with this budget of bytes.
@@ -113,6 +115,7 @@ impl Settings {
             feeds: random.within(1..3) as usize,
             numbering,
             channel,
+            number_before: random.pick(&[0, 0, 0, 999_999_999_999_999_999, u64::MAX - 10_000]),
             has_holes: random.one_in(2) && may_have_holes,
             has_dispatcher: random.one_in(2),
             budget: random.pick(&[None, None, Some(0), Some(3_000), Some(usize::MAX)]),
@@ -167,7 +170,7 @@ impl NodeSettings {
                 Some(Duration::MAX),
             ]),
             has_first_byte: random.one_in(2),
-            head_timeout: random.pick(&[NANO, SECOND, 10 * SECOND, 10 * SECOND]),
+            head_timeout: random.pick(&[NANO, SECOND, 10 * SECOND, 10 * SECOND, Duration::MAX]),
         }
     }
 

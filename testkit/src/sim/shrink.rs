@@ -81,6 +81,7 @@ fn shrink_settings(scenario: &mut Scenario) {
         Box::new(|settings| settings.has_dispatcher = false),
         Box::new(|settings| settings.budget = None),
         Box::new(|settings| settings.has_holes = false),
+        Box::new(|settings| settings.number_before = 0),
         Box::new(|settings| settings.feeds = 1),
     ];
     for index in (0..settings.clients.len()).rev() {
@@ -114,11 +115,12 @@ fn shrink_settings(scenario: &mut Scenario) {
 }
 
 fn channel_changes() -> Vec<Change> {
-    let changes: [fn(&mut ChannelSettings, ChannelSettings); 14] = [
+    let changes: [fn(&mut ChannelSettings, ChannelSettings); 15] = [
         |channel, calm| channel.events = calm.events,
         |channel, calm| channel.bytes = calm.bytes,
         |channel, calm| channel.age = calm.age,
         |channel, calm| channel.start = calm.start,
+        |channel, calm| channel.is_shared = calm.is_shared,
         |channel, calm| channel.has_snapshots = calm.has_snapshots,
         |channel, calm| channel.backfill = calm.backfill,
         |channel, calm| channel.lag = calm.lag,

@@ -34,6 +34,9 @@ pub(super) fn connect(world: &Arc<World>, node: usize, kind: Stranger, nth: usiz
             // A server that waits for more of a request must give up at some time.
             let read = timeout(TIME_LIMIT, end.read(&mut space)).await;
             let Ok(read) = read else {
+                if shared.state().nodes[node].settings.head_timeout > TIME_LIMIT {
+                    return;
+                }
                 let what = format!("node {node} waits for ever for {kind:?}");
                 return shared.state().breach(what);
             };
