@@ -3,7 +3,8 @@
 //!
 //! Runs the seeds from S on, at most N of them, for at most T seconds. Prints one line of JSON: how many
 //! seeds and steps were run, and the faults by kind. If a seed breaks the law, prints the smallest
-//! scenario found that still does, its trace and the seed, and exits with status 1.
+//! scenario found that still does, its trace and the seed, and exits with status 1. With `--no-shrink`,
+//! prints the seed and the breach alone.
 
 use std::collections::BTreeMap;
 use std::error::Error;
@@ -26,6 +27,10 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
         match sim::run(seed) {
             Ok(report) => total.add(&report),
             Err(breach) => {
+                if !options.shrinks {
+                    println!("seed {seed}: {}", breach.what);
+                    return Ok(ExitCode::FAILURE);
+                }
                 eprintln!("seed {seed}: {}; making it smaller", breach.what);
                 let breach = sim::shrink(seed).unwrap_or(*breach);
                 println!("{breach}");
@@ -46,14 +51,20 @@ struct Options {
     seed: u64,
     seeds: u64,
     time: Duration,
+    shrinks: bool,
     trace: Option<u64>,
 }
 
 impl Options {
     fn from_args() -> Result<Self, Box<dyn Error>> {
-        let mut options = Self { seed: 0, seeds: u64::MAX, time: Duration::MAX, trace: None };
+        let time = Duration::MAX;
+        let mut options = Self { seed: 0, seeds: u64::MAX, time, shrinks: true, trace: None };
         let mut args = std::env::args().skip(1);
         while let Some(arg) = args.next() {
+            if arg == "--no-shrink" {
+                options.shrinks = false;
+                continue;
+            }
             let value = args.next().ok_or_else(|| format!("{arg} needs a number"))?;
             match arg.as_str() {
                 "--seed" => options.seed = value.parse()?,
@@ -61,7 +72,7 @@ impl Options {
                 "--seconds" => options.time = Duration::from_secs(value.parse()?),
                 "--trace" => options.trace = Some(value.parse()?),
                 _ => {
-                    let known = "--seed, --seeds, --seconds, --trace";
+                    let known = "--seed, --seeds, --seconds, --no-shrink, --trace";
                     return Err(format!("{arg} is not an option: {known}").into());
                 }
             }
