@@ -31,8 +31,8 @@ use axum::routing::{get, post};
 use axum::{Json, Router};
 use lasse::hyper::subscribe;
 use lasse::{
-    DrainPlan, Endpoint, Gate, Listener, Run, RunId, RunOutcome, Runs, RunsConfig, StartError,
-    StreamConfig,
+    Dialect, DrainPlan, Endpoint, Gate, Listener, Run, RunId, RunOutcome, Runs, RunsConfig,
+    StartError, StreamConfig,
 };
 use serde_json::{Value, json};
 
@@ -43,7 +43,10 @@ use model::Model;
 struct Chat {
     runs: Runs,
     model: Model,
-    endpoint: Endpoint,
+    /// For OpenAI's clients, which take every event for a chunk of an answer.
+    answers: Endpoint,
+    /// For pages, and clients that resume.
+    resumed: Endpoint,
 }
 
 #[tokio::main]
@@ -54,8 +57,11 @@ async fn main() -> Result<(), Box<dyn Error>> {
 
     let gate = Gate::default();
     let runs = Runs::new(RunsConfig::new().with_last_event(completion::last_event));
-    let endpoint = Endpoint::new(StreamConfig::new().with_post(true)).with_gate(&gate);
-    let chat = Chat { runs: runs.clone(), model: Model::start().await?, endpoint };
+    let answers = StreamConfig::new().with_post(true).with_dialect(Dialect::DataOnly);
+    let resumed = StreamConfig::new().with_dialect(Dialect::Auto);
+    let [answers, resumed] =
+        [answers, resumed].map(|config| Endpoint::new(config).with_gate(&gate));
+    let chat = Chat { runs: runs.clone(), model: Model::start().await?, answers, resumed };
     let router = Router::new()
         .route("/", get(async || Html(include_str!("chat.html"))))
         .route("/v1/chat/completions", post(complete))
@@ -89,7 +95,7 @@ async fn complete(
     let run = chat.runs.start(id, &user(&request.headers), async move |writer| {
         completion.stream(&model, &writer).await
     })?;
-    Ok(run.set_header(subscribe(&request, &chat.endpoint, run.channel())).into_response())
+    Ok(run.set_header(subscribe(&request, &chat.answers, run.channel())).into_response())
 }
 
 async fn resume(
@@ -98,7 +104,7 @@ async fn resume(
     request: Parts,
 ) -> Result<Response, Refusal> {
     let run = chat.runs.get(&id, &user(&request.headers)).ok_or(Refusal::NotFound)?;
-    Ok(run.set_header(subscribe(&request, &chat.endpoint, run.channel())).into_response())
+    Ok(run.set_header(subscribe(&request, &chat.resumed, run.channel())).into_response())
 }
 
 async fn stop(
