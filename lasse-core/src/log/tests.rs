@@ -6,6 +6,7 @@ use core::time::Duration;
 use bytes::Bytes;
 
 use super::*;
+use crate::event::Event;
 use crate::field::{InvalidLastEventId, LastEventId};
 use crate::frame::Frame;
 
