@@ -87,6 +87,7 @@ mod outbox;
 mod request;
 mod source;
 mod time;
+mod topic;
 
 #[cfg(feature = "std")]
 pub use channel::{
@@ -110,8 +111,8 @@ pub use field::{EventId, EventName, InvalidField, InvalidLastEventId, LastEventI
 pub use frame::Frame;
 pub use handler::Handler;
 pub use log::{
-    AppendError, Cursor, Ending, Epoch, InvalidEpoch, Log, Read, ResetReason, Resume, Retention,
-    StartAt,
+    AppendError, Compaction, Cursor, Ending, Epoch, InvalidEpoch, Log, Read, ResetReason, Resume,
+    Retention, StartAt, View,
 };
 #[cfg(feature = "std")]
 pub use mailbox::{HandlerSource, Mailbox, Notifier, NotifyError, WithSource, mailbox};
@@ -119,3 +120,4 @@ pub use mailbox::{HandlerSource, Mailbox, Notifier, NotifyError, WithSource, mai
 pub use request::{Accept, Init, Refusal, RequestHead};
 pub use source::{Next, Source};
 pub use time::Instant;
+pub use topic::{InvalidTopic, TooManyTopics, Topic, TopicFilter, TopicPattern};

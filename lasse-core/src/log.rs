@@ -2,17 +2,24 @@
 
 mod append;
 mod append_error;
+mod append_topic;
+mod compaction;
 mod cursor;
 mod epoch;
+mod forgotten;
 mod gauge;
 mod index;
+mod name_table;
 mod numbered;
 mod numbering;
 mod own_ids;
 mod read;
+mod read_view;
 mod resume;
 mod retention;
 mod segment;
+mod topics;
+mod view;
 
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
@@ -22,17 +29,19 @@ use crate::field::EventId;
 use crate::time::Instant;
 
 pub use append_error::AppendError;
+pub use compaction::Compaction;
 pub use cursor::{Cursor, Ending};
 pub use epoch::{Epoch, InvalidEpoch};
-use gauge::Gauge;
 use numbering::Numbering;
 use own_ids::OwnIds;
-use read::Latest;
 pub use read::Read;
+use read::Slices;
 pub use resume::{ResetReason, Resume, StartAt};
 use retention::Ages;
 pub use retention::Retention;
 use segment::Segment;
+use topics::Topics;
+pub use view::View;
 
 /// Events in order, encoded once.
 ///
@@ -84,11 +93,11 @@ pub struct Log {
     own: Option<Box<Own>>,
     /// When events came, if that matters.
     ages: Option<Box<Ages>>,
+    /// What only a log with topics has.
+    topics: Option<Box<Topics>>,
     ending: Option<Ending>,
-    /// The last slice that was read, because other readers will read the same.
-    latest: Option<Box<Latest>>,
-    /// What readers hold, once there is anything.
-    gauge: Option<Gauge>,
+    /// The slices that readers hold, once anything was read.
+    slices: Option<Box<Slices>>,
 }
 
 /// The ids of a log whose events have ids of their own.
@@ -114,10 +123,18 @@ impl Log {
             is_numbered: false,
             own: None,
             ages: None,
+            topics: None,
             ending: None,
-            latest: None,
-            gauge: None,
+            slices: None,
         }
+    }
+
+    /// The same log, which keeps the newest event of each key. Set it before the first event.
+    #[must_use]
+    pub fn with_compaction(mut self, compaction: Compaction) -> Self {
+        self.topics_mut();
+        self.topics = self.topics.map(|topics| Box::new(topics.with_compaction(compaction)));
+        self
     }
 
     /// Sets the time, and drops what is too old. An event is as old as the first call of this
@@ -152,9 +169,10 @@ impl Log {
         self.ending.get_or_insert(Ending::Aborted);
     }
 
-    /// Drops all events. Readers that have not read all of them lag.
+    /// Drops all events, and all keys. Readers that have not read all of them lag.
     pub fn clear(&mut self) {
         self.let_go(self.end());
+        self.topics.iter_mut().for_each(|topics| topics.clear_keys());
     }
 
     /// How the log ended, if it has.
@@ -188,9 +206,17 @@ impl Log {
         let outside = size_of::<Self>() - size_of::<Segment>() + unused * size_of::<Segment>();
         let ages = self.ages.as_deref().map_or(0, Ages::memory);
         let own = self.own.as_deref().map_or(0, |own| size_of::<Own>() + own.ids.memory());
-        let latest = self.latest.as_deref().map_or(0, Latest::memory);
+        let slices = self.slices.as_deref().map_or(0, Slices::memory);
         let numbering = self.numbering.memory();
-        outside + self.sealed_bytes + self.newest.memory() + ages + own + latest + numbering
+        let topics = self.topics.as_deref().map_or(0, Topics::memory);
+        outside
+            + self.sealed_bytes
+            + self.newest.memory()
+            + ages
+            + own
+            + slices
+            + numbering
+            + topics
     }
 
     /// How many bytes of slices are held outside the log: by readers whose clients have not
@@ -198,7 +224,7 @@ impl Log {
     ///
     /// A slice takes at most twice its length in memory, and is freed with its last reader.
     pub fn bytes_in_flight(&self) -> usize {
-        self.gauge.as_ref().map_or(0, Gauge::bytes)
+        self.slices.as_deref().map_or(0, Slices::bytes)
     }
 
     /// Drops the entries before `position`, and each segment that has no others. A hole is never
@@ -212,6 +238,9 @@ impl Log {
             first += 1;
         }
         self.forget_latest();
+        if self.topics.is_some() {
+            self.let_go_topics(first);
+        }
         self.numbering.let_go(first);
         let is_last_of_segment = self.segment(first - 1).index.end() <= first;
         let is_needed = self.own.is_some() && is_last_of_segment;
@@ -228,6 +257,17 @@ impl Log {
             own.ids.let_go(first);
             own.dropped = dropped;
         }
+    }
+
+    /// Drops the topics of the entries before `first`, whose bytes are still there.
+    #[cold]
+    fn let_go_topics(&mut self, first: u64) {
+        let Some(mut topics) = self.topics.take() else { return };
+        if let Some(hole) = self.numbering.last_hole_before(first) {
+            topics.drop_holes(hole + 1);
+        }
+        topics.let_go(first, |position| self.event_bytes(position).into());
+        self.topics = Some(topics);
     }
 
     /// Drops the oldest segments while the log takes more than `bytes`, but never the newest.

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// From the lowest to the highest.
-const LAYERS: [&str; 22] = [
+const LAYERS: [&str; 23] = [
     "time",
     "line",
     "field",
@@ -12,6 +12,7 @@ const LAYERS: [&str; 22] = [
     "frame",
     "notice",
     "decode",
+    "topic",
     "log",
     "client",
     "contain",

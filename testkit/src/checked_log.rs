@@ -1,12 +1,16 @@
 //! A log that is compared, call by call, with a simple one: a vector of entries that never drops
 //! any.
 
+mod viewer;
+
 use std::time::Duration;
 
 use lasse_core::{
-    Cursor, Ending, Epoch, Event, EventId, Instant, LastEventId, Log, Read, ResetReason, Resume,
-    Retention, StartAt,
+    Compaction, Cursor, Ending, Epoch, Event, EventId, Instant, LastEventId, Log, Read,
+    ResetReason, Resume, Retention, StartAt, Topic, TopicPattern,
 };
+pub use viewer::{PATTERNS, Wants};
+use viewer::{TOPICS, Viewer};
 
 /// A call of a log.
 #[derive(Clone, Debug)]
@@ -17,6 +21,12 @@ pub enum LogCall {
     AppendOwn(u8),
     /// Appends an event under a number that leaves out this many.
     AppendAs(u64),
+    /// Appends an event of a topic, one of a few, of about this many bytes.
+    AppendTo(usize, usize),
+    /// Appends an event of a topic under a number that leaves out this many.
+    AppendToAs(usize, u64),
+    /// Deletes a key.
+    AppendTombstone(usize),
     /// Declares this many numbers unused.
     Skip(u64),
     /// Appends a hole.
@@ -27,6 +37,14 @@ pub enum LogCall {
     Read(usize, usize),
     /// Lets a reader start again.
     Connect(usize, LastSeen, StartAt),
+    /// Lets a reader of topics read up to this many bytes.
+    ReadView(usize, usize),
+    /// Lets a reader of topics start again, with these topics, or all.
+    ConnectView(usize, Option<Wants>, LastSeen, StartAt),
+    /// Changes the topics of a reader.
+    ChangeView(usize, Wants),
+    /// Lets a reader of topics skip what was superseded.
+    Conflate(usize),
     /// Lets this many seconds pass.
     Advance(u64),
     /// Drops everything.
@@ -62,6 +80,15 @@ pub struct CheckedLog {
     /// returns and that none is held too long.
     first: usize,
     readers: Vec<(Cursor, usize)>,
+    viewers: Vec<Viewer>,
+    /// Whether the topics that begin with `k.` are keys.
+    has_keys: bool,
+    /// How many entries were dropped when the first topic was used. What they were is not known.
+    topics_since: Option<usize>,
+    /// Whether the numbers of the entries are not consecutive, or epochs were begun.
+    has_gaps: bool,
+    /// How many entries there were when the log was last cleared.
+    cleared: usize,
     events: u64,
     bytes: usize,
     ending: Option<Ending>,
@@ -80,13 +107,11 @@ enum Entry {
         epoch: usize,
         number: u64,
         wire: Vec<u8>,
+        topic: Option<&'static str>,
+        is_tombstone: bool,
     },
     /// The numbers up to this one are missing.
-    Hole {
-        epoch: usize,
-        number: u64,
-        before: Cursor,
-    },
+    Hole { epoch: usize, number: u64, before: Cursor },
 }
 
 impl Entry {
@@ -105,14 +130,23 @@ impl Entry {
 }
 
 impl CheckedLog {
-    /// A log that keeps this many events and bytes, and for 64 seconds or for ever.
-    pub fn new(events: u64, bytes: usize, ages: bool) -> Self {
+    /// A log that keeps this many events and bytes, for 64 seconds or for ever, perhaps with keys.
+    pub fn new(events: u64, bytes: usize, ages: bool, has_keys: bool) -> Self {
         let retention = Retention::new().with_events(events).with_bytes(bytes);
         let age = Duration::from_secs(64);
         let retention = if ages { retention.with_age(age) } else { retention };
-        let log = Log::new(Epoch::new("k0").unwrap(), retention);
+        let mut log = Log::new(Epoch::new("k0").unwrap(), retention);
+        if has_keys {
+            let keys = Compaction::new(TopicPattern::from_static("k.*"));
+            log = log.with_compaction(keys.with_max_keys(MAX_KEYS));
+        }
         Self {
             readers: vec![(log.cursor(StartAt::Now), 0); READERS],
+            viewers: (0..READERS).map(|_| Viewer::new(&log)).collect(),
+            has_keys,
+            topics_since: has_keys.then_some(0),
+            has_gaps: false,
+            cleared: 0,
             log,
             entries: Vec::new(),
             first: 0,
@@ -133,15 +167,33 @@ impl CheckedLog {
     /// If they differ.
     pub fn call(&mut self, call: LogCall) {
         match call {
-            LogCall::Append(len) => self.append(&Event::new("x\n".repeat(len / 2)), None),
+            LogCall::Append(len) => self.append(&Event::new("x\n".repeat(len / 2)), None, None),
             LogCall::AppendOwn(name) => {
-                self.append(&Event::new("own").with_id(id(&own_id(name))), None);
+                self.append(&Event::new("own").with_id(id(&own_id(name))), None, None);
             }
             LogCall::AppendAs(left_out) => {
-                let number = self.newest() + 1 + left_out;
-                let given = id(&self.name_of((self.numbers.len() - 1, number)));
-                self.append(&Event::new("given"), Some((given, number)));
+                let given = self.given(left_out);
+                self.append(&Event::new("given"), Some(given), None);
             }
+            LogCall::AppendTo(topic, len) => {
+                let label = (TOPICS[topic % TOPICS.len()], false);
+                self.append(&Event::new("t\n".repeat(len / 2)), None, Some(label));
+            }
+            LogCall::AppendToAs(topic, left_out) => {
+                let label = (TOPICS[topic % TOPICS.len()], false);
+                let given = self.given(left_out);
+                self.append(&Event::new("given"), Some(given), Some(label));
+            }
+            LogCall::AppendTombstone(topic) => {
+                let label = (TOPICS[topic % TOPICS.len()], true);
+                self.append(&Event::new("deleted"), None, Some(label));
+            }
+            LogCall::ReadView(viewer, budget) => self.read_view(viewer, budget),
+            LogCall::ConnectView(viewer, wants, last, start) => {
+                self.connect_view(viewer, wants.as_ref(), &last, start);
+            }
+            LogCall::ChangeView(viewer, wants) => self.change_view(viewer, &wants),
+            LogCall::Conflate(viewer) => self.conflate(viewer),
             LogCall::Skip(count) => self.skip(count),
             LogCall::Hole => self.append_hole(),
             LogCall::BeginEpoch => self.begin_epoch(),
@@ -151,7 +203,10 @@ impl CheckedLog {
                 self.now = self.now + Duration::from_secs(seconds);
                 self.log.advance(self.now);
             }
-            LogCall::Clear => self.log.clear(),
+            LogCall::Clear => {
+                self.log.clear();
+                self.cleared = self.entries.len();
+            }
             LogCall::End(ending) => {
                 match ending {
                     Ending::Finished => self.log.finish(),
@@ -183,12 +238,27 @@ impl CheckedLog {
         self.first = first;
     }
 
-    fn append(&mut self, event: &Event<'_>, given: Option<(EventId, u64)>) {
+    /// A number that leaves out some, and its id.
+    fn given(&self, left_out: u64) -> (EventId, u64) {
+        let number = self.newest() + 1 + left_out;
+        (id(&self.name_of((self.numbers.len() - 1, number))), number)
+    }
+
+    fn append(
+        &mut self,
+        event: &Event<'_>,
+        given: Option<(EventId, u64)>,
+        label: Option<(&'static str, bool)>,
+    ) {
         let is_own = event.id().is_some();
         let before = self.log.cursor(StartAt::Now);
-        let appended = match &given {
-            Some((given, _)) => self.log.append_as(given, event),
-            None => self.log.append(event),
+        let topic = label.map(|(topic, _)| Topic::from_static(topic));
+        let appended = match (&given, &topic, label) {
+            (Some((given, _)), Some(topic), _) => self.log.append_to_as(given, topic, event),
+            (Some((given, _)), None, _) => self.log.append_as(given, event),
+            (None, Some(topic), Some((_, true))) => self.log.append_tombstone(topic, event),
+            (None, Some(topic), _) => self.log.append_to(topic, event),
+            (None, None, _) => self.log.append(event),
         };
         if let Some(ending) = self.ending {
             assert_eq!(appended.unwrap_err().ending(), Some(ending));
@@ -197,6 +267,13 @@ impl CheckedLog {
         if self.is_own.is_some_and(|kind| kind != is_own) {
             appended.unwrap_err();
             return;
+        }
+        if label.is_some_and(|label| self.refuses(label)) {
+            appended.unwrap_err();
+            return;
+        }
+        if label.is_some() {
+            self.topics_since.get_or_insert(self.first);
         }
         self.is_own = Some(is_own);
         let sent = appended.unwrap();
@@ -207,6 +284,7 @@ impl CheckedLog {
         } else {
             assert_eq!(sent.as_str(), self.name_of((epoch, number)));
             if number > self.newest() + 1 {
+                self.has_gaps = true;
                 if self.entries.is_empty() && self.numbers == [0] {
                     self.begun_after = number - 1;
                 } else {
@@ -218,9 +296,11 @@ impl CheckedLog {
         let id = sent.as_str().to_owned();
         let wire = event.clone().with_id(sent).encode().as_bytes().to_vec();
         let segment = wire.len().max(self.bytes / 4).max(256);
-        self.entries.push(Entry::Event { id, epoch, number, wire });
+        let (topic, is_tombstone) =
+            label.map_or((None, false), |(topic, dead)| (Some(topic), dead));
+        self.entries.push(Entry::Event { id, epoch, number, wire, topic, is_tombstone });
         assert!((1..=self.events).contains(&self.log.len()));
-        let most = self.bytes + 2 * segment + 8192 + 80 * self.entries.len();
+        let most = self.bytes + 2 * segment + 32_768 + 200 * self.entries.len();
         assert!(self.log.memory() <= most, "{}", self.log.memory());
     }
 
@@ -232,6 +312,7 @@ impl CheckedLog {
             return;
         }
         skipped.unwrap();
+        self.has_gaps = true;
         self.is_own = Some(false);
         *self.numbers.last_mut().unwrap() = number;
     }
@@ -243,6 +324,7 @@ impl CheckedLog {
             sent.unwrap_err();
             return;
         }
+        self.has_gaps = true;
         let (epoch, number) = (self.numbers.len() - 1, self.newest() + 1);
         if self.is_own == Some(true) {
             assert_eq!(sent.unwrap(), None);
@@ -268,6 +350,7 @@ impl CheckedLog {
             return;
         }
         begun.unwrap();
+        self.has_gaps = true;
         self.log.begin_epoch(epoch).unwrap_err();
         self.is_own = Some(false);
         self.numbers.push(0);
@@ -303,22 +386,7 @@ impl CheckedLog {
     }
 
     fn connect(&mut self, reader: usize, last: &LastSeen, start: StartAt) {
-        let text = match last {
-            LastSeen::Absent => None,
-            LastSeen::Entry(back) => {
-                self.entries.iter().rev().nth(*back).map(|entry| match entry {
-                    Entry::Event { id, .. } => id.clone(),
-                    Entry::Hole { .. } => self.name_of(entry.name()),
-                })
-            }
-            LastSeen::Number(offset, back) => {
-                let epoch = (self.numbers.len() - 1).saturating_sub(*back);
-                Some(self.name_of((epoch, self.numbers[epoch].saturating_add_signed(*offset))))
-            }
-            LastSeen::Own(name) => Some(own_id(*name)),
-            LastSeen::Text(text) => Some(text.clone()),
-        };
-        let last = LastEventId::from_values(text.as_deref().map(str::as_bytes));
+        let last = self.last_event_id(last);
         let begin = self.begin(start);
         let expected = match &last {
             LastEventId::Absent | LastEventId::Empty => Ok(begin),
@@ -338,6 +406,25 @@ impl CheckedLog {
             None => assert_eq!(self.is_own, Some(true), "a numbered place has an id"),
         }
         self.readers[reader] = (cursor, position);
+    }
+
+    fn last_event_id(&self, last: &LastSeen) -> LastEventId {
+        let text = match last {
+            LastSeen::Absent => None,
+            LastSeen::Entry(back) => {
+                self.entries.iter().rev().nth(*back).map(|entry| match entry {
+                    Entry::Event { id, .. } => id.clone(),
+                    Entry::Hole { .. } => self.name_of(entry.name()),
+                })
+            }
+            LastSeen::Number(offset, back) => {
+                let epoch = (self.numbers.len() - 1).saturating_sub(*back);
+                Some(self.name_of((epoch, self.numbers[epoch].saturating_add_signed(*offset))))
+            }
+            LastSeen::Own(name) => Some(own_id(*name)),
+            LastSeen::Text(text) => Some(text.clone()),
+        };
+        LastEventId::from_values(text.as_deref().map(str::as_bytes))
     }
 
     fn begin(&self, start: StartAt) -> usize {
@@ -394,8 +481,12 @@ impl CheckedLog {
         if (epoch, number) < floor {
             return Err(ResetReason::Expired);
         }
-        let place = self.entries.iter().take_while(|entry| entry.name() <= (epoch, number)).count();
-        Ok(place.max(self.first))
+        Ok(self.place_of((epoch, number)).max(self.first))
+    }
+
+    /// The place after a number, which can be dropped.
+    fn place_of(&self, name: (usize, u64)) -> usize {
+        self.entries.iter().take_while(|entry| entry.name() <= name).count()
     }
 
     fn newest(&self) -> u64 {
@@ -406,6 +497,9 @@ impl CheckedLog {
         format!("k{epoch}-{number}")
     }
 }
+
+/// How many keys a log can have.
+const MAX_KEYS: usize = 2;
 
 /// The epoch and the number of an id, if it has the form that a log gives.
 fn numbered(id: &str) -> Option<(&str, u64)> {

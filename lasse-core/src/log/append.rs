@@ -3,6 +3,7 @@
 use core::mem;
 
 use super::segment::Segment;
+use super::topics::Label;
 use super::{AppendError, Epoch, Log, append_error, numbered, own_ids};
 use crate::event::Event;
 use crate::field::EventId;
@@ -19,11 +20,13 @@ impl Log {
     /// If the log has ended; if the event has an id of its own and other events do not, or the
     /// reverse; if no client could send the id back; or if it has the form of the log's ids.
     pub fn append(&mut self, event: &Event<'_>) -> Result<EventId, AppendError> {
+        let Some(id) = event.id() else {
+            self.check_numbered()?;
+            let number = self.next_number()?;
+            return Ok(self.push_numbered(event, number, None));
+        };
         self.check(event)?;
-        match event.id() {
-            None => self.append_numbered(event, self.next_number()?),
-            Some(id) => self.append_own(event, id),
-        }
+        self.append_own(event, id)
     }
 
     /// Appends several events, all or none, and returns the id of the last one, or `None` if there
@@ -68,7 +71,9 @@ impl Log {
     /// could send it back; or if its number is not above the newest.
     pub fn append_as(&mut self, id: &EventId, event: &Event<'_>) -> Result<EventId, AppendError> {
         match numbered::read(id.as_str()) {
-            Some((epoch, number)) if epoch == *self.epoch() => self.append_numbered(event, number),
+            Some((epoch, number)) if epoch == *self.epoch() => {
+                self.append_numbered(event, number, None)
+            }
             _ => self.append_own(event, id),
         }
     }
@@ -187,12 +192,12 @@ impl Log {
         self.ending.map_or(Ok(()), |ending| Err(AppendError::Ended(ending)))
     }
 
-    fn check_numbered(&self) -> Result<(), AppendError> {
+    pub(super) fn check_numbered(&self) -> Result<(), AppendError> {
         self.check_open()?;
         if self.own.is_some() { Err(AppendError::NumberInOwnIdLog) } else { Ok(()) }
     }
 
-    fn check_number(&self, number: u64) -> Result<(), AppendError> {
+    pub(super) fn check_number(&self, number: u64) -> Result<(), AppendError> {
         self.check_numbered()?;
         let newest = self.numbering.number();
         if number <= newest { Err(AppendError::NumberNotAbove { newest }) } else { Ok(()) }
@@ -204,21 +209,36 @@ impl Log {
         if self.is_numbered { Err(AppendError::OwnIdInNumberedLog) } else { Ok(()) }
     }
 
-    fn next_number(&self) -> Result<u64, AppendError> {
+    pub(super) fn next_number(&self) -> Result<u64, AppendError> {
         self.check_open()?;
         self.numbering.number().checked_add(1).ok_or(AppendError::NumbersUsedUp)
     }
 
-    fn append_numbered(&mut self, event: &Event<'_>, number: u64) -> Result<EventId, AppendError> {
+    pub(super) fn append_numbered(
+        &mut self,
+        event: &Event<'_>,
+        number: u64,
+        label: Option<&Label<'_>>,
+    ) -> Result<EventId, AppendError> {
         self.check_number(number)?;
+        Ok(self.push_numbered(event, number, label))
+    }
+
+    /// Pushes an event under a number that is above the newest.
+    fn push_numbered(
+        &mut self,
+        event: &Event<'_>,
+        number: u64,
+        label: Option<&Label<'_>>,
+    ) -> EventId {
         self.is_numbered = true;
         if number - self.numbering.number() > 1 {
             self.leave_out(number - 1);
         }
         let id = numbered::write(self.epoch(), number);
         self.numbering.take(number);
-        self.push(event, &id);
-        Ok(id)
+        self.push(event, &id, label);
+        id
     }
 
     /// The numbers up to `number` are left out.
@@ -235,7 +255,7 @@ impl Log {
         let hash = self.hash(id.as_str());
         let position = self.end();
         self.own.get_or_insert_default().ids.insert(hash, position);
-        self.push(event, id);
+        self.push(event, id, None);
         Ok(id.clone())
     }
 
@@ -244,11 +264,14 @@ impl Log {
     }
 
     /// The only way in for events.
-    fn push(&mut self, event: &Event<'_>, id: &EventId) {
+    fn push(&mut self, event: &Event<'_>, id: &EventId, label: Option<&Label<'_>>) {
         let fields = Fields { id: Some(id.as_str()), ..event.fields() };
         self.make_room(&fields);
         self.newest.append(&fields);
         self.appended += 1;
+        if self.topics.is_some() {
+            self.record_topic(label);
+        }
         self.forget_latest();
         while self.len() > self.retention.events() {
             self.let_go(self.first + 1);
@@ -263,6 +286,9 @@ impl Log {
             self.seal_newest();
         }
         self.newest.append_hole();
+        if self.topics.is_some() {
+            self.record_topic(None);
+        }
         self.numbering.push_hole(number, position);
         self.let_go_beyond(self.retention.bytes());
     }

@@ -41,6 +41,23 @@ pub enum AppendError {
     NumbersUsedUp,
     /// The log holds events of this epoch already.
     EpochInUse,
+    /// The event has a topic, and an id of its own. Topics need numbers: a place between two events
+    /// of one topic could only have the id of another topic's event.
+    TopicWithOwnId,
+    /// The log has as many keys as its [`Compaction`](crate::Compaction) allows, and this is the
+    /// first event of another.
+    TooManyKeys {
+        /// How many keys there can be.
+        max: usize,
+    },
+    /// With this event, the newest events of all keys would have more bytes than the
+    /// [`Compaction`](crate::Compaction) of the log allows.
+    KeysTooLarge {
+        /// How many bytes they can have.
+        max: usize,
+    },
+    /// A tombstone needs a key, and the topic is none.
+    NotAKey,
 }
 
 impl AppendError {
@@ -84,6 +101,22 @@ impl fmt::Display for AppendError {
             }
             Self::NumbersUsedUp => write!(f, "the log has given its last number, {}", u64::MAX),
             Self::EpochInUse => f.write_str("the log holds events of this epoch already"),
+            Self::TopicWithOwnId => f.write_str(
+                "an event with a topic cannot have an id of its own; omit it to get a number",
+            ),
+            Self::TooManyKeys { max } => write!(
+                f,
+                "the log has {max} keys, which is its limit; delete one by a tombstone, or raise \
+                 Compaction::with_max_keys"
+            ),
+            Self::KeysTooLarge { max } => write!(
+                f,
+                "the newest events of all keys would have more than {max} bytes, which is the \
+                 limit; see Compaction::with_max_bytes"
+            ),
+            Self::NotAKey => {
+                f.write_str("the topic is not a key of this log, so it cannot be deleted")
+            }
         }
     }
 }

@@ -17,6 +17,7 @@ impl Gauge {
     }
 
     /// The same bytes, counted until their last clone is dropped.
+    #[inline]
     pub(super) fn count(&self, bytes: Bytes) -> Bytes {
         self.0.fetch_add(bytes.len(), Ordering::Relaxed);
         Bytes::from_owner(Counted { bytes, gauge: self.clone() })

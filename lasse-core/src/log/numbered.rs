@@ -19,7 +19,8 @@ pub(super) fn write(epoch: &Epoch, number: u64) -> EventId {
 /// The epoch and the number of an id, if the id has the form that a log gives: split at the last
 /// dash, the number in decimal without leading zeros.
 pub(super) fn read(id: &str) -> Option<(Epoch, u64)> {
-    let (epoch, digits) = id.rsplit_once('-')?;
+    let dash = memchr::memrchr(b'-', id.as_bytes())?;
+    let (epoch, digits) = (id.get(..dash)?, id.get(dash + 1..)?);
     let is_number = digits.bytes().all(|byte| byte.is_ascii_digit())
         && (digits == "0" || !digits.starts_with('0'));
     let number = digits.parse().ok().filter(|_| is_number)?;

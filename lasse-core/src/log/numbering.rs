@@ -193,6 +193,21 @@ impl Numbering {
         holes.get(holes.partition_point(|hole| *hole < position)).copied()
     }
 
+    /// The position of the last hole before `position`.
+    pub(super) fn last_hole_before(&self, position: u64) -> Option<u64> {
+        let holes = &self.older.as_deref()?.holes;
+        let before = holes.partition_point(|hole| *hole < position);
+        holes.get(before.checked_sub(1)?).copied()
+    }
+
+    /// A place that is not after the event of this number, which was dropped: the entries before
+    /// `first` are not known, but there was at most one for each number.
+    pub(super) fn place_before(&self, epoch: &Epoch, number: u64, first: u64) -> Option<u64> {
+        let (generation, _) = self.generation_of(epoch)?;
+        let left_out = self.floor.number.checked_sub(number)?;
+        first.checked_sub(left_out).filter(|_| generation == self.floor.generation)
+    }
+
     /// How many holes there are at or after `position`.
     pub(super) fn holes_from(&self, position: u64) -> u64 {
         let Some(older) = self.older.as_deref() else { return 0 };

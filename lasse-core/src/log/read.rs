@@ -7,6 +7,7 @@ use bytes::Bytes;
 
 use super::Log;
 use super::cursor::{Cursor, Ending};
+use super::gauge::Gauge;
 use crate::frame::Frame;
 
 /// What a reader finds at its cursor.
@@ -43,7 +44,7 @@ impl Log {
             cursor.0 += 1;
             return Read::Hole;
         }
-        let latest = self.latest.as_deref().and_then(|latest| latest.find(*cursor, budget));
+        let latest = self.slices.as_deref().and_then(|slices| slices.find(*cursor, budget));
         let (frame, to) = latest.unwrap_or_else(|| self.read_new_slice(*cursor, budget));
         *cursor = to;
         Read::Events(frame)
@@ -61,8 +62,8 @@ impl Log {
 
     /// Drops the last slice, because there is more to read now.
     pub(super) fn forget_latest(&mut self) {
-        if let Some(latest) = &mut self.latest {
-            latest.0 = None;
+        if let Some(slices) = &mut self.slices {
+            slices.latest = None;
         }
     }
 
@@ -70,13 +71,28 @@ impl Log {
     fn read_new_slice(&mut self, from: Cursor, budget: usize) -> (Frame, Cursor) {
         let (entries, len) = self.extent(from.0, budget);
         let slice = self.slice(from.0, len);
-        let frame = Frame::from_bytes_unchecked(self.gauge.get_or_insert_default().count(slice));
         let to = Cursor(from.0 + entries);
+        let slices = self.slices.get_or_insert_default();
+        let frame = Frame::from_bytes_unchecked(slices.gauge.count(slice));
         if len <= SMALL || len * 4 <= self.sealed_bytes + self.newest.capacity() {
-            let slice = Slice { from, to, budget, frame: frame.clone() };
-            self.latest.get_or_insert_default().0 = Some(slice);
+            slices.latest = Some(Slice { from, to, budget, frame: frame.clone() });
         }
         (frame, to)
+    }
+
+    /// Bytes that were gathered, as a slice that is counted while a reader holds it.
+    pub(super) fn new_slice(&mut self, bytes: Bytes) -> Frame {
+        Frame::from_bytes_unchecked(self.slices.get_or_insert_default().gauge.count(bytes))
+    }
+
+    /// Keeps a slice of neighbours that were gathered, if it is small, as if it had been read with
+    /// its length as the budget.
+    pub(super) fn keep_small_slice(&mut self, from: Cursor, to: Cursor, frame: &Frame) {
+        let budget = frame.len();
+        if budget <= SMALL || budget * 4 <= self.sealed_bytes + self.newest.capacity() {
+            let slice = Slice { from, to, budget, frame: frame.clone() };
+            self.slices.get_or_insert_default().latest = Some(slice);
+        }
     }
 
     /// How many events from `position` on fit in `budget` bytes, but at least one, and how many
@@ -124,9 +140,14 @@ impl Log {
     }
 }
 
-/// The last slice that was read, if nothing has changed since.
+/// The slices that were read.
 #[derive(Debug, Default)]
-pub(super) struct Latest(Option<Slice>);
+pub(super) struct Slices {
+    /// The last one, if nothing has changed since, because other readers will read the same.
+    latest: Option<Slice>,
+    /// What readers hold.
+    gauge: Gauge,
+}
 
 #[derive(Debug)]
 struct Slice {
@@ -136,16 +157,27 @@ struct Slice {
     frame: Frame,
 }
 
-impl Latest {
+impl Slices {
     fn find(&self, from: Cursor, budget: usize) -> Option<(Frame, Cursor)> {
-        let slice = self.0.as_ref()?;
+        let slice = self.latest.as_ref()?;
         let is_it = slice.from == from && slice.budget == budget;
         is_it.then(|| (slice.frame.clone(), slice.to))
     }
 
+    /// How many bytes of slices readers hold.
+    pub(super) fn bytes(&self) -> usize {
+        self.gauge.bytes()
+    }
+
+    /// The last slice, if it is exactly that of these entries.
+    pub(super) fn between(&self, from: Cursor, to: Cursor) -> Option<Frame> {
+        let slice = self.latest.as_ref().filter(|slice| slice.from == from && slice.to == to)?;
+        Some(slice.frame.clone())
+    }
+
     /// How many bytes it has allocated.
     pub(super) fn memory(&self) -> usize {
-        size_of::<Self>() + self.0.as_ref().map_or(0, |slice| slice.frame.len() + OWNER)
+        size_of::<Self>() + self.latest.as_ref().map_or(0, |slice| slice.frame.len() + OWNER)
     }
 }
 

@@ -17,6 +17,13 @@ pub enum StartAt {
     Oldest,
     /// With the last events, this many or as many as are held.
     Last(u64),
+    /// With the newest event of each key, in the order of their positions, and then with the next
+    /// event. Nothing is lost or repeated between the two.
+    ///
+    /// It is for logs with a [`Compaction`](crate::Compaction); elsewhere it is the same as `Now`. A
+    /// log's [`cursor`](crate::Log::cursor) alone cannot hold this state:
+    /// [`start_view`](crate::Log::start_view) and a channel can.
+    LatestPerKey,
 }
 
 /// The decision on a client that connects.
@@ -150,7 +157,7 @@ impl Log {
     pub fn cursor(&self, start: StartAt) -> Cursor {
         let end = self.end();
         let mut place = match start {
-            StartAt::Now => end,
+            StartAt::Now | StartAt::LatestPerKey => end,
             StartAt::Oldest => self.first,
             StartAt::Last(n) => self.before_end(n).max(self.first),
         };

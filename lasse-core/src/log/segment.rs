@@ -125,11 +125,9 @@ impl Segment {
         })
     }
 
-    /// The id of the nth entry, which stands at the end of its bytes. A hole has none.
+    /// The id of the nth entry. A hole has none.
     pub(super) fn id(&self, nth: usize) -> Option<&str> {
-        let event = self.event(nth)?.strip_suffix(b"\n\n")?;
-        let line = memchr::memrchr(b'\n', event).map_or(0, |at| at + 1);
-        core::str::from_utf8(event.get(line..)?.strip_prefix(b"id: ")?).ok()
+        id_in(self.event(nth)?)
     }
 
     /// Ends the segment: as one piece, and in no more memory than it needs, or little more if that
@@ -190,7 +188,8 @@ impl Segment {
         self.len - self.tail.len()
     }
 
-    fn event(&self, nth: usize) -> Option<&[u8]> {
+    /// The bytes of the nth entry.
+    pub(super) fn event(&self, nth: usize) -> Option<&[u8]> {
         let start = self.index.start(nth)?;
         let end = self.index.start(nth + 1).unwrap_or(self.len);
         let frozen = self.frozen();
@@ -201,6 +200,13 @@ impl Segment {
         let piece = self.pieces.get(nth)?;
         piece.bytes.get(start - piece.start..end - piece.start)
     }
+}
+
+/// The id of an encoded event, which stands at the end of its bytes.
+pub(super) fn id_in(event: &[u8]) -> Option<&str> {
+    let event = event.strip_suffix(b"\n\n")?;
+    let line = memchr::memrchr(b'\n', event).map_or(0, |at| at + 1);
+    core::str::from_utf8(event.get(line..)?.strip_prefix(b"id: ")?).ok()
 }
 
 /// The part from `start` to `end` of bytes that begin at `at`.

@@ -1,3 +1,6 @@
+mod keys;
+mod topics;
+
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;

@@ -1,0 +1,238 @@
+//! Topics: what a reader of a part of the log gets, and when it is reset.
+
+use super::*;
+use crate::topic::{Topic, TopicFilter, TopicPattern};
+
+pub(super) fn topic(text: &str) -> Topic {
+    Topic::new(text.to_string()).unwrap()
+}
+
+pub(super) fn append_to(log: &mut Log, name: &str, data: &str) -> EventId {
+    log.append_to(&topic(name), &Event::new(data.to_string())).unwrap()
+}
+
+/// The data of all events that are read, one event at a time, and how the reading ends.
+pub(super) fn rest_of(log: &mut Log, cursor: &mut Cursor, view: &mut View) -> (Vec<String>, Read) {
+    let mut data = Vec::new();
+    loop {
+        match log.read_view(cursor, view, 1) {
+            Read::Events(frame) => {
+                let text = core::str::from_utf8(frame.as_bytes()).unwrap();
+                let line = text.lines().find_map(|line| line.strip_prefix("data: "));
+                data.push(line.unwrap().to_string());
+            }
+            end => return (data, end),
+        }
+    }
+}
+
+fn patterns(texts: &[&'static str]) -> TopicFilter {
+    TopicFilter::new(texts.iter().map(|text| TopicPattern::from_static(text))).unwrap()
+}
+
+#[test]
+fn a_reader_gets_the_events_of_its_topics_in_order_and_each_once() {
+    let mut log = keeping(100);
+    for (n, name) in
+        ["room.tea", "user.ada", "room.cake", "room.tea.cups", "room"].iter().enumerate()
+    {
+        append_to(&mut log, name, &n.to_string());
+    }
+    log.append(&Event::new("without a topic")).unwrap();
+    for (filter, expected) in [
+        (&["room.tea"][..], "0"),
+        (&["room.*"], "02"),
+        (&["room.>"], "023"),
+        (&["room.>", "room.tea", "user.ada"], "0123"),
+        (&[">"], "01234"),
+        (&["*"], "4"),
+        (&["nothing"], ""),
+        (&[], ""),
+    ] {
+        let (mut view, mut cursor) = (log.view(&patterns(filter)), Cursor(0));
+        let read = rest_of(&mut log, &mut cursor, &mut view);
+        assert_eq!((read.0.concat(), read.1), (expected.to_string(), Read::Wait), "{filter:?}");
+        log.release(view);
+    }
+    assert_eq!(rest(&mut log, Cursor(0)).len(), 6, "a reader of all has them, too");
+}
+
+#[test]
+fn neighbours_are_read_as_one_slice_and_shared() {
+    let mut log = keeping(100);
+    let mut cursor = log.cursor(StartAt::Now);
+    for data in ["1", "2", "3"] {
+        append_to(&mut log, "a", data);
+    }
+    append_to(&mut log, "b", "4");
+    append_to(&mut log, "a", "5");
+    let (mut one, mut other) = (log.view(&patterns(&["a"])), log.view(&patterns(&["a", "c"])));
+    let mut read = |view: &mut View, budget| match log.read_view(&mut cursor.clone(), view, budget)
+    {
+        Read::Events(frame) => frame.into_bytes(),
+        other => panic!("{other:?}"),
+    };
+    let three = "data: 1\nid: k-1\n\n".len() * 3;
+    assert_eq!(read(&mut one, three).as_ptr(), read(&mut other, three).as_ptr());
+    assert_eq!(read(&mut one, 1000).len(), three + "data: 5\nid: k-5\n\n".len());
+    assert_eq!(log.read_view(&mut cursor, &mut one, 0).to_owned(), {
+        Read::Events(Frame::from_bytes_unchecked(Bytes::from_static(b"data: 1\nid: k-1\n\n")))
+    });
+}
+
+#[test]
+fn a_hundred_thousand_quiet_readers_are_not_reset_by_events_of_others() {
+    let retention = Retention::new().with_events(10_000).with_bytes(8 << 20);
+    let mut log = log(retention);
+    let user = |n: u64| topic(&format!("user.{n}"));
+    let lasts: Vec<LastEventId> = (0..100_000)
+        .map(|n| LastEventId::Id(log.append_to(&user(n), &Event::new("hello")).unwrap()))
+        .collect();
+    for n in 0..100_000 {
+        log.append_to(&topic(&format!("busy.{}", n % 100)), &Event::new("news")).unwrap();
+    }
+    for (n, last) in lasts.iter().enumerate() {
+        let mut view = log.view(&TopicFilter::from(user(n as u64)));
+        let resume = log.resume_view(last, StartAt::Now, &mut view);
+        assert!(matches!(resume, Resume::Resumed(_)), "{resume:?} of {n}");
+        log.release(view);
+    }
+    // In place of a keep-alive they were sent a position. The log is loaded from its tail.
+    let position = LastEventId::Id(log.id_before(log.cursor(StartAt::Last(9_000))).unwrap());
+    let mut loaded = Log::new(Epoch::new("k").unwrap(), retention);
+    for n in 190_000..200_000 {
+        let name = topic(&format!("busy.{}", n % 100));
+        loaded.append_to_as(&id(&format!("k-{}", n + 1)), &name, &Event::new("news")).unwrap();
+    }
+    for n in 0..100_000 {
+        let mut view = loaded.view(&TopicFilter::from(user(n)));
+        let resume = loaded.resume_view(&position, StartAt::Now, &mut view);
+        assert!(matches!(resume, Resume::Resumed(_)), "{resume:?} of {n}");
+        loaded.release(view);
+    }
+    assert!(loaded.memory() < 2 << 20, "{} bytes", loaded.memory());
+}
+
+#[test]
+fn a_reader_is_reset_if_an_event_of_its_topics_is_gone() {
+    let mut log = keeping(2);
+    append_to(&mut log, "mine", "1");
+    append_to(&mut log, "mine", "2");
+    for data in ["3", "4"] {
+        append_to(&mut log, "others", data);
+    }
+    for (last_seen, expected) in [("k-1", "expired"), ("k-2", "resumed"), ("k-3", "resumed")] {
+        let mut view = log.view(&patterns(&["mine"]));
+        let decision = match log.resume_view(&last(last_seen), StartAt::Now, &mut view) {
+            Resume::Resumed(_) => "resumed",
+            Resume::Reset(reason, _) => reason.as_str(),
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(decision, expected, "{last_seen}");
+    }
+    let mut slow = (Cursor(1), log.view(&patterns(&["mine", "other"])));
+    assert_eq!(log.read_view(&mut slow.0, &mut slow.1, 1000), Read::Lagged);
+}
+
+#[test]
+fn a_resume_does_not_replay_what_was_there_before_the_bound() {
+    let mut log = keeping(100);
+    let seen = append_to(&mut log, "user.ada", "1");
+    append_to(&mut log, "room.tea", "before");
+    let joined = append_to(&mut log, "user.ada", "2");
+    append_to(&mut log, "room.tea", "after");
+    let filter = patterns(&["user.ada"]).with_after(topic("room.tea"), joined).unwrap();
+    let mut view = log.view(&filter);
+    let resume = log.resume_view(&LastEventId::Id(seen), StartAt::Now, &mut view);
+    let Resume::Resumed(mut cursor) = resume else { panic!("{resume:?}") };
+    assert_eq!(rest_of(&mut log, &mut cursor, &mut view).0, ["2", "after"]);
+}
+
+#[test]
+fn a_bound_that_the_log_does_not_have_yet_applies_when_it_has() {
+    let mut log = keeping(100);
+    append_to(&mut log, "room", "1");
+    let filter = TopicFilter::default().with_after(topic("room"), id("k-3")).unwrap();
+    let (mut view, mut cursor) = (log.view(&filter), Cursor(0));
+    append_to(&mut log, "room", "2");
+    assert_eq!(rest_of(&mut log, &mut cursor, &mut view), (Vec::new(), Read::Wait));
+    for data in ["3", "4"] {
+        append_to(&mut log, "room", data);
+    }
+    assert_eq!(rest_of(&mut log, &mut cursor, &mut view).0, ["4"]);
+}
+
+#[test]
+fn a_bound_of_a_foreign_epoch_applies_from_now_on() {
+    let mut log = keeping(100);
+    append_to(&mut log, "room", "1");
+    let filter = TopicFilter::default().with_after(topic("room"), id("j-3")).unwrap();
+    let (mut view, mut cursor) = (log.view(&filter), Cursor(0));
+    append_to(&mut log, "room", "2");
+    assert_eq!(rest_of(&mut log, &mut cursor, &mut view).0, ["2"]);
+}
+
+#[test]
+fn a_topic_that_is_joined_applies_from_now_on_or_after_an_id() {
+    let mut log = keeping(100);
+    for (name, data) in [("cake", "1"), ("tea", "2"), ("cake", "3")] {
+        append_to(&mut log, name, data);
+    }
+    for (after, expected) in [(None, &["2", "5"][..]), (Some("k-1"), &["2", "3", "5"])] {
+        let mut log = keeping(100);
+        for (name, data) in [("cake", "1"), ("tea", "2"), ("cake", "3")] {
+            append_to(&mut log, name, data);
+        }
+        let (mut view, mut cursor) = (log.view(&patterns(&["tea"])), Cursor(0));
+        let filter = match after {
+            None => patterns(&["tea", "cake"]),
+            Some(after) => patterns(&["tea"]).with_after(topic("cake"), id(after)).unwrap(),
+        };
+        log.change_view(&mut cursor, &mut view, &filter);
+        append_to(&mut log, "cake", "5");
+        assert_eq!(rest_of(&mut log, &mut cursor, &mut view).0, expected);
+        log.change_view(&mut cursor, &mut view, &patterns(&["tea"]));
+        append_to(&mut log, "cake", "left");
+        assert_eq!(rest_of(&mut log, &mut cursor, &mut view), (Vec::new(), Read::Wait));
+    }
+}
+
+#[test]
+fn topics_and_own_ids_do_not_mix() {
+    let mut log = keeping(10);
+    let refused = log.append_to(&topic("a"), &Event::new("x").with_id(id("own"))).unwrap_err();
+    let message = "an event with a topic cannot have an id of its own; omit it to get a number";
+    assert_eq!(refused.to_string(), message);
+    assert!(log.append_to_as(&id("j-7"), &topic("a"), &Event::new("x")).is_err());
+    log.append(&Event::new("x").with_id(id("own"))).unwrap();
+    let refused = log.append_to(&topic("a"), &Event::new("x")).unwrap_err();
+    assert_eq!(refused, AppendError::NumberInOwnIdLog);
+}
+
+#[test]
+fn the_index_of_topics_takes_bounded_memory_and_counts_it() {
+    let mut log = log(Retention::new().with_events(1000));
+    for n in 0..200_000 {
+        append_to(&mut log, &format!("user.{n}"), "x");
+    }
+    assert!(log.memory() < 2_000_000, "{} bytes", log.memory());
+    let before = log.memory();
+    let views: Vec<View> =
+        (0..1000).map(|n| log.view(&TopicFilter::from(topic(&format!("quiet.{n}"))))).collect();
+    assert!((80_000..200_000).contains(&(log.memory() - before)), "{}", log.memory() - before);
+    views.into_iter().for_each(|view| log.release(view));
+    log.clear();
+    assert!(log.memory() < 1_200_000, "{} bytes, of which most are forgotten topics", log.memory());
+}
+
+#[test]
+fn a_topic_that_was_forgotten_for_too_long_resets_its_readers() {
+    let mut log = log(Retention::new().with_events(1).with_bytes(1000));
+    append_to(&mut log, "quiet", "1");
+    (0..3000).for_each(|n| drop(append_to(&mut log, &format!("user.{n}"), "x")));
+    let mut view = log.view(&patterns(&["quiet"]));
+    let resume = log.resume_view(&last("k-1"), StartAt::Now, &mut view);
+    assert!(matches!(resume, Resume::Reset(ResetReason::Expired, _)), "{resume:?}");
+    let resume = log.resume_view(&last("k-2500"), StartAt::Now, &mut view);
+    assert!(matches!(resume, Resume::Resumed(_)), "{resume:?}");
+}
