@@ -1,8 +1,9 @@
 //! The timer queue: wakes many tasks, each at a time of its own, by one tokio timer.
 
-use std::collections::BTreeMap;
+mod slots;
+
 use std::fmt;
-use std::mem::replace;
+use std::iter;
 use std::num::NonZeroU32;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -11,7 +12,7 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use lasse_core::Instant;
-use slab::Slab;
+use slots::Slots;
 use tokio::sync::Notify;
 use tokio::time::timeout_at;
 
@@ -63,28 +64,11 @@ struct Shared {
     /// Rounded times are multiples of a step counted from here, so that the same calls
     /// lead to the same times wherever the clock started.
     origin: Instant,
-    state: Mutex<State>,
+    slots: Mutex<Slots>,
     /// Wakes the [`TimerTask`] when a slot is queued before all others.
     earlier: Notify,
     /// Whether a [`TimerTask`] wakes what is queued. Written under the lock only.
     is_running: AtomicBool,
-}
-
-#[derive(Default)]
-struct State {
-    slots: Slab<Slot>,
-    /// For each time, the first slot of a doubly linked list of those due then.
-    queue: BTreeMap<Instant, u32>,
-}
-
-/// What the queue keeps of one task.
-struct Slot {
-    waker: Waker,
-    /// When to wake it. [`NEVER`] if it is not queued.
-    due: Instant,
-    /// The neighbours among the slots with the same time, or [`NONE`].
-    previous: u32,
-    next: u32,
 }
 
 /// A task's slot in a queue. It must be given back by [`TimerQueue::remove`].
@@ -131,9 +115,9 @@ impl TimerQueue {
     fn replace_waker(&self, entry: &mut TimerEntry, waker: &Waker) {
         (entry.data, entry.vtable) = addresses(waker);
         let new = waker.clone();
-        let mut state = self.0.lock();
-        let old = state.slot(entry.index()).map(|slot| replace(&mut slot.waker, new));
-        drop((state, old));
+        let mut slots = self.0.lock();
+        let old = slots.replace_waker(entry.index(), new);
+        drop((slots, old));
     }
 
     /// Wakes the task of `entry` at `time`, or once before. The task must then call
@@ -149,15 +133,15 @@ impl TimerQueue {
 
     fn queue_at(&self, entry: &mut TimerEntry, time: Instant, now: Instant) {
         entry.due = self.0.round_up(time, time.saturating_duration_since(now));
-        let mut state = self.0.lock();
-        let first = state.queue.keys().next().copied();
-        state.unlink(entry.index());
-        state.link(entry.index(), entry.due);
-        let must_start = !state.queue.is_empty() && !self.0.is_running.load(Ordering::Relaxed);
+        let mut slots = self.0.lock();
+        let first = slots.first_due();
+        slots.move_to(entry.index(), entry.due);
+        let is_running = self.0.is_running.load(Ordering::Relaxed);
+        let must_start = slots.first_due().is_some() && !is_running;
         if must_start {
             self.0.is_running.store(true, Ordering::Release);
         }
-        drop(state);
+        drop(slots);
         if must_start {
             drop(tokio::spawn(TimerTask { queue: self.clone(), is_finished: false }.run()));
         } else if first.is_none_or(|first| entry.due < first) {
@@ -167,24 +151,21 @@ impl TimerQueue {
 
     /// Wakes the task of `entry` no more.
     pub(crate) fn remove(&self, entry: TimerEntry) {
-        let mut state = self.0.lock();
-        state.unlink(entry.index());
-        let slot = state.slots.try_remove(entry.index() as usize);
-        drop((state, slot));
+        let mut slots = self.0.lock();
+        let waker = slots.remove(entry.index());
+        drop((slots, waker));
     }
 
     /// Wakes the tasks of all entries now. Each is still woken at its own time.
     pub(crate) fn wake_all(&self) {
-        let state = self.0.lock();
-        let wakers: Vec<Waker> = state.slots.iter().map(|(_, slot)| slot.waker.clone()).collect();
-        drop(state);
+        let wakers = self.0.lock().wakers().cloned().collect();
         wake_each(wakers);
     }
 
     #[cold]
     fn insert(&self, waker: &Waker) -> TimerEntry {
-        let slot = Slot { waker: waker.clone(), due: NEVER, previous: NONE, next: NONE };
-        let index = self.0.lock().slots.insert(slot) as u32;
+        let new = waker.clone();
+        let index = self.0.lock().insert(new);
         let (data, vtable) = addresses(waker);
         let number = NonZeroU32::MIN.saturating_add(index);
         TimerEntry { data, vtable, number, due: NEVER }
@@ -193,18 +174,13 @@ impl TimerQueue {
     /// Wakes tasks whose time has come. Returns when to call this again, or `None`
     /// if nothing is queued any more.
     fn wake_due(&self, now: Instant) -> Option<Instant> {
-        let mut state = self.0.lock();
-        let mut wakers = Vec::new();
-        while wakers.len() < BATCH {
-            let Some(index) = state.first_due(now) else { break };
-            state.unlink(index);
-            wakers.extend(state.slots.get(index as usize).map(|slot| slot.waker.clone()));
-        }
-        let next = state.queue.keys().next().copied();
+        let mut slots = self.0.lock();
+        let wakers = iter::from_fn(|| slots.pop_due(now)).take(BATCH).collect();
+        let next = slots.first_due();
         if next.is_none() {
             self.0.is_running.store(false, Ordering::Release);
         }
-        drop(state);
+        drop(slots);
         wake_each(wakers);
         next
     }
@@ -265,65 +241,21 @@ impl Shared {
         self.origin + Duration::from_nanos(since.saturating_add(mask) & !mask)
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Slots> {
+        self.slots.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Default for Shared {
     fn default() -> Self {
-        let (state, earlier, is_running) = Default::default();
-        Self { origin: now(), state, earlier, is_running }
+        let (slots, earlier, is_running) = Default::default();
+        Self { origin: now(), slots, earlier, is_running }
     }
 }
 
 impl fmt::Debug for Shared {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Shared").field("tasks", &self.lock().slots.len()).finish_non_exhaustive()
-    }
-}
-
-impl State {
-    /// The slot to wake next, if its time has come.
-    fn first_due(&self, now: Instant) -> Option<u32> {
-        let (time, index) = self.queue.first_key_value()?;
-        (*time <= now).then_some(*index)
-    }
-
-    /// Queues a slot that is not queued.
-    fn link(&mut self, index: u32, due: Instant) {
-        if due == NEVER {
-            return;
-        }
-        let first = self.queue.insert(due, index).unwrap_or(NONE);
-        if let Some(slot) = self.slot(first) {
-            slot.previous = index;
-        }
-        if let Some(slot) = self.slot(index) {
-            (slot.due, slot.previous, slot.next) = (due, NONE, first);
-        }
-    }
-
-    /// Takes a slot from the queue, if it is queued.
-    fn unlink(&mut self, index: u32) {
-        let Some(slot) = self.slot(index) else { return };
-        let due = replace(&mut slot.due, NEVER);
-        let (previous, next) = (slot.previous, slot.next);
-        if due == NEVER {
-            return;
-        }
-        if let Some(slot) = self.slot(next) {
-            slot.previous = previous;
-        }
-        match self.slot(previous) {
-            Some(slot) => slot.next = next,
-            None if next == NONE => drop(self.queue.remove(&due)),
-            None => drop(self.queue.insert(due, next)),
-        }
-    }
-
-    fn slot(&mut self, index: u32) -> Option<&mut Slot> {
-        self.slots.get_mut(index as usize)
+        f.debug_struct("Shared").field("tasks", &self.lock().len()).finish_non_exhaustive()
     }
 }
 
@@ -347,9 +279,9 @@ impl Drop for TimerTask {
     /// the first that is polled then starts a new timer task.
     fn drop(&mut self) {
         if !self.is_finished {
-            let state = self.queue.0.lock();
+            let slots = self.queue.0.lock();
             self.queue.0.is_running.store(false, Ordering::Release);
-            drop(state);
+            drop(slots);
             self.queue.wake_all();
         }
     }
@@ -361,9 +293,6 @@ pub(crate) fn wake_each(wakers: Vec<Waker>) {
         let _ = catch_unwind(AssertUnwindSafe(|| waker.wake()));
     }
 }
-
-/// In place of the index of a slot.
-const NONE: u32 = u32::MAX;
 
 /// How many tasks are woken each time that the lock is taken.
 const BATCH: usize = 256;
