@@ -16,12 +16,13 @@
 mod accept;
 mod closing;
 mod drain;
+mod output;
+mod source_polling;
+mod timing;
 
 use alloc::boxed::Box;
 use core::task::Context;
 use core::time::Duration;
-
-use bytes::Bytes;
 
 use crate::config::StreamConfig;
 use crate::contain::contain;
@@ -30,13 +31,15 @@ use crate::dialect::Dialect;
 use crate::end::{EndReason, SendError, TransportError};
 use crate::frame::Frame;
 use crate::outbox::{Outbox, Sender};
-use crate::source::{Next, Source};
+use crate::source::Source;
 use crate::time::Instant;
 
 #[cfg(feature = "http")]
 pub use accept::Body;
 use closing::closing;
 pub use drain::Drain;
+pub use output::{Close, Output};
+use timing::Rare;
 
 /// One client's stream: frames of a [`Source`] in, bytes out.
 ///
@@ -124,35 +127,6 @@ pub struct Connection<S: Source> {
     /// When the client last took a byte, or when the write in flight was offered. Never,
     /// if none is in flight.
     progress_at: Deadline,
-}
-
-/// What most streams never have.
-#[derive(Debug)]
-struct Rare {
-    drain: Option<Drain>,
-    /// When the credentials of the client expire.
-    expires_at: Deadline,
-}
-
-/// What the driver must do.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[must_use]
-pub enum Output {
-    /// Write these bytes or a part of them.
-    Write(Bytes),
-    /// Wait for the waker, the deadline, or the peer.
-    Wait,
-    /// End the body. Every later poll returns the same.
-    Close(Close),
-}
-
-/// How a body ends.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Close {
-    /// As the protocol ends a complete body: the last chunk, or `END_STREAM`.
-    Clean,
-    /// With a reset, so that the client knows that the body is incomplete.
-    Abort,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -255,21 +229,6 @@ impl<S: Source> Connection<S> {
         self.restart_write_timeout(now);
     }
 
-    /// Reports that the [`deadline`](Self::deadline) is reached. An early call does no harm.
-    pub fn handle_timeout(&mut self, now: Instant) {
-        if self.write_deadline().is_due(now) {
-            self.close(EndReason::Stalled, None);
-        } else if self.stall_deadline().is_due(now) {
-            self.close(EndReason::Shutdown, None);
-        } else if self.state == State::Open && self.drain_deadline().is_due(now) {
-            self.end_for_shutdown(now);
-        } else if self.abort_deadline().is_due(now) {
-            self.close(EndReason::Shutdown, None);
-        } else if self.state == State::Open {
-            self.handle_timeout_while_open(now);
-        }
-    }
-
     /// Reports that the client is gone.
     pub fn handle_peer_closed(&mut self) {
         self.close(EndReason::PeerClosed, None);
@@ -309,27 +268,6 @@ impl<S: Source> Connection<S> {
         }
     }
 
-    /// When to call [`handle_timeout`](Self::handle_timeout), if nothing else happens before.
-    #[doc(alias = "timeout")]
-    pub fn deadline(&self) -> Option<Instant> {
-        if self.is_closed() {
-            return None;
-        }
-        let stalled = self.write_deadline().min(self.stall_deadline());
-        let mut next = stalled.min(self.abort_deadline());
-        if self.state == State::Open {
-            let Deadlines { keep_alive, age, source } = self.deadlines;
-            next = next.min(age).min(self.expiry()).min(self.drain_deadline());
-            if self.has_room() {
-                next = next.min(source);
-            }
-            if self.outbox.is_empty() {
-                next = next.min(keep_alive);
-            }
-        }
-        next.time()
-    }
-
     /// How many bytes are queued or in flight.
     #[doc(alias = "backpressure")]
     pub fn queued(&self) -> usize {
@@ -366,112 +304,12 @@ impl<S: Source> Connection<S> {
         &self.source
     }
 
-    /// Polls the source until it waits, or until there is enough for one write.
-    fn poll_source(&mut self, now: Instant, cx: &mut Context<'_>) {
-        for _ in 0..POLLS {
-            if !self.wants_frame() {
-                return;
-            }
-            match self.call(|source| source.poll_next(now, cx)) {
-                Next::Wait(deadline) => {
-                    self.deadlines.source = Deadline::at(deadline);
-                    return;
-                }
-                Next::Send(frame) => self.outbox.push(frame, Sender::Source),
-                Next::Last(frame) => {
-                    self.outbox.push(frame, Sender::Source);
-                    self.end(EndReason::Stopped, None);
-                }
-                Next::Stop => self.end(EndReason::Stopped, None),
-                Next::Lagged => self.end(EndReason::Lagged, None),
-                Next::Abort => self.end(EndReason::Aborted, None),
-            }
-        }
-        // Only frames without a byte come so often.
-        if self.outbox.is_empty() {
-            cx.waker().wake_by_ref();
-        }
-    }
-
-    /// Whether the source can be polled: it has nothing unsent, or it has more for
-    /// a write that is not in flight yet.
-    fn wants_frame(&mut self) -> bool {
-        self.has_room()
-            || self.state == State::Open
-                && !self.outbox.is_in_flight()
-                && self.outbox.len() < BATCH
-                && self.call(|source| source.has_more())
-    }
-
-    /// Whether the stream is open, and everything of the source is acknowledged.
-    /// Frames of the protocol may be queued: they go out with the next frame.
-    fn has_room(&self) -> bool {
-        self.state == State::Open
-            && !self.outbox.holds_source_frames()
-            && !self.outbox.is_in_flight()
-    }
-
-    fn handle_timeout_while_open(&mut self, now: Instant) {
-        if self.expiry().is_due(now) {
-            return self.end(EndReason::CredentialsExpired, None);
-        }
-        if self.deadlines.age.is_due(now) {
-            return self.end(EndReason::Expired, None);
-        }
-        if self.deadlines.source.is_due(now) {
-            // The next `poll_output` polls the source.
-            self.deadlines.source = Deadline::NEVER;
-        }
-        if self.outbox.is_empty() && self.deadlines.keep_alive.is_due(now) {
-            let frame = self.config.settings().keep_alive_frame.clone();
-            self.outbox.push(frame, Sender::Protocol);
-        }
-    }
-
     fn restart_write_timeout(&mut self, now: Instant) {
         self.progress_at = Deadline::at(Some(now).filter(|_| self.outbox.is_in_flight()));
     }
 
-    fn end_for_shutdown(&mut self, now: Instant) {
-        let drain = self.rare.as_mut().and_then(|rare| rare.drain.as_mut());
-        let retry = drain.map(|drain| {
-            drain.leave_time(now);
-            drain.retry
-        });
-        self.end(EndReason::Shutdown, retry);
-    }
-
     fn rare(&mut self) -> &mut Rare {
         self.rare.get_or_insert_with(|| Box::new(Rare { drain: None, expires_at: Deadline::NEVER }))
-    }
-
-    fn drain(&self) -> Option<&Drain> {
-        self.rare.as_ref()?.drain.as_ref()
-    }
-
-    fn expiry(&self) -> Deadline {
-        self.rare.as_ref().map_or(Deadline::NEVER, |rare| rare.expires_at)
-    }
-
-    /// When the client must have taken a byte of the write in flight, if there is one.
-    fn write_deadline(&self) -> Deadline {
-        let timeout = self.config.settings().write_timeout;
-        Deadline::at(self.progress_at.time().and_then(|time| Some(time + timeout?)))
-    }
-
-    /// When it must have taken one because of a shutdown.
-    fn stall_deadline(&self) -> Deadline {
-        let time = self.progress_at.time().zip(self.drain());
-        Deadline::at(time.map(|(time, drain)| drain.stalled_at(time)))
-    }
-
-    fn drain_deadline(&self) -> Deadline {
-        let drain = self.drain().filter(|_| !self.config.settings().finite);
-        Deadline::at(drain.map(|drain| drain.end_at))
-    }
-
-    fn abort_deadline(&self) -> Deadline {
-        Deadline::at(self.drain().map(|drain| drain.abort_at.max(drain.end_at)))
     }
 
     fn close(&mut self, reason: EndReason, error: Option<TransportError>) {
@@ -508,9 +346,3 @@ impl<S: Source> Drop for Connection<S> {
         self.close(EndReason::Dropped, None);
     }
 }
-
-/// Up to how many queued bytes the source is polled for more frames of one write.
-const BATCH: usize = 16 * 1024;
-
-/// How often the source is polled for one write.
-const POLLS: usize = 64;

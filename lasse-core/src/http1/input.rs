@@ -2,20 +2,48 @@
 
 use std::vec::Vec;
 
+use http::Request;
+
+use super::bad_request::BadRequest;
+use super::request::{Head, Limits, ResponseContext, parse_request};
+
 /// What is received and not parsed.
 #[derive(Debug, Default)]
-pub(super) struct Input {
-    pub(super) bytes: Vec<u8>,
-}
+pub(super) struct Input(Vec<u8>);
 
 impl Input {
+    pub(super) fn push(&mut self, bytes: &[u8]) {
+        self.0.extend_from_slice(bytes);
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Takes the head of a request, if it is complete.
+    pub(super) fn take_head(
+        &mut self,
+        limits: &Limits,
+    ) -> Result<Option<(Request<()>, ResponseContext)>, BadRequest> {
+        self.remove_empty_lines();
+        let head = parse_request(&self.0, limits)?;
+        Ok(head.map(|Head { request, len, context }| {
+            self.0.drain(..len);
+            (request, context)
+        }))
+    }
+
     /// Removes the empty lines that a client can send before a request (RFC 9112 2.2).
-    pub(super) fn remove_empty_lines(&mut self) {
-        let mut rest = self.bytes.as_slice();
+    fn remove_empty_lines(&mut self) {
+        let mut rest = self.0.as_slice();
         while let Some(after) = rest.strip_prefix(b"\r\n").or_else(|| rest.strip_prefix(b"\n")) {
             rest = after;
         }
-        let empty_lines = self.bytes.len() - rest.len();
-        self.bytes.drain(..empty_lines);
+        let empty_lines = self.0.len() - rest.len();
+        self.0.drain(..empty_lines);
     }
 }

@@ -1,5 +1,7 @@
 //! The server's side of one HTTP/1.1 connection.
 
+mod reading;
+
 use core::task::Context;
 use core::time::Duration;
 use std::boxed::Box;
@@ -7,15 +9,15 @@ use std::io;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::{Request, Response, StatusCode};
+use http::{Response, StatusCode};
 
-use super::bad_request::{BadRequest, plain_text};
+use super::bad_request::plain_text;
 use super::config::ServeConfig;
 use super::input::Input;
 use super::linger::Linger;
 use super::output::ServerOutput;
 use super::reply::{Progress, Reply};
-use super::request::{Head, Persistence, ResponseContext, parse_request};
+use super::request::{Persistence, ResponseContext};
 use crate::connection::{Body, Close, Connection};
 use crate::deadlines::Deadline;
 use crate::end::{EndReason, TransportError};
@@ -136,25 +138,6 @@ impl<S: Source> ServerConnection<S> {
             end_reason: None,
             state: State::ReadingHead(deadline),
         }
-    }
-
-    /// Takes bytes that were received.
-    pub fn handle_input(&mut self, bytes: &[u8]) {
-        if let State::Lingering(linger) = &mut self.state {
-            linger.handle_input(bytes.len());
-        }
-        // If no request follows, this is the body of the last one.
-        if !self.is_last() {
-            self.input.get_or_insert_default().bytes.extend_from_slice(bytes);
-        }
-    }
-
-    /// Whether to read from the socket: not if as many bytes wait as a head can have, nor
-    /// after the client has closed its half.
-    pub fn wants_input(&self) -> bool {
-        let len = self.input.as_ref().map_or(0, |input| input.bytes.len());
-        let has_room = len < self.config.head_limits().head_bytes;
-        !self.is_peer_closed && !self.is_closed() && (has_room || self.is_last())
     }
 
     /// The client has closed the connection, or its half of it. Both count as leaving,
@@ -317,42 +300,6 @@ impl<S: Source> ServerConnection<S> {
     /// Whether the connection is closed: nothing follows.
     pub fn is_closed(&self) -> bool {
         matches!(self.state, State::Closed(_))
-    }
-
-    /// Whether no other request can follow.
-    fn is_last(&self) -> bool {
-        match &self.state {
-            State::ReadingHead(_) => false,
-            State::AwaitingResponse(context, _) => context.persistence == Persistence::Close,
-            State::Replying(reply) => !reply.persists(),
-            State::Lingering(_) | State::Closed(_) => true,
-        }
-    }
-
-    fn read_head(
-        &mut self,
-        is_late: bool,
-        now: Instant,
-    ) -> Result<Option<Request<()>>, BadRequest> {
-        let Some(input) = &mut self.input else { return Ok(None) };
-        input.remove_empty_lines();
-        let input = &mut input.bytes;
-        match parse_request(input, &self.config.head_limits())? {
-            Some(Head { request, len, mut context }) => {
-                if self.is_shutting_down {
-                    context.persistence = Persistence::Close;
-                }
-                input.drain(..len);
-                if input.is_empty() || context.persistence == Persistence::Close {
-                    self.input = None;
-                }
-                let deadline = Deadline::after(now, Some(self.config.response_timeout()));
-                self.state = State::AwaitingResponse(context, deadline);
-                Ok(Some(request))
-            }
-            None if is_late && !input.is_empty() => Err(BadRequest::Timeout),
-            None => Ok(None),
-        }
     }
 
     fn read_next(&self, now: Instant) -> State<S> {
