@@ -9,12 +9,21 @@ mod idle_watch;
 mod notice;
 mod opening;
 mod pending_subscriber;
+mod place;
 mod publisher;
+mod reader;
+mod seat;
+mod shard;
+mod shard_flags;
+mod shared;
 mod state;
 mod stats;
 mod subscriber;
 mod subscription;
+mod terms;
+mod tip;
 mod waiters;
+mod wakers;
 
 use std::borrow::Borrow;
 use std::fmt;
@@ -23,7 +32,7 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 use std::vec::Vec;
 
-use budget::Budget;
+use budget::{Budget, Counted};
 pub use channels::Channels;
 pub use config::{ChannelConfig, LagPolicy};
 pub use dispatcher::Dispatcher;
@@ -32,7 +41,7 @@ pub use idle_watch::IdleWatch;
 pub use notice::{NoticeName, ReservedName};
 pub use pending_subscriber::{PendingSubscriber, StaleSnapshot};
 pub use publisher::Publisher;
-use state::{Counted, Shared};
+use shared::Shared;
 pub use stats::ChannelStats;
 pub use subscriber::{ResumeOutcome, Subscriber};
 pub use subscription::Subscription;
@@ -271,7 +280,30 @@ impl Channel {
     /// The channel's dispatcher, which wakes the readers instead of `publish`. `None`, if somebody
     /// else has it.
     pub fn dispatcher(&self) -> Option<Dispatcher> {
-        Dispatcher::new(Arc::clone(&self.0))
+        Dispatcher::new(&self.0)
+    }
+
+    /// The dispatcher of one shard, counted from 0, for a loop that polls the readers of that shard:
+    /// it is woken once for all that is published meanwhile. The channel is divided into shards by
+    /// this. `None`, if somebody else has it, or if there is no such shard.
+    ///
+    /// [`Dispatcher::take_shards`] returns those of all shards.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use lasse_core::{Channel, ChannelConfig, LastEventId, Subscription};
+    ///
+    /// let news = Channel::new(&ChannelConfig::new().with_shards(4));
+    /// let dispatcher = news.shard_dispatcher(3).expect("there are four");
+    /// assert!(news.shard_dispatcher(4).is_none());
+    /// if let Subscription::Stream(mut reader) = news.subscribe(&LastEventId::Absent) {
+    ///     reader.set_shard(3);
+    /// }
+    /// # let _ = dispatcher;
+    /// ```
+    pub fn shard_dispatcher(&self, shard: usize) -> Option<Dispatcher> {
+        Dispatcher::of_shard(&self.0, shard)
     }
 
     /// Sets the time, by which events grow too old. A [`Dispatcher`] does this by itself.
@@ -286,7 +318,7 @@ impl Channel {
 
     /// Drops all events.
     pub fn clear(&self) {
-        self.0.change(Log::clear);
+        self.0.clear();
     }
 
     /// How the channel ended, if it has.
@@ -313,7 +345,7 @@ impl Channel {
     pub fn stats(&self) -> ChannelStats {
         let state = self.0.lock();
         ChannelStats {
-            subscribers: state.readers.taken(),
+            subscribers: state.subscribers,
             published: state.log.appended(),
             events: state.log.len(),
             bytes: state.log.memory(),
@@ -348,6 +380,11 @@ impl fmt::Debug for Channel {
 /// trillion.
 fn random_epoch() -> Epoch {
     Epoch::from(RandomState::new().hash_one(()) % 62_u64.pow(8))
+}
+
+/// What the flags of a shard take from std, and their model from loom.
+mod sync {
+    pub(super) use std::sync::atomic::{AtomicU8, Ordering};
 }
 
 #[cfg(test)]

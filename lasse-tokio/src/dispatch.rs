@@ -6,7 +6,7 @@ use std::hash::Hash;
 use std::time::Duration;
 
 use lasse_core::{Channel, Channels, Dispatcher, IdleWatch};
-use tokio::task::yield_now;
+use tokio::task::{JoinSet, yield_now};
 use tokio::time::sleep;
 
 use crate::clock::{now, ready};
@@ -15,6 +15,9 @@ use crate::clock::{now, ready};
 /// readers and for ten thousand. Before it wakes them, it lets events gather for the
 /// channel's linger. It also removes events that are too old. Returns when the channel
 /// and its readers are dropped, or at once if the channel has a dispatcher already.
+///
+/// Each [shard](lasse_core::ChannelConfig::with_shards) of the channel gets a task of its
+/// own, which ends with the future.
 ///
 /// Without a dispatcher, `publish` wakes the readers.
 ///
@@ -33,15 +36,34 @@ pub fn dispatch(channel: &Channel) -> impl Future<Output = ()> + Send + use<> {
     let dispatcher = channel.dispatcher();
     async move {
         let Some(mut dispatcher) = dispatcher else { return };
-        while ready(&mut dispatcher, Dispatcher::poll_due, Dispatcher::deadline).await {
-            if !dispatcher.linger().is_zero() {
-                sleep(dispatcher.linger()).await;
-            }
-            while dispatcher.wake_some() {
-                yield_now().await;
+        // None, as long as there are no shards: then it takes no memory.
+        let mut tasks = None;
+        while wake_round(&mut dispatcher).await {
+            for shard in dispatcher.take_shards() {
+                tasks.get_or_insert_with(JoinSet::new).spawn(wake_rounds(shard));
             }
         }
     }
+}
+
+/// Wakes readers until the channel and its readers are dropped.
+async fn wake_rounds(mut dispatcher: Dispatcher) {
+    while wake_round(&mut dispatcher).await {}
+}
+
+/// Waits until there are readers to wake, and wakes them. Returns `false` when the channel and
+/// its readers are dropped.
+async fn wake_round(dispatcher: &mut Dispatcher) -> bool {
+    if !ready(dispatcher, Dispatcher::poll_due, Dispatcher::deadline).await {
+        return false;
+    }
+    if !dispatcher.linger().is_zero() {
+        sleep(dispatcher.linger()).await;
+    }
+    while dispatcher.wake_some() {
+        yield_now().await;
+    }
+    true
 }
 
 /// Removes, every few seconds, channels that are not used and events that are too old. It

@@ -44,6 +44,7 @@ mod shrink;
 mod source;
 mod stranger;
 mod task;
+mod threads;
 mod trace;
 mod world;
 

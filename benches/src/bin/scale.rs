@@ -4,26 +4,32 @@
 //! Each thread polls its readers of one channel after each publish: a read, and the wait after it.
 //! Prints one line of JSON: the nanoseconds of a read and wait, for one thread, and the deliveries a
 //! second of all threads.
+//!
+//! With `--publish`, each thread also drives the dispatcher of the shard where its readers wait, and
+//! the microseconds of a publish are printed.
 
 use std::env;
 use std::error::Error;
 use std::process::ExitCode;
-use std::sync::Barrier;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::task::{Context, Poll, Waker};
-use std::thread;
+use std::sync::{Arc, Barrier};
+use std::task::{Context, Poll, Wake, Waker};
+use std::thread::{self, Thread};
 
-use lasse_core::{Channel, ChannelConfig, Event, LastEventId, Read, Subscriber, Subscription};
+use lasse_core::{
+    Channel, ChannelConfig, Event, Instant, LastEventId, Read, Subscriber, Subscription,
+};
 use rustix::time::{ClockId, clock_gettime};
 
 fn main() -> ExitCode {
     match Arguments::parse(env::args().skip(1)) {
         Ok(arguments) => {
+            let measure = if arguments.publish { measure_publish } else { measure };
             println!("{}", measure(arguments));
             ExitCode::SUCCESS
         }
         Err(error) => {
-            eprintln!("{error}\nusage: scale [--readers N] [--threads N]");
+            eprintln!("{error}\nusage: scale [--readers N] [--threads N] [--publish]");
             ExitCode::FAILURE
         }
     }
@@ -34,12 +40,17 @@ struct Arguments {
     /// Of each thread.
     readers: usize,
     threads: usize,
+    publish: bool,
 }
 
 impl Arguments {
     fn parse(mut words: impl Iterator<Item = String>) -> Result<Self, Box<dyn Error>> {
-        let mut arguments = Self { readers: 5000, threads: 2 };
+        let mut arguments = Self { readers: 5000, threads: 2, publish: false };
         while let Some(option) = words.next() {
+            if option == "--publish" {
+                arguments.publish = true;
+                continue;
+            }
             let value = words.next().ok_or_else(|| format!("{option} needs a number"))?;
             let value: usize = value.parse().map_err(|error| format!("{option}: {error}"))?;
             match option.as_str() {
@@ -53,7 +64,7 @@ impl Arguments {
     }
 }
 
-fn measure(Arguments { readers, threads }: Arguments) -> String {
+fn measure(Arguments { readers, threads, .. }: Arguments) -> String {
     let channel = Channel::new(&ChannelConfig::new());
     let event = Event::new("x".repeat(100));
     // The threads wait at it before and after each round.
@@ -98,6 +109,67 @@ fn measure(Arguments { readers, threads }: Arguments) -> String {
     )
 }
 
+fn measure_publish(Arguments { readers, threads, .. }: Arguments) -> String {
+    let channel = Channel::new(&ChannelConfig::new().with_shards(threads.max(2)));
+    let event = Event::new("x".repeat(100));
+    // The threads wait at it when their readers wait.
+    let barrier = Barrier::new(threads + 1);
+    let mut micros: Vec<f64> = thread::scope(|scope| {
+        for shard in 0..threads {
+            let (channel, barrier) = (&channel, &barrier);
+            scope.spawn(move || poll_shard(channel, shard, readers, barrier));
+        }
+        let publish = |_| {
+            barrier.wait();
+            let begun = now();
+            channel.publish(&event).expect("the channel is open");
+            (now() - begun) as f64 / 1000.0
+        };
+        let micros = (0..WARM_UP + PUBLISHES).map(publish).skip(WARM_UP as usize).collect();
+        barrier.wait();
+        channel.finish();
+        micros
+    });
+    micros.sort_by(f64::total_cmp);
+    let at = |hundredths: usize| micros[(micros.len() - 1) * hundredths / 100];
+    format!(
+        "{{\"threads\":{threads},\"readers\":{readers},\"us_per_publish_p50\":{:.1},\
+         \"us_per_publish_p99\":{:.1}}}",
+        at(50),
+        at(99)
+    )
+}
+
+/// Polls the readers of a shard whenever its dispatcher has to wake them, until the channel ends.
+fn poll_shard(channel: &Channel, shard: usize, readers: usize, barrier: &Barrier) {
+    let mut dispatcher = channel.shard_dispatcher(shard).expect("each thread has a shard");
+    let mut subscribers: Vec<_> = (0..readers).map(|_| subscribe(channel)).collect();
+    for subscriber in &mut subscribers {
+        subscriber.set_shard(shard);
+        read_and_wait(subscriber);
+    }
+    let waker = Waker::from(Arc::new(Unpark(thread::current())));
+    let mut cx = Context::from_waker(&waker);
+    while channel.ending().is_none() {
+        barrier.wait();
+        while dispatcher.poll_due(Instant::from_nanos(0), &mut cx).is_pending() {
+            thread::park();
+        }
+        while dispatcher.wake_some() {}
+        if channel.ending().is_none() {
+            subscribers.iter_mut().for_each(read_and_wait);
+        }
+    }
+}
+
+struct Unpark(Thread);
+
+impl Wake for Unpark {
+    fn wake(self: Arc<Self>) {
+        self.0.unpark();
+    }
+}
+
 fn subscribe(channel: &Channel) -> Subscriber {
     let Subscription::Stream(mut subscriber) = channel.subscribe(&LastEventId::Absent) else {
         panic!("there is a stream for every client");
@@ -125,3 +197,6 @@ const WARM_UP: u64 = 5;
 
 /// For how many nanoseconds to measure.
 const ENOUGH: u64 = 2_000_000_000;
+
+/// How many publishes are timed.
+const PUBLISHES: u64 = 200;

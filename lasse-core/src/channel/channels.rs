@@ -9,8 +9,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::vec::Vec;
 
-use super::budget::Budget;
-use super::state::Counted;
+use super::budget::{Budget, Counted};
 use super::{Channel, ChannelConfig, random_epoch};
 use crate::log::Epoch;
 use crate::time::Instant;

@@ -1,9 +1,11 @@
 //! The settings of a channel.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
+use std::task::RawWakerVTable;
 use std::time::Duration;
 
 use super::notice::{NoticeName, POSITION, RESET};
+use super::shard::thread_number;
 use crate::log::{Retention, StartAt};
 
 /// The settings of a [`Channel`](crate::Channel). A clone shares them.
@@ -20,6 +22,7 @@ use crate::log::{Retention, StartAt};
 /// | subscribers | unlimited; beyond a limit: retry after 3 to 6 seconds |
 /// | read budget | 16 KiB |
 /// | linger | none |
+/// | shards | two for each core, once there are more than 256 subscribers |
 /// | idle timeout, in [`Channels`](crate::Channels) | 5 minutes |
 /// | bytes of all channels, in [`Channels`](crate::Channels) | 256 MiB |
 ///
@@ -50,6 +53,12 @@ pub(super) struct Settings {
     pub(super) retry_when_full: Duration,
     pub(super) read_budget: usize,
     pub(super) linger: Duration,
+    /// None, for as many as the cores make useful.
+    pub(super) shards: Option<usize>,
+    pub(super) shards_above: usize,
+    pub(super) thread_number: fn() -> usize,
+    /// The kind of waker that the first reader had.
+    pub(super) usual_waker: OnceLock<&'static RawWakerVTable>,
     pub(super) idle_timeout: Duration,
     pub(super) total_bytes: usize,
 }
@@ -166,6 +175,36 @@ impl ChannelConfig {
         self.change(|settings| settings.linger = linger)
     }
 
+    /// Sets into how many shards the subscribers of a busy channel are divided, at most 64. With one,
+    /// or none, they are not divided.
+    ///
+    /// Subscribers that have everything read and wait in their shard alone, so those of different
+    /// threads do not wait for each other. Each shard takes some 256 bytes, and a copy of the latest
+    /// slice.
+    #[doc(alias = "cores")]
+    #[must_use]
+    pub fn with_shards(self, shards: usize) -> Self {
+        self.change(|settings| settings.shards = Some(shards))
+    }
+
+    /// Sets how many subscribers a channel must exceed to be divided into shards. It stays divided.
+    #[must_use]
+    pub fn with_shards_above(self, subscribers: usize) -> Self {
+        self.change(|settings| settings.shards_above = subscribers)
+    }
+
+    /// Sets a function that returns the number of the thread that calls it. A subscriber waits in
+    /// the shard of the thread that polls it first, unless the caller
+    /// [names one](crate::Subscriber::set_shard).
+    ///
+    /// By default, threads are numbered in the order in which they first poll a subscriber. A
+    /// simulation that must repeat passes a function of its own, and so does a runtime that knows
+    /// its threads better.
+    #[must_use]
+    pub fn with_thread_number(self, number: fn() -> usize) -> Self {
+        self.change(|settings| settings.thread_number = number)
+    }
+
     /// Sets how long [`Channels`](crate::Channels) keep a channel that nobody uses.
     #[must_use]
     pub fn with_idle_timeout(self, timeout: Duration) -> Self {
@@ -208,6 +247,10 @@ impl Default for Settings {
             retry_when_full: Duration::from_secs(3),
             read_budget: 16 * 1024,
             linger: Duration::ZERO,
+            shards: None,
+            shards_above: 256,
+            thread_number,
+            usual_waker: OnceLock::new(),
             idle_timeout: Duration::from_secs(300),
             total_bytes: 256 << 20,
         }

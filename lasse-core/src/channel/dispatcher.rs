@@ -4,15 +4,21 @@
 use std::sync::{Arc, Weak};
 use std::task::{Context, Poll};
 use std::time::Duration;
+use std::vec::Vec;
 
-use super::state::{Counted, DispatcherSeat, Shared};
+use super::budget::Counted;
+use super::shard::Shard;
+use super::shared::Shared;
+use super::wakers::{BATCH, WakePanic, Wakers};
 use crate::time::Instant;
 
-/// Wakes the readers of a channel instead of `publish`, in a task or thread of its own.
+/// Wakes the readers of a channel, or of one of its shards, instead of `publish`, in a task or thread
+/// of its own.
 ///
 /// It waits until there are readers to wake, lets events gather for the [`linger`](Self::linger)
-/// of the channel, and wakes the readers in batches. It also sets the time of the channel. It does
-/// not keep the channel alive. If it is dropped, `publish` wakes the readers again.
+/// of the channel, and wakes the readers in batches. The dispatcher of the channel also sets its
+/// time, and serves the shards that have no dispatcher of their own. A dispatcher does not keep the
+/// channel alive. If it is dropped, `publish` wakes the readers again.
 ///
 /// # Examples
 ///
@@ -60,19 +66,59 @@ use crate::time::Instant;
 #[derive(Debug)]
 pub struct Dispatcher {
     shared: Weak<Shared>,
+    scope: Scope,
     linger: Duration,
+}
+
+/// The readers that a dispatcher wakes.
+#[derive(Clone, Copy, Debug)]
+enum Scope {
+    /// All readers but those of shards that have a dispatcher, and where it goes on.
+    Channel { next: usize },
+    /// Those of one shard.
+    Shard(usize),
 }
 
 impl Dispatcher {
     /// The dispatcher of a channel, unless there is one already.
-    pub(super) fn new(shared: Arc<Shared>) -> Option<Self> {
-        let mut state = shared.lock();
-        if let DispatcherSeat::Taken(_) = state.dispatcher {
-            return None;
-        }
-        state.dispatcher = DispatcherSeat::Taken(None);
-        drop(state);
-        Some(Self { linger: shared.settings().linger, shared: Arc::downgrade(&shared) })
+    pub(super) fn new(shared: &Arc<Shared>) -> Option<Self> {
+        let is_free = shared.lock().dispatcher.take();
+        is_free.then(|| Self::with_scope(shared, Scope::Channel { next: 0 }))
+    }
+
+    /// The dispatcher of a shard, unless there is one already, or no such shard.
+    pub(super) fn of_shard(shared: &Arc<Shared>, nth: usize) -> Option<Self> {
+        let is_free = shared.make_shards().get(nth)?.lock_seat().take();
+        is_free.then(|| Self::with_scope(shared, Scope::Shard(nth)))
+    }
+
+    fn with_scope(shared: &Arc<Shared>, scope: Scope) -> Self {
+        Self { linger: shared.settings().linger, shared: Arc::downgrade(shared), scope }
+    }
+
+    /// The dispatchers of the channel's shards, as far as they are not taken, each for a task or
+    /// thread of its own. None, as long as the channel has no shards: ask again whenever this
+    /// dispatcher has readers to wake.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use lasse_core::{Channel, ChannelConfig, LastEventId, Subscription};
+    ///
+    /// let config = ChannelConfig::new().with_shards(4).with_shards_above(1);
+    /// let news = Channel::new(&config);
+    /// let dispatcher = news.dispatcher().expect("the channel is new");
+    /// assert_eq!(dispatcher.take_shards().len(), 0);
+    /// let readers = [(); 2].map(|()| news.subscribe(&LastEventId::Absent));
+    /// assert_eq!(dispatcher.take_shards().len(), 4);
+    /// ```
+    pub fn take_shards(&self) -> Vec<Self> {
+        let (Some(shared), Scope::Channel { .. }) = (self.shared.upgrade(), self.scope) else {
+            return Vec::new();
+        };
+        let shards = shared.each_shard().enumerate();
+        let free = shards.filter(|(_, shard)| shard.lock_seat().take());
+        free.map(|(nth, _)| Self::with_scope(&shared, Scope::Shard(nth))).collect()
     }
 
     /// Ready with `true` when there are readers to wake, and with `false` when the channel and all
@@ -81,15 +127,26 @@ impl Dispatcher {
     pub fn poll_due(&mut self, now: Instant, cx: &mut Context<'_>) -> Poll<bool> {
         let waker = cx.waker().clone();
         let Some(shared) = self.shared.upgrade() else { return Poll::Ready(false) };
-        shared.advance(now).into_iter().for_each(Counted::settle);
-        let mut state = shared.lock();
-        if state.readers.is_due() {
-            return Poll::Ready(true);
-        }
-        let before = std::mem::replace(&mut state.dispatcher, DispatcherSeat::Taken(Some(waker)));
-        drop(state);
+        let (before, is_due) = match self.scope {
+            Scope::Channel { .. } => {
+                shared.advance(now).into_iter().for_each(Counted::settle);
+                let mut state = shared.lock();
+                if state.home.is_due() {
+                    return Poll::Ready(true);
+                }
+                let before = state.dispatcher.wait(waker);
+                drop(state);
+                let is_due = unattended_from(&shared, 0).any(|(_, shard)| shard.is_due());
+                (before, is_due)
+            }
+            Scope::Shard(nth) => {
+                let Some(shard) = shared.shard(nth) else { return Poll::Ready(false) };
+                let before = shard.lock_seat().wait(waker);
+                (before, shard.is_due())
+            }
+        };
         drop(before);
-        Poll::Pending
+        if is_due { Poll::Ready(true) } else { Poll::Pending }
     }
 
     /// Wakes up to 64 readers, and returns whether there are more to wake.
@@ -99,31 +156,77 @@ impl Dispatcher {
     /// If a waker panics, after the others of the 64 are woken.
     pub fn wake_some(&mut self) -> bool {
         let Some(shared) = self.shared.upgrade() else { return false };
-        let mut state = shared.lock();
-        let batch = state.readers.take_due(u32::MAX);
-        let has_more = state.readers.is_due();
-        drop(state);
-        batch.wake().resume();
+        let (wakers, has_more) = self.take_due(&shared);
+        drop(shared);
+        wakers.wake().resume();
         has_more
     }
 
-    /// When events will be too old, unless something changes before.
+    /// When events will be too old, unless something changes before. None, for the dispatcher of a
+    /// shard.
     pub fn deadline(&self) -> Option<Instant> {
-        self.shared.upgrade()?.lock().log.deadline()
+        match self.scope {
+            Scope::Channel { .. } => self.shared.upgrade()?.lock().log.deadline(),
+            Scope::Shard(_) => None,
+        }
     }
 
     /// How long events gather before readers are woken.
     pub fn linger(&self) -> Duration {
         self.linger
     }
+
+    fn take_due(&mut self, shared: &Shared) -> (Wakers, bool) {
+        match self.scope {
+            Scope::Shard(nth) => shared
+                .shard(nth)
+                .map_or_else(Default::default, |shard| shard.take_due(&shared.tip, BATCH)),
+            Scope::Channel { next } => {
+                let wakers = shared.lock().home.take_due(BATCH);
+                if wakers.len() > 0 {
+                    return (wakers, has_work(shared));
+                }
+                let Some((nth, shard)) = unattended_from(shared, next).find(|(_, s)| s.is_due())
+                else {
+                    return (wakers, false);
+                };
+                let (wakers, has_more) = shard.take_due(&shared.tip, BATCH);
+                self.scope = Scope::Channel { next: if has_more { nth } else { nth + 1 } };
+                (wakers, has_more || has_work(shared))
+            }
+        }
+    }
+}
+
+/// Whether the channel's dispatcher has readers to wake.
+fn has_work(shared: &Shared) -> bool {
+    let is_due = shared.lock().home.is_due();
+    is_due || unattended_from(shared, 0).any(|(_, shard)| shard.is_due())
+}
+
+/// The shards without a dispatcher, all of them once, from the `first` on.
+fn unattended_from(shared: &Shared, first: usize) -> impl Iterator<Item = (usize, &Shard)> {
+    let shards = shared.each_shard().enumerate();
+    let (before, from) = (shards.clone().take(first), shards.skip(first));
+    from.chain(before).filter(|(_, shard)| shard.is_unattended())
 }
 
 impl Drop for Dispatcher {
     fn drop(&mut self) {
         let Some(shared) = self.shared.upgrade() else { return };
-        let mut state = shared.lock();
-        let seat = std::mem::take(&mut state.dispatcher);
-        shared.wake(state, |state| Some(&mut state.readers));
+        let (seat, panic) = match self.scope {
+            Scope::Channel { .. } => {
+                let seat = std::mem::take(&mut shared.lock().dispatcher);
+                (seat, shared.serve_all())
+            }
+            Scope::Shard(nth) => {
+                let Some(shard) = shared.shard(nth) else { return };
+                let seat = std::mem::take(&mut *shard.lock_seat());
+                let is_due = shard.is_due();
+                (seat, if is_due { shared.serve(shard) } else { WakePanic::default() })
+            }
+        };
         drop(seat);
+        panic.resume();
     }
 }

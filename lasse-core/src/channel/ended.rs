@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use super::state::Shared;
+use super::shared::Shared;
 use super::waiters::Ticket;
 use crate::log::Ending;
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use super::state::Shared;
+use super::shared::Shared;
 use super::waiters::Ticket;
 use crate::time::Instant;
 
@@ -32,8 +32,8 @@ impl IdleWatch {
     pub fn poll_idle(&mut self, now: Instant, cx: &mut Context<'_>) -> Poll<()> {
         let waker = cx.waker().clone();
         let mut state = self.shared.lock();
-        let arrivals = state.arrivals;
-        let is_empty = state.readers.taken() == 0;
+        let arrivals = state.arrivals();
+        let is_empty = state.subscribers == 0;
         let before = self.since.filter(|(_, arrived)| *arrived == arrivals);
         self.since = is_empty.then(|| before.unwrap_or((now, arrivals)));
         if self.deadline().is_some_and(|deadline| deadline <= now) {

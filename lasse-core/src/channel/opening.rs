@@ -16,6 +16,8 @@ pub(super) struct Opening {
     pub(super) reset: Option<ResetReason>,
     /// Whether the client has seen events that the channel does not have yet: it waits for them.
     pub(super) is_ahead: bool,
+    /// The [changes](super::tip::Tip::changes) of the log when it was last seen to be behind.
+    pub(super) changes: u32,
     /// The client's last event id.
     pub(super) requested: LastEventId,
     /// The id of the place where the stream starts, if the place has one.

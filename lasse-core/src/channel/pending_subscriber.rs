@@ -78,7 +78,14 @@ impl PendingSubscriber {
             ResumeOutcome::Reset(reason) => Some(reason),
             ResumeOutcome::Fresh | ResumeOutcome::Resumed => None,
         };
-        let opening = Opening { reset, is_ahead: false, requested, at: Some(id.clone()), snapshot };
+        let opening = Opening {
+            reset,
+            is_ahead: false,
+            changes: 0,
+            requested,
+            at: Some(id.clone()),
+            snapshot,
+        };
         subscriber.start_at(cursor, opening);
         Ok(subscriber)
     }

@@ -15,7 +15,7 @@ pub struct ChannelStats {
     /// Bytes that the log takes, now.
     pub bytes: usize,
     /// Bytes of slices that were read and are still held, now: in the streams of slow clients, and
-    /// by the channel, which keeps the last slice.
+    /// by the channel and its shards, which keep the last slice.
     pub bytes_in_flight: usize,
     /// New clients that subscribed.
     pub fresh: u64,
@@ -33,6 +33,11 @@ impl ChannelStats {
     /// whether they were reset or disconnected.
     pub fn resets(&self, reason: ResetReason) -> u64 {
         self.resets.get(reason as usize).copied().unwrap_or_default()
+    }
+
+    /// A number that changes with each new subscriber.
+    pub(super) fn arrivals(&self) -> u64 {
+        self.fresh + self.resumed + self.resets.iter().sum::<u64>()
     }
 
     pub(super) fn count_reset(&mut self, reason: ResetReason) {

@@ -7,11 +7,11 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::vec::Vec;
 
-use super::config::LagPolicy;
-use super::notice::reset;
 use super::opening::Opening;
-use super::state::Shared;
-use super::waiters::Ticket;
+use super::place::Place;
+use super::reader::Reader;
+use super::shared::Shared;
+use super::terms::Terms;
 use crate::end::EndReason;
 use crate::field::EventId;
 use crate::frame::Frame;
@@ -29,15 +29,9 @@ use crate::time::Instant;
 pub struct Subscriber {
     shared: Arc<Shared>,
     cursor: Cursor,
-    /// Where it waits. None, once it has left.
-    ticket: Option<Ticket>,
-    outcome: ResumeOutcome,
-    has_lagged: bool,
-    /// Whether a client that cannot resume gets a snapshot.
-    has_snapshots: bool,
-    /// Whether the client is sent events of the protocol: its position, a reset.
-    has_notices: bool,
     opening: Option<Box<Opening>>,
+    place: Place,
+    terms: Terms,
 }
 
 /// Where the stream of a subscriber starts.
@@ -54,27 +48,17 @@ pub enum ResumeOutcome {
 impl Subscriber {
     pub(super) fn new(
         shared: Arc<Shared>,
-        ticket: Ticket,
         cursor: Cursor,
         outcome: ResumeOutcome,
         opening: Option<Opening>,
     ) -> Self {
-        let (ticket, opening) = (Some(ticket), opening.map(Box::new));
-        Self {
-            shared,
-            cursor,
-            ticket,
-            outcome,
-            has_lagged: false,
-            has_snapshots: false,
-            has_notices: true,
-            opening,
-        }
+        let opening = opening.map(Box::new);
+        Self { shared, cursor, opening, place: Place::default(), terms: Terms::new(outcome) }
     }
 
     /// The same subscriber, of a client that gets a snapshot if it cannot resume.
     pub(super) fn with_snapshots(mut self) -> Self {
-        self.has_snapshots = true;
+        self.terms.has_snapshots = true;
         self
     }
 
@@ -82,7 +66,7 @@ impl Subscriber {
     /// cannot resume, returns the data of its reset instead.
     #[cfg(feature = "http")]
     pub(super) fn without_notices(mut self) -> Result<Self, String> {
-        self.has_notices = false;
+        self.terms.has_notices = false;
         match self.opening.as_deref().and_then(Opening::reset_data) {
             Some(reset) => Err(reset),
             None => Ok(self),
@@ -91,7 +75,14 @@ impl Subscriber {
 
     /// Where the stream starts, which is decided before the response head is sent.
     pub fn outcome(&self) -> ResumeOutcome {
-        self.outcome
+        self.terms.outcome
+    }
+
+    /// Names the [shard](crate::ChannelConfig::with_shards) to wait in, counted from 0, in place of
+    /// that of the thread. A number that is too large counts round. The subscriber moves there when
+    /// it waits next.
+    pub fn set_shard(&mut self, shard: usize) {
+        self.place.name_shard(shard);
     }
 
     /// The frames that the stream starts with: the notices, the snapshot, and the first events, if
@@ -113,56 +104,25 @@ impl Subscriber {
     /// [`LagPolicy::Skip`] it does not occur, unless the stream started with a snapshot.
     /// [`Read::Hole`] never occurs: the reset is among the events.
     pub fn read(&mut self) -> Read {
-        if self.is_ahead() {
-            return Read::Wait;
-        }
-        if self.is_reset_without_notice() {
-            self.has_lagged = true;
-            return Read::Lagged;
-        }
-        if self.opening.is_some() {
-            let frames = self.opening_frames();
-            if !frames.is_empty() {
-                return Read::Events(Frame::concat(&frames));
-            }
-        }
-        if !self.shared.may_have_news(self.cursor) {
-            return Read::Wait;
-        }
-        let settings = self.shared.settings();
-        let mut state = self.shared.lock();
-        loop {
-            let reason = match state.log.read(&mut self.cursor, settings.read_budget) {
-                Read::Lagged => ResetReason::Lagged,
-                Read::Hole => ResetReason::Hole,
-                read => return read,
-            };
-            if !self.has_lagged {
-                state.stats.get_or_insert_default().count_reset(reason);
-            }
-            let skips = settings.lag_policy == LagPolicy::Skip || reason == ResetReason::Hole;
-            if self.has_snapshots || self.has_lagged || !skips || !self.has_notices {
-                self.has_lagged = true;
-                return Read::Lagged;
-            }
-            if reason == ResetReason::Lagged {
-                self.cursor = state.log.cursor(StartAt::Oldest);
-            }
-            let at = state.log.id_before(self.cursor);
-            if let Some(frame) = reset(settings, reason, None, at.as_ref(), at.as_ref()) {
-                return Read::Events(frame);
-            }
+        match self.read_opening() {
+            Some(read) => read,
+            None if !self.shared.tip.has_news(self.cursor) => Read::Wait,
+            None => self.reader().read(None),
         }
     }
 
     /// Reads what is new, or else registers the waker of `cx` to be woken when there is more. It
     /// never returns [`Read::Wait`] when it is ready.
+    ///
+    /// If nothing is new since the last call, and the waker is the same, it takes no lock.
     pub fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<Read> {
         loop {
-            match self.read() {
-                Read::Wait if self.poll_wake(cx).is_pending() => return Poll::Pending,
-                Read::Wait => {}
-                read => return Poll::Ready(read),
+            match self.read_opening() {
+                Some(Read::Wait) if self.poll_wake(cx).is_pending() => return Poll::Pending,
+                Some(Read::Wait) => {}
+                Some(read) => return Poll::Ready(read),
+                None if self.is_registered(cx) => return Poll::Pending,
+                None => return self.reader().poll_read(cx.waker()),
             }
         }
     }
@@ -170,20 +130,22 @@ impl Subscriber {
     /// Ready when there is something to read, or when the channel has ended. Until then, registers
     /// the waker of `cx`.
     pub fn poll_wake(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        // Cloned and dropped without the lock, because it is the runtime's code that runs.
-        let waker = cx.waker().clone();
-        let mut state = self.shared.lock();
         let has_opening = self.opening.as_ref().is_some_and(|opening| !opening.is_ahead);
-        if has_opening || state.log.is_ready(self.cursor) {
+        if has_opening || self.shared.tip.has_news(self.cursor) {
             return Poll::Ready(());
         }
-        let unneeded = match self.ticket {
-            Some(ticket) => state.readers.wait(ticket, waker),
-            None => Some(waker),
+        let polled = if self.is_registered(cx) {
+            Poll::Pending
+        } else {
+            self.reader().poll_wake(cx.waker())
         };
-        drop(state);
-        drop(unneeded);
-        Poll::Pending
+        // Read after the waker is registered: a new epoch can reset a reader that is ahead.
+        let changes = self.shared.tip.changes();
+        let is_ahead = self.opening.as_ref().filter(|opening| opening.is_ahead);
+        if is_ahead.is_some_and(|opening| opening.changes != changes) {
+            return Poll::Ready(());
+        }
+        polled
     }
 
     /// The place after the event `id`.
@@ -208,6 +170,7 @@ impl Subscriber {
         let after = requested.map_or(Err(ResetReason::Unknown), |id| state.log.after(id));
         let waits = requested.is_some_and(|id| state.log.can_reach(id));
         self.cursor = state.log.cursor(StartAt::Now);
+        opening.changes = self.shared.tip.changes();
         match after {
             Err(ResetReason::Ahead) if waits => return true,
             Ok(cursor) => {
@@ -223,30 +186,49 @@ impl Subscriber {
         false
     }
 
+    /// What is read before the log: the frames of the opening, or nothing yet. None, if that is done.
+    fn read_opening(&mut self) -> Option<Read> {
+        self.opening.as_ref()?;
+        if self.is_ahead() {
+            return Some(Read::Wait);
+        }
+        if self.is_reset_without_notice() {
+            self.terms.has_lagged = true;
+            return Some(Read::Lagged);
+        }
+        let frames = self.opening_frames();
+        (!frames.is_empty()).then(|| Read::Events(Frame::concat(&frames)))
+    }
+
     fn opening_frames(&mut self) -> Vec<Frame> {
         let Some(opening) = self.opening.take() else { return Vec::new() };
-        if self.has_notices {
+        if self.terms.has_notices {
             return opening.into_frames(self.shared.settings());
         }
         opening.snapshot.unwrap_or_default()
     }
 
+    fn reader(&mut self) -> Reader<'_> {
+        let Self { shared, cursor, place, terms, .. } = self;
+        Reader { shared, cursor, place, terms }
+    }
+
+    /// Whether nothing is new and the waker is registered.
+    fn is_registered(&self, cx: &Context<'_>) -> bool {
+        !self.shared.tip.has_news(self.cursor) && self.place.is_registered(&self.shared, cx.waker())
+    }
+
     /// Whether the client must be reset while its stream is open, which only an event could report.
     fn is_reset_without_notice(&self) -> bool {
         let is_reset = self.opening.as_deref().is_some_and(|opening| opening.reset.is_some());
-        is_reset && !self.has_notices
+        is_reset && !self.terms.has_notices
     }
 
     /// Leaves the channel, once.
     fn leave(&mut self) {
-        let Some(ticket) = self.ticket.take() else { return };
-        let mut state = self.shared.lock();
-        let waker = state.readers.leave(ticket);
-        if state.readers.taken() == 0 {
-            state.watchers.iter_mut().for_each(|watchers| watchers.idle.call());
+        if self.place.leave(&self.shared) {
+            self.shared.remove_subscriber();
         }
-        self.shared.wake(state, |state| Some(&mut state.watchers.as_mut()?.idle));
-        drop(waker);
     }
 }
 

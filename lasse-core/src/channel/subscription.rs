@@ -10,9 +10,9 @@ use super::config::Settings;
 use super::notice::moves_reset_clients;
 use super::opening::Opening;
 use super::pending_subscriber::PendingSubscriber;
-use super::state::{Shared, State};
+use super::shared::Shared;
+use super::state::State;
 use super::subscriber::{ResumeOutcome, Subscriber};
-use super::waiters::Ticket;
 use crate::field::LastEventId;
 use crate::log::{Cursor, ResetReason, Resume, StartAt};
 
@@ -86,13 +86,12 @@ impl Subscription {
         if is_stuck && state.log.ending().is_some() && cursor == state.log.cursor(StartAt::Now) {
             return state.complete();
         }
-        let ticket = match state.admit(settings, outcome) {
-            Ok(ticket) => ticket,
-            Err(delay) => return Self::Full(delay),
-        };
+        if let Err(delay) = state.admit(settings, outcome) {
+            return Self::Full(delay);
+        }
         let opening = state.opening(last, outcome, cursor, is_ahead);
-        drop(state);
-        Self::Stream(Subscriber::new(Arc::clone(shared), ticket, cursor, outcome, opening))
+        shared.divide(state);
+        Self::Stream(Subscriber::new(Arc::clone(shared), cursor, outcome, opening))
     }
 }
 
@@ -107,12 +106,11 @@ impl Subscription<PendingSubscriber> {
             Resume::Resumed(cursor) => (ResumeOutcome::Resumed, cursor),
             Resume::Reset(reason, _) => (ResumeOutcome::Reset(reason), end),
         };
-        let ticket = match state.admit(shared.settings(), outcome) {
-            Ok(ticket) => ticket,
-            Err(delay) => return Self::Full(delay),
-        };
-        drop(state);
-        let subscriber = Subscriber::new(Arc::clone(shared), ticket, cursor, outcome, None);
+        if let Err(delay) = state.admit(shared.settings(), outcome) {
+            return Self::Full(delay);
+        }
+        shared.divide(state);
+        let subscriber = Subscriber::new(Arc::clone(shared), cursor, outcome, None);
         let subscriber = subscriber.with_snapshots();
         match outcome {
             ResumeOutcome::Resumed => Self::Stream(subscriber),
@@ -171,9 +169,9 @@ impl State {
         settings.shared_epoch && last.id().is_some_and(|id| self.log.can_reach(id))
     }
 
-    /// Registers a subscriber, or returns after which delay the client should retry.
-    fn admit(&mut self, settings: &Settings, outcome: ResumeOutcome) -> Result<Ticket, Duration> {
-        if self.readers.taken() >= settings.max_subscribers {
+    /// Counts a subscriber in, or returns after which delay the client should retry.
+    fn admit(&mut self, settings: &Settings, outcome: ResumeOutcome) -> Result<(), Duration> {
+        if self.subscribers >= settings.max_subscribers {
             return Err(self.retry_delay(settings.retry_when_full));
         }
         let stats = self.stats.get_or_insert_default();
@@ -182,8 +180,8 @@ impl State {
             ResumeOutcome::Resumed => stats.resumed += 1,
             ResumeOutcome::Reset(reason) => stats.count_reset(reason),
         }
-        self.arrivals += 1;
-        Ok(self.readers.join())
+        self.subscribers += 1;
+        Ok(())
     }
 
     /// A delay between `delay` and twice that. Successive delays are spread by the golden ratio,
@@ -209,7 +207,7 @@ impl State {
             ResumeOutcome::Reset(reason) => Some(reason),
         };
         let at = self.log.id_before(cursor);
-        Some(Opening { reset, is_ahead, requested: last.clone(), at, snapshot: None })
+        Some(Opening { reset, is_ahead, changes: 0, requested: last.clone(), at, snapshot: None })
     }
 }
 

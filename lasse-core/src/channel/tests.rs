@@ -1,6 +1,7 @@
 //! Helpers of the tests of channels, which stand in the files of this folder.
 
 mod endings;
+mod shards;
 mod streams;
 mod waking;
 
@@ -22,6 +23,11 @@ fn channel(config: ChannelConfig) -> Channel {
 
 pub(super) fn keeping(events: u64) -> ChannelConfig {
     ChannelConfig::new().with_retention(Retention::new().with_events(events))
+}
+
+/// Every channel is divided into two shards.
+fn in_shards(config: ChannelConfig) -> ChannelConfig {
+    config.with_shards(2).with_shards_above(0)
 }
 
 pub(super) fn publish(channel: &Channel, range: std::ops::RangeInclusive<u64>) {

@@ -1,28 +1,24 @@
 //! The tasks that wait for a channel: woken by the thousand, without an allocation for each, and
 //! never under the lock.
 
-use std::any::Any;
-use std::boxed::Box;
 use std::num::NonZeroU32;
-use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::task::Waker;
 use std::vec::Vec;
 
+use super::wakers::{BATCH, Wakers};
+
 /// Tasks that can wait. Each has a slot until it leaves.
+///
+/// The slots form three lists: those that wait, those that are due, which means that they have to
+/// be woken, and those that are free. The first two are rings through a slot of their own, so that
+/// a task leaves its list at once, and all that wait become due at once.
 #[derive(Debug, Default)]
 pub(super) struct Waiters {
+    /// Empty, or the heads of both rings and the slots of tasks.
     slots: Vec<Slot>,
-    /// The first and the last slot of the queue of those that wait. Those that are due are at its
-    /// front.
-    waiting: Option<(u32, u32)>,
-    /// How many wait.
-    len: u32,
-    /// How many of those that wait are due, which means that they have to be woken. A task that
-    /// waits again while others are woken is not due.
-    due: u32,
     /// How many slots are taken.
     taken: u32,
-    /// The first of the free slots, each of which has the index of the next.
+    /// The first of the free slots, or the number of slots.
     free: u32,
 }
 
@@ -40,29 +36,29 @@ impl Ticket {
     }
 }
 
+/// A slot is in the ring of those that wait or in that of those that are due if it has a waker, and
+/// alone otherwise.
 #[derive(Debug)]
 struct Slot {
     waker: Option<Waker>,
-    next_free: u32,
-    /// The next slot of the queue, or itself if there is none, if the slot is in the queue. It can
-    /// be there because its last owner waited.
-    next_waiting: u32,
-}
-
-impl Slot {
-    const NOT_WAITING: u32 = u32::MAX;
+    before: u32,
+    /// The next in its ring, or the next free slot.
+    next: u32,
 }
 
 impl Waiters {
     /// Takes a slot.
     pub(super) fn join(&mut self) -> Ticket {
+        if self.slots.is_empty() {
+            self.slots.extend([WAITING, DUE].map(Slot::alone));
+            self.free = FIRST;
+        }
         self.taken += 1;
         let slot = self.free;
         match self.slot(slot) {
-            Some(free) => self.free = free.next_free,
+            Some(free) => self.free = std::mem::replace(free, Slot::alone(slot)).next,
             None => {
-                let next_waiting = Slot::NOT_WAITING;
-                self.slots.push(Slot { waker: None, next_free: 0, next_waiting });
+                self.slots.push(Slot::alone(slot));
                 self.free += 1;
             }
         }
@@ -71,11 +67,10 @@ impl Waiters {
 
     /// Frees a slot. The caller drops the waker without the lock.
     pub(super) fn leave(&mut self, ticket: Ticket) -> Option<Waker> {
+        let waker = self.stop_waiting(ticket);
         let slot = ticket.slot();
-        let next_free = self.free;
-        let left = self.slot(slot)?;
-        left.next_free = next_free;
-        let waker = left.waker.take();
+        let next = self.free;
+        self.slot(slot)?.next = next;
         self.free = slot;
         self.taken -= 1;
         if self.taken == 0 {
@@ -84,67 +79,74 @@ impl Waiters {
         waker
     }
 
-    /// Puts a slot into the queue. The caller drops the waker that was there, without the lock.
+    /// Makes a task wait that is not due for this any more, even if it was. The caller drops the
+    /// waker that was there, without the lock.
     pub(super) fn wait(&mut self, ticket: Ticket, waker: Waker) -> Option<Waker> {
+        let before = self.stop_waiting(ticket);
         let slot = ticket.slot();
-        let waiting = self.slot(slot)?;
-        let before = waiting.waker.replace(waker);
-        if waiting.next_waiting == Slot::NOT_WAITING {
-            waiting.next_waiting = slot;
-            self.enqueue(slot);
-        }
+        self.slot(slot)?.waker = Some(waker);
+        let last = self.slot(WAITING)?.before;
+        self.link(last, slot);
+        self.link(slot, WAITING);
         before
     }
 
     /// How many slots are taken.
-    pub(super) fn taken(&self) -> usize {
-        self.taken as usize
+    pub(super) fn taken(&self) -> u32 {
+        self.taken
     }
 
     /// Makes all that wait now due.
     pub(super) fn call(&mut self) {
-        self.due = self.len;
-    }
-
-    /// How many are due.
-    pub(super) fn due(&self) -> u32 {
-        self.due
+        let Some((first, last)) = self.take_waiting() else { return };
+        let Some(last_due) = self.slot(DUE).map(|due| due.before) else { return };
+        self.link(last_due, first);
+        self.link(last, DUE);
     }
 
     /// Whether any are due.
     pub(super) fn is_due(&self) -> bool {
-        self.due > 0
+        self.slots.get(DUE as usize).is_some_and(|due| due.next != DUE)
     }
 
-    /// Takes up to `limit` of those that are due, and no more than a batch.
-    pub(super) fn take_due(&mut self, limit: u32) -> Batch {
-        let mut batch = Batch::default();
-        let limit = usize::try_from(limit.min(self.due)).unwrap_or(usize::MAX);
-        for place in batch.0.iter_mut().take(limit) {
-            self.due -= 1;
-            *place = self.take_first().and_then(|slot| slot.waker.take());
+    /// Takes the wakers of up to `limit` tasks that are due, and no more than a batch.
+    pub(super) fn take_due(&mut self, limit: u32) -> Wakers {
+        let mut wakers = Wakers::default();
+        for _ in 0..limit.min(BATCH) {
+            let Some(first) = self.slot(DUE).map(|due| due.next).filter(|first| *first != DUE)
+            else {
+                break;
+            };
+            wakers.extend(self.stop_waiting(Ticket::of(first)));
         }
-        batch
+        wakers
     }
 
-    /// Puts a slot at the end of the queue.
-    fn enqueue(&mut self, slot: u32) {
-        let (first, last) = self.waiting.unwrap_or((slot, slot));
-        if let Some(last) = self.slot(last) {
-            last.next_waiting = slot;
+    /// Takes a slot out of its ring.
+    fn stop_waiting(&mut self, ticket: Ticket) -> Option<Waker> {
+        let slot = ticket.slot();
+        let left = self.slot(slot)?;
+        let waker = left.waker.take()?;
+        let (before, next) = (left.before, left.next);
+        self.link(before, next);
+        Some(waker)
+    }
+
+    /// Empties the ring of those that wait. Returns its first and its last slot.
+    fn take_waiting(&mut self) -> Option<(u32, u32)> {
+        let head = self.slot(WAITING).filter(|head| head.next != WAITING)?;
+        let alone = Slot::alone(WAITING);
+        let before = std::mem::replace(head, alone);
+        Some((before.next, before.before))
+    }
+
+    fn link(&mut self, before: u32, next: u32) {
+        if let Some(slot) = self.slot(before) {
+            slot.next = next;
         }
-        self.waiting = Some((first, slot));
-        self.len += 1;
-    }
-
-    /// Takes the first slot out of the queue.
-    fn take_first(&mut self) -> Option<&mut Slot> {
-        let (first, last) = self.waiting.take()?;
-        self.len -= 1;
-        let slot = self.slot(first)?;
-        let next = std::mem::replace(&mut slot.next_waiting, Slot::NOT_WAITING);
-        self.waiting = Some((next, last)).filter(|_| next != first);
-        self.slot(first)
+        if let Some(slot) = self.slot(next) {
+            slot.before = before;
+        }
     }
 
     fn slot(&mut self, slot: u32) -> Option<&mut Slot> {
@@ -152,46 +154,17 @@ impl Waiters {
     }
 }
 
-/// Wakers to wake.
-#[derive(Debug)]
-pub(super) struct Batch([Option<Waker>; BATCH]);
-
-impl Batch {
-    /// Wakes all of them, without the lock. A waker that panics does not keep the others from
-    /// being woken.
-    pub(super) fn wake(self) -> WakePanic {
-        let mut panic = WakePanic::default();
-        for waker in self.0.into_iter().flatten() {
-            let woken = catch_unwind(AssertUnwindSafe(|| waker.wake()));
-            panic = panic.or(WakePanic(woken.err()));
-        }
-        panic
+impl Slot {
+    fn alone(slot: u32) -> Self {
+        Self { waker: None, before: slot, next: slot }
     }
 }
 
-/// The first panic of a waker, if any panicked.
-#[derive(Debug, Default)]
-#[must_use]
-pub(super) struct WakePanic(Option<Box<dyn Any + Send>>);
+/// The head of the ring of those that wait.
+const WAITING: u32 = 0;
 
-impl WakePanic {
-    pub(super) fn or(self, later: Self) -> Self {
-        Self(self.0.or(later.0))
-    }
+/// The head of the ring of those that are due.
+const DUE: u32 = 1;
 
-    /// Continues the panic. Call it when all are woken.
-    pub(super) fn resume(self) {
-        if let Some(payload) = self.0 {
-            resume_unwind(payload);
-        }
-    }
-}
-
-impl Default for Batch {
-    fn default() -> Self {
-        Self([const { None }; BATCH])
-    }
-}
-
-/// How many are woken before the lock is taken again.
-pub(super) const BATCH: usize = 64;
+/// The first slot of a task.
+const FIRST: u32 = 2;

@@ -22,7 +22,7 @@ impl World {
             for feed in 0..self.settings.feeds {
                 let (epoch, record, applied) =
                     self.reloaded(feed, log, held.get(feed), &mut random);
-                let channel = Channel::with_epoch(&self.settings.channel.config(None), epoch);
+                let channel = Channel::with_epoch(&self.settings.channel_config(None), epoch);
                 self.add_feed(index, Some(channel), record, applied);
                 self.catch_up(index, feed);
             }
@@ -33,7 +33,7 @@ impl World {
             let mut random = random.lock().unwrap_or_else(PoisonError::into_inner);
             Epoch::from(random.next() >> 16)
         };
-        let pool = Channels::with_epochs(&self.settings.channel.config(Some(budget)), new_epoch);
+        let pool = Channels::with_epochs(&self.settings.channel_config(Some(budget)), new_epoch);
         self.spawn_for_node(index, lasse_tokio::sweep(&pool));
         self.state().nodes[index].pool = Some(pool.clone());
         for feed in 0..self.settings.feeds {
@@ -199,7 +199,7 @@ impl World {
                         Epoch::from(random.next() >> 16)
                     }
                 };
-                let channel = Channel::with_epoch(&self.settings.channel.config(None), epoch);
+                let channel = Channel::with_epoch(&self.settings.channel_config(None), epoch);
                 state.logs.push(self.new_record(&epoch));
                 let log = state.logs.len() - 1;
                 if self.settings.has_dispatcher {

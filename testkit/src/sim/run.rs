@@ -11,6 +11,7 @@ use super::client::{self, ClientState};
 use super::panics::Recorder;
 use super::scenario::Scenario;
 use super::task::spawn;
+use super::threads::restart_numbers;
 use super::world::{Counts, Part, World};
 use super::{Breach, Report};
 
@@ -35,6 +36,7 @@ pub(super) fn trace(scenario: &Scenario) -> String {
 
 fn simulate(scenario: &Scenario, keeps_lines: bool) -> (Arc<World>, Result<(), String>) {
     let panics = Recorder::new();
+    restart_numbers();
     let runtime = Builder::new_current_thread().enable_time().start_paused(true).build();
     let runtime = runtime.expect("a runtime without I/O needs nothing that could lack");
     let entered = runtime.enter();

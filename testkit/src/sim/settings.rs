@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
-use lasse_core::StreamConfig;
+use lasse_core::{ChannelConfig, StreamConfig};
 use lasse_tokio::ServeConfig;
 
 use super::channel_settings::ChannelSettings;
 use super::pipe::PipeSettings;
 use super::random::Random;
+use super::threads::thread_number;
 
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Settings {
@@ -25,6 +26,8 @@ pub(super) struct Settings {
     pub(super) budget: Option<usize>,
     /// How long clients and the world wait at most.
     pub(super) longest_wait: Duration,
+    /// Into how many shards a channel is divided, once it has more than so many subscribers.
+    pub(super) shards: (usize, usize),
 }
 
 /// What numbers the events.
@@ -120,7 +123,15 @@ impl Settings {
             has_dispatcher: random.one_in(2),
             budget: random.pick(&[None, None, Some(0), Some(3_000), Some(usize::MAX)]),
             longest_wait,
+            shards: (random.pick(&[1, 2, 3]), random.pick(&[0, 1, 2])),
         }
+    }
+
+    /// The settings of a node's channels.
+    pub(super) fn channel_config(&self, budget: Option<usize>) -> ChannelConfig {
+        let (shards, above) = self.shards;
+        let config = self.channel.config(budget).with_shards(shards).with_shards_above(above);
+        config.with_thread_number(thread_number)
     }
 }
 

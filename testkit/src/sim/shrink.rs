@@ -79,6 +79,7 @@ fn shrink_settings(scenario: &mut Scenario) {
     let settings = &scenario.settings;
     let mut changes: Vec<Change> = vec![
         Box::new(|settings| settings.has_dispatcher = false),
+        Box::new(|settings| settings.shards = (1, 0)),
         Box::new(|settings| settings.budget = None),
         Box::new(|settings| settings.has_holes = false),
         Box::new(|settings| settings.number_before = 0),

@@ -22,7 +22,11 @@ fn use_channel(config: &ChannelConfig) {
     for data in ["1", "2", "3"] {
         for last in [LastEventId::Absent, LastEventId::Id(EventId::from_static("k-1"))] {
             match channel.subscribe(&last) {
-                Subscription::Stream(reader) => readers.push(reader),
+                Subscription::Stream(reader) => {
+                    let mut reader = reader;
+                    reader.set_shard(usize::MAX);
+                    readers.push(reader);
+                }
                 other => assert!(matches!(other, Subscription::Full(_)), "{other:?}"),
             }
         }
@@ -56,10 +60,28 @@ fn every_duration_and_every_size_is_taken_from_nothing_to_the_most() {
     configs(|config, n| config.with_max_subscribers(0).with_retry_when_full(DURATIONS[n]));
     configs(|config, n| config.with_read_budget(SIZES[n]));
     configs(|config, n| config.with_linger(DURATIONS[n]));
+    configs(|config, n| config.with_shards(SIZES[n]).with_shards_above(0));
+    configs(|config, n| config.with_shards(2).with_shards_above(SIZES[n]));
     configs(|config, n| config.with_start(StartAt::Last(COUNTS[n])));
     configs(|config, n| config.with_retention(Retention::new().with_age(DURATIONS[n])));
     configs(|config, n| config.with_retention(Retention::new().with_bytes(SIZES[n])));
     configs(|config, n| config.with_retention(Retention::new().with_events(COUNTS[n])));
+}
+
+#[test]
+fn a_channel_has_as_many_shards_as_are_useful() {
+    for (shards, made) in [(0, 0), (1, 0), (2, 2), (64, 64), (65, 64), (usize::MAX, 64)] {
+        let channel = Channel::new(&ChannelConfig::new().with_shards(shards));
+        let dispatchers = [0, 1, 63, 64, usize::MAX].map(|nth| channel.shard_dispatcher(nth));
+        let taken = dispatchers.iter().flatten().count();
+        let expected = [0, 1, 63, 64, usize::MAX].into_iter().filter(|nth| *nth < made).count();
+        assert_eq!(taken, expected, "{shards}");
+        let others = channel.dispatcher().unwrap().take_shards().len();
+        assert_eq!(taken + others, made, "{shards}");
+    }
+    let channel = Channel::new(&ChannelConfig::new());
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    assert_eq!(channel.shard_dispatcher(0).is_some(), cores > 1);
 }
 
 #[test]

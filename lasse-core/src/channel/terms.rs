@@ -1,0 +1,66 @@
+//! How a stream starts, and what happens to it where events are missing.
+
+use super::config::{LagPolicy, Settings};
+use super::notice::reset;
+use super::state::State;
+use super::subscriber::ResumeOutcome;
+use crate::log::{Cursor, Read, ResetReason, StartAt};
+
+/// How a stream starts, and what happens to it where events are missing.
+#[derive(Debug)]
+pub(super) struct Terms {
+    pub(super) outcome: ResumeOutcome,
+    /// Whether a client that cannot resume gets a snapshot.
+    pub(super) has_snapshots: bool,
+    /// Whether the client is sent events of the protocol: its position, a reset.
+    pub(super) has_notices: bool,
+    pub(super) has_lagged: bool,
+}
+
+impl Terms {
+    pub(super) fn new(outcome: ResumeOutcome) -> Self {
+        Self { outcome, has_snapshots: false, has_notices: true, has_lagged: false }
+    }
+
+    /// Reads from the log, and puts a reset in place of events that are missing.
+    pub(super) fn read(
+        &mut self,
+        cursor: &mut Cursor,
+        state: &mut State,
+        settings: &Settings,
+    ) -> Read {
+        loop {
+            let reason = match state.log.read(cursor, settings.read_budget) {
+                Read::Lagged => ResetReason::Lagged,
+                Read::Hole => ResetReason::Hole,
+                read => return read,
+            };
+            if let Some(read) = self.reset(reason, cursor, state, settings) {
+                return read;
+            }
+        }
+    }
+
+    /// The reset of a reader at a gap. None, if it goes on without one.
+    pub(super) fn reset(
+        &mut self,
+        reason: ResetReason,
+        cursor: &mut Cursor,
+        state: &mut State,
+        settings: &Settings,
+    ) -> Option<Read> {
+        if !self.has_lagged {
+            state.stats.get_or_insert_default().count_reset(reason);
+        }
+        let skips = settings.lag_policy == LagPolicy::Skip || reason == ResetReason::Hole;
+        if self.has_snapshots || self.has_lagged || !skips || !self.has_notices {
+            self.has_lagged = true;
+            return Some(Read::Lagged);
+        }
+        if reason == ResetReason::Lagged {
+            *cursor = state.log.cursor(StartAt::Oldest);
+        }
+        let at = state.log.id_before(*cursor);
+        reset(settings, reason, None, at.as_ref(), at.as_ref()).map(Read::Events)
+    }
+}
