@@ -6,6 +6,7 @@ mod events;
 mod news;
 mod news_store;
 mod program;
+mod sign_in;
 mod sse_migration;
 mod ticker;
 mod tokens;

@@ -1,0 +1,66 @@
+// The pages of the example `sign_in`: how often a tab returns that is refused, replaced or signed out.
+
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+
+import { launch } from './support/browser.js';
+import { Server } from './support/server.js';
+
+let browser;
+before(async () => { browser = await launch(); });
+after(() => browser.close());
+
+test('a tab that is refused, replaced or signed out sends at most two requests in a minute', async (t) => {
+  const refusing = await Server.start(t, 'sign_in', { env: { LIMIT_POLICY: 'refuse' } });
+  const replacing = await Server.start(t, 'sign_in', { env: { LIMIT_POLICY: 'replace' } });
+  const expiring = await Server.start(t, 'sign_in', { env: { SESSION_SECONDS: '8' } });
+  const refused = await openTabs(refusing, 5);
+  const replaced = await openTabs(replacing, 5);
+  const expired = await openTabs(expiring, 3);
+
+  await show(refused, ['Connected.', 'Connected.', 'Connected.', REFUSED, REFUSED]);
+  await show(replaced, [REPLACED, REPLACED, 'Connected.', 'Connected.', 'Connected.']);
+  await show(expired, expired.map(() => 'Sign in to go on.'));
+  await sleep(MINUTE);
+  for (const tabs of [refused, replaced, expired]) {
+    const counts = tabs.map(({ requests }) => requests);
+    assert.ok(counts.every((count) => count >= 1 && count <= 2), `${counts} requests`);
+  }
+});
+
+test('a sign-out ends the streams of all tabs at once', async (t) => {
+  const app = await Server.start(t, 'sign_in');
+  const tabs = await openTabs(app, 2);
+  for (const { page } of tabs) await page.getByText('Connected.').waitFor();
+  await tabs[0].page.click('#everywhere');
+  for (const { page } of tabs) await page.getByText('You are signed out.').waitFor();
+});
+
+/** Opens tabs of one profile whose user is signed in, one after the other, and counts their requests. */
+async function openTabs(app, count) {
+  const first = await browser.open(app.url);
+  const login = await first.evaluate(async () => {
+    const { ok } = await fetch('/login', { method: 'POST', body: 'ada' });
+    localStorage.user = 'ada';
+    return ok;
+  });
+  assert.ok(login);
+  const tabs = [];
+  for (let nth = 0; nth < count; nth += 1) {
+    const tab = { page: await first.context().newPage(), requests: 0 };
+    tab.page.on('request', (request) => { tab.requests += request.url().endsWith('/feeds/ada') ? 1 : 0; });
+    await tab.page.goto(app.url);
+    await tab.page.locator('#state:not(:empty)').waitFor();
+    tabs.push(tab);
+  }
+  return tabs;
+}
+
+async function show(tabs, states) {
+  for (const [nth, { page }] of tabs.entries()) await page.getByText(states[nth]).waitFor();
+}
+
+const REFUSED = 'The feed is open in three other tabs.';
+const REPLACED = 'The feed goes on in a newer tab.';
+const MINUTE = 60_000;
