@@ -9,7 +9,7 @@ use axum::Router;
 use axum::routing::get as on_get;
 use http::{Method, Request};
 use lasse_hyper::lasse_core::{EndReason, StreamConfig};
-use lasse_hyper::{DrainPlan, Endpoint, Gate, ServeConfig};
+use lasse_hyper::{Dialect, DrainPlan, Endpoint, Gate, ServeConfig};
 use support::h2_client::{ask, connect, data};
 use support::*;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -90,6 +90,41 @@ async fn a_hundred_http2_streams_end_cleanly_and_then_their_connection() {
     }
     server.stopped().await;
     assert_eq!(server.end().await, EndReason::Shutdown);
+}
+
+/// The endpoint of clients that must not take the end of a shutdown for the end of the stream.
+fn fetch() -> Endpoint {
+    Endpoint::default().with_dialect(Dialect::Fetch)
+}
+
+#[tokio::test]
+async fn a_fetch_stream_is_sent_an_event_and_ends_without_its_last_chunk() {
+    let mut server = Server::start_route(ServeConfig::new(), fetch()).await;
+    let mut client = get(&server, "/").await;
+    read_until(&mut client, "hello\n\n\r\n").await;
+    server.gate.drain(&plan());
+    let text = read_to_end(&mut client).await;
+    assert!(
+        text.contains("event: shutdown\ndata: {\"reason\":\"shutdown\",\"retry\":"),
+        "{text:?}"
+    );
+    assert!(text.ends_with("\n\n\r\n"), "no last chunk: {text:?}");
+    drop(client);
+    server.stopped().await;
+    assert_eq!(server.end().await, EndReason::Shutdown);
+}
+
+#[tokio::test]
+async fn a_fetch_stream_over_http2_is_sent_an_event_and_is_reset() {
+    let mut server = Server::start_route(ServeConfig::new(), fetch()).await;
+    let mut client = connect(&server, 65_535).await;
+    let mut stream = ask(&mut client, Method::GET, "/").await.into_body();
+    assert_eq!(data(&mut stream).await.unwrap().unwrap(), ":\ndata: hello\n\n");
+    server.gate.drain(&plan());
+    let event = data(&mut stream).await.unwrap().unwrap();
+    assert!(event.starts_with(b"event: shutdown\n"), "{event:?}");
+    assert!(data(&mut stream).await.unwrap().is_err());
+    server.stopped().await;
 }
 
 #[tokio::test]
