@@ -398,7 +398,9 @@ impl CheckedLog {
             (Resume::Complete, Ok(position)) if is_over(position) => return,
             (Resume::Fresh(cursor), Ok(position)) if last.id().is_none() => (cursor, position),
             (Resume::Resumed(cursor), Ok(position)) if last.id().is_some() => (cursor, position),
-            (Resume::Reset(reason, cursor), Err(expected)) if reason == expected => (cursor, begin),
+            (Resume::Reset(reason, cursor), Err(expected)) if reason == expected => {
+                (cursor, begin.max(self.past_hole(&last, reason)))
+            }
             other => panic!("{other:?} for {last:?}"),
         };
         match self.log.id_before(cursor) {
@@ -452,6 +454,14 @@ impl CheckedLog {
             if self.is_own == Some(true) { self.after_own(id)? } else { self.after_number(id)? };
         let is_at_hole = self.entries.get(place).is_some_and(Entry::is_hole);
         if is_at_hole && self.is_own != Some(true) { Err(ResetReason::Hole) } else { Ok(place) }
+    }
+
+    /// The place after the hole at which a client is reset.
+    fn past_hole(&self, last: &LastEventId, reason: ResetReason) -> usize {
+        let Some(id) = last.id().filter(|_| reason == ResetReason::Hole) else { return 0 };
+        let place = self.after_number(id.as_str()).unwrap_or(0);
+        let holes = self.entries[place..].iter().take_while(|entry| entry.is_hole());
+        place + holes.count()
     }
 
     fn after_own(&self, id: &str) -> Result<usize, ResetReason> {

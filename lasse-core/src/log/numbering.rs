@@ -170,6 +170,20 @@ impl Numbering {
         if self.is_hole(place) { Err(ResetReason::Hole) } else { Ok(place) }
     }
 
+    /// The place after the holes that come next after a number of an epoch.
+    pub(super) fn past_hole(&self, epoch: &Epoch, number: u64) -> Option<u64> {
+        let (generation, _) = self.generation_of(epoch)?;
+        let mut nth = self.runs_before(|run| (run.generation, run.number) <= (generation, number));
+        while !self.run(nth)?.is_after_hole {
+            nth += 1;
+        }
+        let mut place = self.run(nth)?.position;
+        while self.is_hole(place) {
+            place += 1;
+        }
+        Some(place)
+    }
+
     /// The id of a place which is the first, or after a hole.
     pub(super) fn name(&self, position: u64) -> Option<(Epoch, u64)> {
         let name = self.name_of(position);

@@ -94,7 +94,7 @@ impl Log {
     /// | an event that is held, or the one before the first | resumed, after it |
     /// | the same, or fresh, in a log that has ended, and nothing left | complete |
     /// | an event that was dropped | reset, expired |
-    /// | an event before a hole, or in it | reset, hole |
+    /// | an event before a hole, or in it | reset, hole; at `start`, but not before the hole |
     /// | an event of an epoch that is not held | reset, foreign |
     /// | an event that is not there yet | reset, ahead |
     /// | anything else, in bounded time | reset, unknown |
@@ -122,6 +122,9 @@ impl Log {
             LastEventId::Invalid(_) => Resume::Reset(ResetReason::Unknown, self.cursor(start)),
             LastEventId::Id(id) => match self.after(id) {
                 Ok(cursor) => Resume::Resumed(cursor),
+                Err(ResetReason::Hole) => {
+                    Resume::Reset(ResetReason::Hole, self.cursor(start).max(self.past_hole(id)))
+                }
                 Err(reason) => Resume::Reset(reason, self.cursor(start)),
             },
         };
@@ -165,6 +168,14 @@ impl Log {
             place += 1;
         }
         Cursor(place)
+    }
+
+    /// The place after the hole that the event `id` is before or in, so that a client is reset
+    /// there once.
+    pub(super) fn past_hole(&self, id: &EventId) -> Cursor {
+        let hole = numbered::read(id.as_str())
+            .and_then(|(epoch, number)| self.numbering.past_hole(&epoch, number));
+        Cursor(hole.unwrap_or(0))
     }
 
     /// The id of a place, by which a client resumes there: that of the event before it.

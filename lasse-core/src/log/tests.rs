@@ -248,6 +248,22 @@ fn a_hole_resets_clients_that_resume_at_it_and_readers_that_cross_it() {
 }
 
 #[test]
+fn a_client_that_was_reset_at_a_hole_does_not_meet_it_again() {
+    let mut log = keeping(10);
+    append(&mut log, 1..=3);
+    log.append_as(&id("k-7"), &Event::new("7")).unwrap();
+    for start in [StartAt::Oldest, StartAt::Last(3)] {
+        for number in 3..=5 {
+            let (decision, events) = resumed(&mut log, &last(&format!("k-{number}")), start);
+            assert_eq!((decision, events), ("hole", vec!["7".to_owned()]), "{number}");
+        }
+    }
+    log.append_hole().unwrap();
+    log.append_hole().unwrap();
+    assert_eq!(resumed(&mut log, &last("k-7"), StartAt::Oldest), ("hole", vec![]));
+}
+
+#[test]
 fn a_hole_at_the_end_of_a_log_is_read_at_once() {
     let mut log = keeping(10);
     append(&mut log, 1..=3);

@@ -178,6 +178,10 @@ impl Log {
             }
             LastEventId::Id(id) => match self.after_in(id, view, true) {
                 Ok(cursor) => Resume::Resumed(cursor),
+                Err(ResetReason::Hole) if start != StartAt::LatestPerKey => {
+                    let start = self.start_view(start, view).max(self.past_hole(id));
+                    Resume::Reset(ResetReason::Hole, start)
+                }
                 Err(reason) => Resume::Reset(reason, self.start_view(start, view)),
             },
         };

@@ -111,6 +111,9 @@ impl CheckedLog {
         let expected = if may_be { Err(ResetReason::Expired) } else { expected };
         viewer.place = match expected {
             Ok(Some(place)) => place,
+            Err(reason) if start != StartAt::LatestPerKey => {
+                self.start(&mut viewer, start).max(self.past_hole(&last, reason))
+            }
             Ok(None) | Err(_) => self.start(&mut viewer, start),
         };
         viewer.cursor = match (resume, expected) {
