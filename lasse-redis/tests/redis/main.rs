@@ -2,6 +2,7 @@
 //! the tests are skipped, and counted as ignored, unless `LASSE_REDIS=required` is set.
 
 mod client;
+mod cluster;
 mod losses;
 mod nodes;
 mod record;
@@ -21,7 +22,7 @@ fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
     }
-    let trials = nodes::trials().into_iter().chain(losses::trials());
+    let trials = nodes::trials().into_iter().chain(losses::trials()).chain(cluster::trials());
     let trials = trials.map(|trial| trial.with_ignored_flag(!is_installed)).collect();
     libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
 }
