@@ -15,6 +15,7 @@ use crate::stream_id::StreamId;
 /// | an event with another number | a hole, and the event |
 /// | an epoch that began after the newest event | the epoch |
 /// | an epoch that began after another event | a hole if this channel lacks events, and the epoch |
+/// | an epoch that began because the stream was absent | a hole, and the epoch |
 /// | a loss | a hole |
 /// | an end | the end |
 /// | a foreign entry | nothing |
@@ -171,7 +172,9 @@ impl Follower {
                 self.channel.publish_hole_up_to(after.number)?;
                 false
             }
-            Some(after) => after.epoch > before.epoch,
+            // The stream was absent. It may have had events that this node has not read: all nodes
+            // have a hole here, whatever each of them has read.
+            Some(after) => after.epoch > before.epoch || after == StreamId::default(),
             None => true,
         };
         let end = after.filter(|after| after.epoch == before.epoch);

@@ -182,13 +182,16 @@ fn a_loss_is_found_by_the_node_that_was_sent_the_acknowledgement() {
 }
 
 #[test]
-fn a_stream_that_is_gone_is_a_loss_for_each_node_that_knew_events() {
-    let (mut follower, _channel) = with_events(3);
-    follower.apply(StreamId::new(8, 0), &begin(Some((0, 0))));
-    assert_eq!(follower.unrecorded_losses().collect::<Vec<_>>(), [5]);
-    let (mut empty, _channel) = with_events(0);
-    empty.apply(StreamId::new(8, 0), &begin(Some((0, 0))));
-    assert_eq!(empty.unrecorded_losses().count(), 0);
+fn a_stream_that_is_gone_resets_each_reader_once_on_all_nodes() {
+    for read in [0, 2, 3] {
+        let (mut follower, channel) = with_events(read);
+        let mut reader = join(&channel, &last(&format!("5-{read}")));
+        follower.apply(StreamId::new(8, 0), &begin(Some((0, 0))));
+        follower.apply(StreamId::new(8, 1), &event(1));
+        assert_eq!(received(&mut reader), ["reset", "1"]);
+        assert_eq!(reason(&channel, "5-3"), Some(ResetReason::Hole));
+        assert_eq!(follower.unrecorded_losses().count(), 0);
+    }
 }
 
 #[test]

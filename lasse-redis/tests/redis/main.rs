@@ -6,7 +6,9 @@ mod cluster;
 mod losses;
 mod nodes;
 mod record;
+mod sentinel;
 mod server;
+mod storm;
 
 use std::future::Future;
 use std::process::ExitCode;
@@ -22,7 +24,11 @@ fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
     }
-    let trials = nodes::trials().into_iter().chain(losses::trials()).chain(cluster::trials());
+    let trials = nodes::trials()
+        .into_iter()
+        .chain(losses::trials())
+        .chain(cluster::trials())
+        .chain(storm::trials());
     let trials = trials.map(|trial| trial.with_ignored_flag(!is_installed)).collect();
     libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
 }

@@ -54,6 +54,12 @@ pub(crate) fn node(server: &Server) -> RedisChannel {
     node_at(&server.url())
 }
 
+/// A node where clients that are new or reset start with the next event.
+pub(crate) fn live_node(server: &Server) -> RedisChannel {
+    let backplane = Backplane::start(RedisServer::new(server.url()).unwrap(), &settings());
+    backplane.channel("news", &keeping_all().with_start(StartAt::Now)).unwrap()
+}
+
 pub(crate) fn node_at(url: &str) -> RedisChannel {
     let backplane = Backplane::start(RedisServer::new(url).unwrap(), &settings());
     backplane.channel("news", &keeping_all()).unwrap()

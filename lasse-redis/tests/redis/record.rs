@@ -30,6 +30,12 @@ impl Published {
         assert!(before.as_deref().is_none_or(|before| before == data), "{id}: {before:?}, {data}");
     }
 
+    /// The id of the first event.
+    pub(crate) fn first(&self) -> String {
+        let (epoch, number) = self.events.keys().next().unwrap();
+        format!("{epoch}-{number}")
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.events.len()
     }
@@ -49,7 +55,6 @@ impl Published {
 
     fn check_one(&self, client: usize, record: &[Received]) {
         let mut before: Option<Place> = None;
-        let mut has_reset = false;
         for received in record {
             match received {
                 Received::Event { id, .. } => {
@@ -59,13 +64,13 @@ impl Published {
                         let mut between = self.events.range(before..next).skip(1);
                         let missing = between.next();
                         assert!(
-                            has_reset || missing.is_none(),
+                            missing.is_none(),
                             "client {client} lacks {missing:?} between {before:?} and {next:?}"
                         );
                     }
-                    (before, has_reset) = (Some(next), false);
+                    before = Some(next);
                 }
-                Received::Reset { .. } => has_reset = true,
+                Received::Reset { .. } => before = None,
                 Received::End => {}
             }
         }
