@@ -20,6 +20,8 @@ pub use bad_request::BadRequest;
 pub use config::ServeConfig;
 pub use framer::Framer;
 pub use output::ServerOutput;
-pub use request::{Head, Limits, Persistence, ResponseContext, check_host, parse_request};
+pub use request::{
+    Head, Limits, Persistence, ResponseContext, check_host, check_request, parse_request,
+};
 pub use server_connection::ServerConnection;
 pub use wire::Wire;

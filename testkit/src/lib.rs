@@ -1,6 +1,8 @@
 //! What lasse's crates are tested with: streams and what they say, and checks for
 //! any server.
 
+#[cfg(feature = "simulator")]
+pub mod alike;
 pub mod browser;
 pub mod checked_log;
 pub mod checks;

@@ -1,6 +1,7 @@
 //! The head of a request (RFC 9112 2 to 6).
 
 mod body;
+mod check;
 mod host;
 mod target;
 
@@ -12,6 +13,7 @@ use memchr::memchr_iter;
 
 use super::bad_request::BadRequest;
 use body::has_body;
+pub use check::check_request;
 pub use host::check_host;
 use target::parse_target;
 

@@ -13,7 +13,7 @@ use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Versio
 use http_body::Body;
 use hyper::body::Incoming;
 use hyper::service::Service;
-use lasse_tokio::lasse_core::http1::check_host;
+use lasse_tokio::lasse_core::http1::{BadRequest, check_request};
 use tokio::time::{Sleep, sleep};
 
 use super::body::{Busy, ResponseBody};
@@ -71,7 +71,7 @@ impl<S: UserService> Service<Request<Incoming>> for ConnectionService<S, S::Resp
     fn call(&self, mut request: Request<Incoming>) -> Self::Future {
         self.context.handle_request();
         let facts = RequestFacts::new(&mut request);
-        let is_refused = check_host(&request).is_err();
+        let checked = check_request(&mut request);
         let (end_reason, carrier) = match &self.version {
             HttpVersion::Http1(exchange) => {
                 let busy = Busy::new(exchange.clone());
@@ -87,9 +87,9 @@ impl<S: UserService> Service<Request<Incoming>> for ConnectionService<S, S::Resp
         extensions.insert(self.context.peer);
         extensions.insert(self.context.settings.gate.clone());
         extensions.insert(end_reason);
-        let response = match is_refused {
-            true => PendingResponse::Refused,
-            false => PendingResponse::Waiting(Box::pin(self.service.call(request))),
+        let response = match checked {
+            Ok(()) => PendingResponse::Waiting(Box::pin(self.service.call(request))),
+            Err(error) => PendingResponse::Refused(error),
         };
         let timeout = self.context.settings.config.response_timeout();
         ResponseFuture { response, timeout, timer: None, facts, carrier: Some(carrier) }
@@ -138,7 +138,7 @@ pub(super) struct ResponseFuture<F, B> {
 #[derive(Debug)]
 enum PendingResponse<F, B> {
     /// The service does not get the request.
-    Refused,
+    Refused(BadRequest),
     Waiting(Pin<Box<F>>),
     /// It upgrades the connection, and waits until the task has prepared that.
     Upgrade(Box<Response<B>>),
@@ -177,7 +177,7 @@ where
             return Poll::Pending;
         }
         match mem::replace(&mut future.response, PendingResponse::Returned) {
-            PendingResponse::Refused => Poll::Ready(Ok(refuse(StatusCode::BAD_REQUEST))),
+            PendingResponse::Refused(error) => Poll::Ready(Ok(refuse(error.response().status()))),
             PendingResponse::Upgrade(response) => Poll::Ready(Ok(future.finish(*response))),
             PendingResponse::Waiting(_) | PendingResponse::Returned => Poll::Pending,
         }

@@ -2,12 +2,19 @@
 //! about its length let a client smuggle a request, so everything that can be
 //! understood in two ways is an error.
 
+use core::str;
+
 use http::HeaderMap;
 use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
 
 use super::list;
 use crate::http1::bad_request::BadRequest;
 
+/// Returns whether there is a body.
+///
+/// # Errors
+///
+/// If its end is not known for certain, or if it is coded.
 pub(super) fn has_body(headers: &HeaderMap, is_1_0: bool) -> Result<bool, BadRequest> {
     match (headers.contains_key(TRANSFER_ENCODING), headers.contains_key(CONTENT_LENGTH)) {
         (false, false) => Ok(false),
@@ -18,15 +25,20 @@ pub(super) fn has_body(headers: &HeaderMap, is_1_0: bool) -> Result<bool, BadReq
     }
 }
 
-/// Several lengths are allowed if they are equal (RFC 9110 8.6).
+/// Several fields are allowed if they are equal, but no list in one field (RFC 9110 8.6), nor a
+/// number that other servers cannot represent.
 fn has_length(headers: &HeaderMap) -> Result<bool, BadRequest> {
-    let mut lengths = list(headers, &CONTENT_LENGTH);
-    let length = lengths.next().unwrap_or_default();
-    let is_number = !length.is_empty() && length.iter().all(u8::is_ascii_digit);
-    if !is_number || lengths.any(|other| other != length) {
-        return Err(BadRequest::Length);
+    let lengths = headers.get_all(CONTENT_LENGTH).into_iter();
+    let mut lengths = lengths.map(|length| length_of(length.as_bytes()));
+    match lengths.next().flatten() {
+        Some(length) if lengths.all(|other| other == Some(length)) => Ok(length > 0),
+        _ => Err(BadRequest::Length),
     }
-    Ok(length.iter().any(|digit| *digit != b'0'))
+}
+
+fn length_of(digits: &[u8]) -> Option<u64> {
+    let is_number = digits.iter().all(u8::is_ascii_digit);
+    str::from_utf8(digits).ok().filter(|_| is_number)?.parse().ok()
 }
 
 /// Accepts `chunked` alone. A coding that is not known is an error of the server

@@ -18,12 +18,22 @@ pub(super) fn parse_target(
     if target.contains('#') {
         return Err(BadRequest::Target);
     }
-    if target.starts_with('/') || target == "*" && method == Method::OPTIONS {
-        return Ok((uri, None));
-    }
-    let is_http = matches!(uri.scheme_str(), Some("http" | "https"));
-    let authority =
-        uri.authority().filter(|authority| is_http && is_authority(authority.as_str().as_bytes()));
-    let host = authority.and_then(|authority| authority.as_str().try_into().ok());
-    host.map(|host| (uri, Some(host))).ok_or(BadRequest::Target)
+    let host = host_of(method, &uri)?;
+    Ok((uri, host))
+}
+
+/// The host of a target, if it has one.
+///
+/// # Errors
+///
+/// If the target does not have the form that its method needs.
+pub(super) fn host_of(method: &Method, target: &Uri) -> Result<Option<HeaderValue>, BadRequest> {
+    let Some(authority) = target.authority() else {
+        let is_path = target.path().starts_with('/');
+        let is_asterisk = target.path() == "*" && method == Method::OPTIONS;
+        return if is_path || is_asterisk { Ok(None) } else { Err(BadRequest::Target) };
+    };
+    let is_http = matches!(target.scheme_str(), Some("http" | "https"));
+    let host = Some(authority.as_str()).filter(|host| is_http && is_authority(host.as_bytes()));
+    host.and_then(|host| host.try_into().ok()).map(Some).ok_or(BadRequest::Target)
 }
