@@ -6,10 +6,10 @@
 /// | | `EventSource` | `Fetch` | `DataOnly` |
 /// |---|---|---|---|
 /// | a refusal | 200, and a stream of `retry`, perhaps with an event | 401, 429 or 503, with `Retry-After` | as `Fetch` |
-/// | nothing more for this client | 204 | 200, and the event `end` | 204 |
+/// | nothing more for this client | 204 | 200, and the event `complete` | 204 |
 /// | the [position](crate::ChannelConfig::with_position) | event `position` | event `position` | |
 /// | a [reset](crate::ChannelConfig::with_reset) | event `reset` | event `reset` | 410, with the reset as JSON |
-/// | the source stops | clean end | event `end`, clean end | clean end |
+/// | the source stops | clean end | event `complete`, clean end | clean end |
 /// | the server shuts down | `retry`, clean end | event `shutdown`, incomplete end | incomplete end |
 /// | the client lags, the stream is too old | clean end | incomplete end | incomplete end |
 /// | the credentials expire, the stream is revoked or replaced | event `expired`, `revoked` or `replaced`, clean end | the same | incomplete end |

@@ -18,8 +18,9 @@ pub(crate) fn notice(name: EventName, reason: &str, retry: Option<Duration>) -> 
     }
 }
 
-/// There is nothing more for the client.
-pub(crate) const END: EventName = EventName::from_static("end");
+/// There is nothing more for the client. The name is not `end` nor `closed`: some clients call the
+/// listeners of these names when a connection ends.
+pub(crate) const COMPLETE: EventName = EventName::from_static("complete");
 /// The server shuts down.
 pub(crate) const SHUTDOWN: EventName = EventName::from_static("shutdown");
 /// The credentials of the client have expired.

@@ -144,7 +144,7 @@ pub enum Init<T> {
     /// With the end for good: there is nothing more for this client. An `EventSource` gets
     /// `204 No Content`, after which it does not reconnect, and so does a client of
     /// [`Dialect::DataOnly`]. Some clients over `fetch` return after a 204 for ever: those of
-    /// [`Dialect::Fetch`] get a stream of one event, named `end`, and a `retry` of a minute.
+    /// [`Dialect::Fetch`] get a stream of one event, named `complete`, and a `retry` of a minute.
     #[doc(alias = "204")]
     Complete,
     /// With a response of the application. Headers that frame a message

@@ -84,7 +84,7 @@ fn end(stream: &mut Connection<Once>) -> (String, Option<Close>) {
 
 #[test]
 fn a_stream_that_stops_is_complete_in_every_dialect() {
-    let stopped = "event: end\ndata: {\"reason\":\"stopped\"}\n\n";
+    let stopped = "event: complete\ndata: {\"reason\":\"stopped\"}\n\n";
     for (dialect, last) in [(EventSource, ""), (Fetch, stopped), (DataOnly, "")] {
         let config = StreamConfig::new().with_dialect(dialect);
         let mut stream = open(config, Next::last(Event::new("1")));
@@ -210,7 +210,7 @@ fn a_client_for_which_there_is_nothing_more_learns_it_each_time() {
         let response = subscribe(&news, Fetch, Some("k-2"));
         assert_eq!(response.headers()["content-type"], "text/event-stream");
         let data = r#"{"reason":"complete","retry":60000}"#;
-        let event = format!("event: end\ndata: {data}\nretry: 60000\n\n");
+        let event = format!("event: complete\ndata: {data}\nretry: 60000\n\n");
         assert_eq!((response.status().as_u16(), full(response)), (200, event));
     }
 }

@@ -7,7 +7,7 @@ use crate::dialect::Dialect;
 use crate::end::EndReason;
 use crate::event::Event;
 use crate::frame::Frame;
-use crate::notice::{END, EXPIRED, REPLACED, REVOKED, SHUTDOWN, notice};
+use crate::notice::{COMPLETE, EXPIRED, REPLACED, REVOKED, SHUTDOWN, notice};
 
 /// The last frame, and the end of the body.
 ///
@@ -20,7 +20,7 @@ pub(super) fn closing(
 ) -> (Option<Frame>, Close) {
     let is_event_source = dialect == Dialect::EventSource;
     let name = match reason {
-        EndReason::Stopped if dialect == Dialect::Fetch => END,
+        EndReason::Stopped if dialect == Dialect::Fetch => COMPLETE,
         EndReason::Stopped => return (None, Close::Clean),
         EndReason::Lagged | EndReason::Expired if is_event_source => return (None, Close::Clean),
         EndReason::Shutdown if is_event_source => return (retry.map(Frame::retry), Close::Clean),

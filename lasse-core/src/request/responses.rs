@@ -14,7 +14,7 @@ use super::origin::{Hosts, Origins};
 use super::{Refusal, RequestHead};
 use crate::dialect::Dialect;
 use crate::frame::Frame;
-use crate::notice::{END, notice};
+use crate::notice::{COMPLETE, notice};
 
 /// The settings of responses.
 #[derive(Clone, Debug, Default)]
@@ -60,7 +60,7 @@ impl Responses {
     /// The response to a client for which there is nothing more.
     pub(crate) fn complete(&self, dialect: Dialect) -> Response<Bytes> {
         if dialect == Dialect::Fetch {
-            let end = notice(END, "complete", Some(RETRY_AFTER_THE_END));
+            let end = notice(COMPLETE, "complete", Some(RETRY_AFTER_THE_END));
             return self.stream().map(|()| end.encode().into_bytes());
         }
         self.own(bare(StatusCode::NO_CONTENT, &[], Bytes::new()))
