@@ -28,8 +28,8 @@ use hyper::body::Incoming;
 use hyper::service::service_fn;
 use lasse::hyper::{ChannelBody, collect_body, serve, subscribe};
 use lasse::{
-    Channel, ChannelConfig, DrainPlan, Endpoint, Epoch, Event, EventId, Gate, GateConfig, Listener,
-    ServeConfig, StartAt, StreamConfig,
+    Channel, ChannelConfig, Dialect, DrainPlan, Endpoint, Epoch, Event, EventId, Gate, GateConfig,
+    Listener, ServeConfig, StartAt, StreamConfig,
 };
 use serde::{Deserialize, Serialize};
 use store::Store;
@@ -124,8 +124,10 @@ fn is_cross_origin<B>(request: &Request<B>) -> bool {
 impl News {
     /// The news of `file`, under the ids that they had before.
     fn open(file: Option<&Path>) -> Result<Self, Box<dyn Error>> {
-        // Only GET and HEAD reach the endpoint, but a 405 must allow POST too.
-        let endpoint = Endpoint::new(StreamConfig::new().with_post(true));
+        // Only GET and HEAD reach the endpoint, but a 405 must allow POST too. Browsers read the
+        // stream, and so do programs.
+        let streams = StreamConfig::new().with_post(true).with_dialect(Dialect::Auto);
+        let endpoint = Endpoint::new(streams);
         let config = ChannelConfig::new().with_start(StartAt::Last(20));
         let (mut channel, mut newest) = (None, 0);
         let store = file.map(|path| {

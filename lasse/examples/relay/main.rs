@@ -22,8 +22,8 @@ use http::header::CONTENT_TYPE;
 use http::{HeaderValue, Response, StatusCode};
 use lasse::tokio::{serve, subscribe};
 use lasse::{
-    Channel, ChannelConfig, DrainPlan, Endpoint, Event, Gate, GateConfig, LagPolicy, Listener,
-    Publisher, ServeConfig, SessionBody, StartAt, Subscriber, dispatch, idle,
+    Channel, ChannelConfig, Dialect, DrainPlan, Endpoint, Event, Gate, GateConfig, LagPolicy,
+    Listener, Publisher, ServeConfig, SessionBody, StartAt, Subscriber, dispatch, idle,
 };
 
 #[tokio::main]
@@ -38,7 +38,8 @@ async fn main() -> Result<Infallible, Box<dyn Error>> {
     let publisher = lines.publisher();
     let reading = tokio::task::spawn_blocking(|| publish_lines(publisher));
 
-    let (channel, endpoint) = (lines.clone(), Endpoint::default());
+    // Browsers read the lines, and so do programs.
+    let (channel, endpoint) = (lines.clone(), Endpoint::default().with_dialect(Dialect::Auto));
     let server = serve(listener, ServeConfig::new(), move |request| {
         let response = match request.uri().path() {
             "/events" => subscribe(&request, &endpoint, &channel),
