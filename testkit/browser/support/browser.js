@@ -42,6 +42,8 @@ const BROWSERS = {
     channel: 'moz-firefox',
     executablePath: process.env.FIREFOX ?? '/usr/bin/firefox-esr',
     firefoxUserPrefs: {
+      // A response of JSON is a page like any other.
+      'devtools.jsonview.enabled': false,
       'network.proxy.type': 1,
       'network.proxy.http': '127.0.0.1',
       'network.proxy.http_port': 9,

@@ -13,12 +13,13 @@ export class Server {
   #child;
   #output = '';
 
-  /** Starts an example for the length of `test`, and waits for its URL. */
-  static async start(test, example, { port = 0, args = [], env = {} } = {}) {
+  /** Starts an example for the length of `test`, writes `input`, and waits for its URL. */
+  static async start(test, example, { port = 0, args = [], env = {}, input = '' } = {}) {
     const program = path.join(TARGET, 'debug', 'examples', example);
     const child = spawn(program, args, { env: { ...process.env, ...env, PORT: `${port}` } });
     const server = new Server(child);
     test.after(() => server.stop('SIGKILL'));
+    server.write(input);
     [server.url] = await server.waitForOutput(/https?:\/\/127\.0\.0\.1:\d+\//);
     return server;
   }
@@ -28,10 +29,17 @@ export class Server {
     for (const output of [child.stdout, child.stderr]) {
       output.setEncoding('utf8').on('data', (text) => { this.#output += text; });
     }
+    // A server that was killed reads no more.
+    child.stdin.on('error', () => {});
   }
 
   get port() {
     return Number(new URL(this.url).port);
+  }
+
+  /** What the server has written so far, on stdout and stderr. */
+  get output() {
+    return this.#output;
   }
 
   /** Waits until the output of the server matches `pattern`. */
@@ -39,7 +47,7 @@ export class Server {
     for (;;) {
       const match = this.#output.match(pattern);
       if (match) return match;
-      if (this.#hasEnded()) throw new Error(`no ${pattern} in the output: ${this.#output}`);
+      if (this.hasEnded) throw new Error(`no ${pattern} in the output: ${this.#output}`);
       await sleep(5);
     }
   }
@@ -61,15 +69,17 @@ export class Server {
 
   /** Sends a signal, waits for the end, and returns the exit status or the signal. */
   async stop(signal = 'SIGTERM') {
-    if (!this.#hasEnded()) {
-      const exit = once(this.#child, 'exit');
-      this.#child.kill(signal);
-      await exit;
-    }
+    if (!this.hasEnded) this.#child.kill(signal);
+    return this.exit();
+  }
+
+  /** Waits for the end, and returns the exit status or the signal. */
+  async exit() {
+    if (!this.hasEnded) await once(this.#child, 'exit');
     return this.#child.exitCode ?? this.#child.signalCode;
   }
 
-  #hasEnded() {
+  get hasEnded() {
     return this.#child.exitCode !== null || this.#child.signalCode !== null;
   }
 }
