@@ -11,8 +11,9 @@ one can contain {port}; src/bin/fanout-server.rs says what a server must do. The
 servers `floor` and `floor-coalesce` are what the others are compared with: one write
 a delivery, and one write for all events that are due.
 
-A server runs on CPU 0 and the load client on CPU 1. In each round, each measurement
-is taken of one server after the other, each time of a new process.
+A server runs on CPU 0 and the load client on CPU 1; a server with two threads runs on
+both. In each round, each measurement is taken of one server after the other, each time of
+a new process.
 """
 import argparse, json, os, shlex, socket, statistics, subprocess, sys, time, urllib.request
 
@@ -42,9 +43,15 @@ TESTS = {
     "stream": ("--mode stream --conns 1 --events 1000000", None),
     "quick": ("--conns 1000 --events 300 --rate 30", None),
     "stuck": ("--conns 1000 --events 300 --rate 30 --stuck 1", None),
+    "catch_up": ("--conns 1000 --events 300 --rate 30", "--conns 1 --events 101"),
+    "threads2": ("--conns 10000 --events 24 --rate 6", None),
 }
-# What axum does not have: replay.
-CANNOT = {("axum", "resume")}
+# name: options of the server
+SERVER_OPTIONS = {"threads2": "--threads 2"}
+# name: options of a second load client, which runs beside the first one
+BESIDE = {"catch_up": "--conns 10000 --events 100 --last-event-id 1 --no-publish"}
+# What axum does not have: replay, and options for its threads. The floors have one thread.
+CANNOT = {("axum", "resume"), ("axum", "catch_up"), ("axum", "threads2"), ("floor", "threads2"), ("floor-coalesce", "threads2")}
 
 
 def build(profile):
@@ -68,7 +75,8 @@ class Server:
         program, *args = shlex.split(command.replace("{port}", str(self.port)))
         local = os.path.join(folder, program)
         program = local if os.path.exists(local) else program
-        self.process = subprocess.Popen([program, *args], stdout=subprocess.DEVNULL, preexec_fn=on_cpu(0))
+        pinned = None if "--threads" in args else on_cpu(0)
+        self.process = subprocess.Popen([program, *args], stdout=subprocess.DEVNULL, preexec_fn=pinned)
         for _ in range(200):
             try:
                 return socket.create_connection(("127.0.0.1", self.port), 1).close()
@@ -81,14 +89,18 @@ class Server:
         self.process.wait()
 
 
-def load(folder, server, path, options):
+def start_load(folder, server, path, options):
     command = [os.path.join(folder, "sse-load"), "--url", f"http://127.0.0.1:{server.port}{path}", "--pin", "1",
                "--server-pid", str(server.process.pid), "--server-cpu", "0", "--json", "--timeout", "90", *options]
-    done = subprocess.run(command, capture_output=True, text=True)
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def load(folder, server, path, options):
+    stdout, stderr = start_load(folder, server, path, options).communicate()
     try:
-        return json.loads(done.stdout)
+        return json.loads(stdout)
     except ValueError:
-        return {"ok": False, "note": done.stderr[-200:]}
+        return {"ok": False, "note": stderr[-200:]}
 
 
 def measure(folder, server, test, scale=1):
@@ -98,7 +110,12 @@ def measure(folder, server, test, scale=1):
         path = f"/stream?events={options[options.index('--events') + 1]}&size=100"
     if before:
         load(folder, server, path, before)
-    return {**load(folder, server, path, options), "publish_ns": publish_ns(server)}
+    beside = test in BESIDE and start_load(folder, server, path, scaled(BESIDE[test].split(), scale))
+    found = {**load(folder, server, path, options), "publish_ns": publish_ns(server)}
+    if beside:
+        beside.communicate()
+        found["ok"] = found["ok"] and beside.returncode == 0
+    return found
 
 
 def scaled(words, scale):
@@ -129,7 +146,9 @@ def run(options):
         for number in range(options.rounds):
             for test in tests:
                 for name, command in servers.items():
-                    server = Server(folder, command)
+                    if (name, test) in CANNOT:
+                        continue
+                    server = Server(folder, f"{command} {SERVER_OPTIONS.get(test, '')}")
                     try:
                         found = measure(folder, server, test)
                     finally:
@@ -144,7 +163,7 @@ def smoke(_):
     folder, failed = build("dev"), []
     for name, command in SERVERS.items():
         for test in (test for test in TESTS if (name, test) not in CANNOT):
-            server = Server(folder, command)
+            server = Server(folder, f"{command} {SERVER_OPTIONS.get(test, '')}")
             try:
                 found = measure(folder, server, test, scale=100)
             finally:
@@ -214,6 +233,8 @@ TABLE = [
     ("CPU a connection accepted, to `floor`", to_floor("idle", "connect_cpu_us"), ".2f"),
     ("p99 with one in 1,000 stuck, to that without", to_test("stuck", "quick", "p99_us"), ".2f"),
     ("peak memory with one in 1,000 stuck, to that without", to_test("stuck", "quick", "server_rss_peak"), ".2f"),
+    ("p99 while 10,000 others receive 100 old events each, to that without", to_test("catch_up", "quick", "p99_us"), ".2f"),
+    ("CPU a delivery with two threads, 10,000 connections, to that with one", to_test("threads2", "fixed10k", "server_cpu_us_per_delivery"), ".2f"),
     ("bytes an idle connection, 10,000", plain("idle", "server_rss_per_conn"), ",.0f"),
     ("µs in `publish`, 10,000 connections", plain("fixed10k", "publish_ns", 1000), ".1f"),
 ]
