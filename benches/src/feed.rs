@@ -1,5 +1,7 @@
 //! The events of the servers under load.
 
+use std::io::BufRead;
+use std::process::exit;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::Context;
@@ -106,6 +108,18 @@ impl Hub {
                 response
             }
         }
+    }
+
+    /// Publishes each line as the data of an event. Ends the process with the input.
+    pub fn relay(&self, input: impl BufRead) -> ! {
+        for line in input.lines().map_while(Result::ok) {
+            let number = line.split(' ').next().and_then(|number| number.parse::<u64>().ok());
+            let id = EventId::from(number.unwrap_or_default());
+            if let Err(error) = self.channel.publish(Event::new(line).with_id(id)) {
+                eprintln!("an event is not published: {error}");
+            }
+        }
+        exit(0)
     }
 
     async fn publish_all(self: Arc<Self>, rate: f64, events: u64, size: usize) {

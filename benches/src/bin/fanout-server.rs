@@ -13,6 +13,10 @@
 //! 1 over the life of the server, the time is `CLOCK_MONOTONIC` in nanoseconds when the
 //! event was published, and the data has S bytes. Every server that keeps this contract
 //! can be measured; only `/events` and `/publish` are needed.
+//!
+//! With `--feed stdin`, the server publishes each line of its input as the data of an event,
+//! and ends with the input: several servers with the same input are nodes of one channel.
+//! `--keep-alive 0` sends no comments to idle clients.
 
 use std::convert::Infallible;
 use std::error::Error;
@@ -29,7 +33,7 @@ use http_body_util::{Either, Full};
 use hyper::service::service_fn;
 use lasse_benches::feed::{Feed, Hub, Question};
 use lasse_hyper::EventBody;
-use lasse_tokio::lasse_core::{Init, RequestHead};
+use lasse_tokio::lasse_core::{Init, RequestHead, StreamConfig};
 use lasse_tokio::{Body, Endpoint, Listener, ServeConfig, SessionBody, dispatch, respond_with};
 use tokio::runtime::{Builder, Runtime};
 
@@ -51,6 +55,8 @@ struct Options {
     adapter: Adapter,
     threads: usize,
     linger: Duration,
+    keep_alive: Option<Duration>,
+    has_feed: bool,
 }
 
 /// What all requests share.
@@ -66,8 +72,14 @@ fn main() -> Result<(), Box<dyn Error>> {
 }
 
 fn options() -> Result<Options, Box<dyn Error>> {
-    let (port, adapter, threads, linger) = (7000, Adapter::Tokio, 1, Duration::ZERO);
-    let mut options = Options { port, adapter, threads, linger };
+    let mut options = Options {
+        port: 7000,
+        adapter: Adapter::Tokio,
+        threads: 1,
+        linger: Duration::ZERO,
+        keep_alive: Some(Duration::from_secs(15)),
+        has_feed: false,
+    };
     let mut args = std::env::args().skip(1);
     while let Some(name) = args.next() {
         let value = args.next().ok_or_else(|| format!("{name} needs a value"))?;
@@ -75,6 +87,11 @@ fn options() -> Result<Options, Box<dyn Error>> {
             "--port" => options.port = value.parse()?,
             "--threads" => options.threads = value.parse()?,
             "--linger" => options.linger = Duration::from_micros(value.parse()?),
+            "--keep-alive" => {
+                let time = Duration::from_secs(value.parse()?);
+                options.keep_alive = Some(time).filter(|time| !time.is_zero());
+            }
+            "--feed" if value == "stdin" => options.has_feed = true,
             "--adapter" => options.adapter = adapter_of(&value)?,
             _ => return Err(format!("unknown option {name}").into()),
         }
@@ -101,7 +118,13 @@ fn runtime(threads: usize) -> std::io::Result<Runtime> {
 
 async fn run(options: Options) -> Result<(), Box<dyn Error>> {
     let listener = Listener::bind(("127.0.0.1", options.port)).await?;
-    let shared = Shared { hub: Arc::new(Hub::new(options.linger)), endpoint: Endpoint::default() };
+    let streams = StreamConfig::new().with_keep_alive(options.keep_alive);
+    let hub = Arc::new(Hub::new(options.linger));
+    let shared = Shared { hub, endpoint: Endpoint::new(streams) };
+    if options.has_feed {
+        let hub = shared.hub.clone();
+        std::thread::spawn(move || hub.relay(std::io::stdin().lock()));
+    }
     if !matches!(options.adapter, Adapter::Handler) {
         tokio::spawn(dispatch(&shared.hub.channel));
     }

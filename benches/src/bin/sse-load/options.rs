@@ -2,6 +2,7 @@
 
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::str::FromStr;
+use std::time::Duration;
 
 pub(crate) const USAGE: &str = "\
 usage: sse-load --url http://127.0.0.1:PORT/PATH [options]
@@ -29,6 +30,8 @@ usage: sse-load --url http://127.0.0.1:PORT/PATH [options]
   --server-pid P[,P]   processes to measure, with their children
   --window W           connections that connect at the same time (256)
   --per-address K      connections from each source address (20000)
+  --announce           print `connected` when all connections are open
+  --latencies          print [nanoseconds, deliveries] for each bucket of the histogram, too
   --json               print one line of JSON";
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,6 +69,8 @@ pub(crate) struct Options {
     pub(crate) server_pids: Vec<u32>,
     pub(crate) window: usize,
     pub(crate) per_address: usize,
+    pub(crate) announces: bool,
+    pub(crate) has_latencies: bool,
     pub(crate) is_json: bool,
 }
 
@@ -104,6 +109,8 @@ impl Options {
                 "--server-pid" => options.server_pids = numbers(&value()?)?,
                 "--window" => options.window = number(&value()?)?,
                 "--per-address" => options.per_address = number(&value()?)?,
+                "--announce" => options.announces = true,
+                "--latencies" => options.has_latencies = true,
                 "--json" => options.is_json = true,
                 _ => return Err(format!("unknown option {name}")),
             }
@@ -135,6 +142,12 @@ impl Options {
             return Err("--conns, --threads, --window and --per-address are at least 1".into());
         }
         Ok(self)
+    }
+
+    /// How often counts and orders are looked at: rarely, if others publish, since there can be
+    /// many load clients then.
+    pub(crate) fn tick(&self) -> Duration {
+        Duration::from_millis(if self.publish.is_some() { 1 } else { 50 })
     }
 
     /// How many connections must receive all events.
@@ -170,6 +183,8 @@ impl Default for Options {
             server_pids: Vec::new(),
             window: 256,
             per_address: 20_000,
+            announces: false,
+            has_latencies: false,
             is_json: false,
         }
     }

@@ -27,7 +27,7 @@ fn figures(options: &Options, outcome: &Outcome) -> Vec<(&'static str, String)> 
     let growth = |after: u64, before: u64| (after as f64 - before as f64) / connections;
     let micros = |nanos: u64| format!("{:.1}", nanos as f64 / 1e3);
     let reconnects: Vec<_> = outcome.reconnect_times.iter().map(seconds).collect();
-    vec![
+    let mut figures = vec![
         ("mode", text(mode_name(options.mode))),
         ("ok", outcome.is_ok(options).to_string()),
         ("note", text(&outcome.problem)),
@@ -71,7 +71,12 @@ fn figures(options: &Options, outcome: &Outcome) -> Vec<(&'static str, String)> 
             "server_pss_per_conn",
             format!("{:.1}", growth(settled.proportional, before.proportional)),
         ),
-    ]
+    ];
+    if options.has_latencies {
+        let buckets = tally.latencies.buckets().map(|(nanos, count)| format!("[{nanos},{count}]"));
+        figures.push(("latencies", format!("[{}]", buckets.collect::<Vec<_>>().join(","))));
+    }
+    figures
 }
 
 fn mode_name(mode: Mode) -> &'static str {

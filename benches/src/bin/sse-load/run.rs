@@ -109,6 +109,9 @@ impl Run<'_> {
         while self.opened() < count && !self.is_late() {
             thread::sleep(TICK);
         }
+        if self.options.announces {
+            println!("connected");
+        }
         let (ready, connect_time) = (self.shared.ready.load(Relaxed), self.start.elapsed());
         let connected = self.usage();
         if mode != Mode::Stream {
@@ -182,7 +185,7 @@ impl Run<'_> {
                 let what = if self.is_late() { "timeout" } else { "stalled" };
                 return Err(format!("{what} at {delivered} of {wanted} deliveries"));
             }
-            thread::sleep(TICK);
+            thread::sleep(self.options.tick());
             if looked_at.elapsed() > LOOK_AT_MEMORY {
                 looked_at = Instant::now();
                 self.look_at_memory();

@@ -112,6 +112,14 @@ impl Histogram {
         self.max = self.max.max(other.max);
     }
 
+    /// The largest time of each bucket that is not empty, and how many times are in it.
+    pub(crate) fn buckets(&self) -> impl Iterator<Item = (u64, u64)> {
+        let counts = self.counts.iter().copied().enumerate();
+        counts
+            .filter(|(_, count)| *count > 0)
+            .map(|(nth, count)| (upper_bound(nth).min(self.max), count))
+    }
+
     pub(crate) fn max(&self) -> u64 {
         self.max
     }
@@ -171,5 +179,7 @@ mod tests {
         both.record(1 << 40);
         both.add(&times);
         assert_eq!((both.quantile(0.5), both.max()), (501, 1 << 40));
+        assert_eq!(both.buckets().last(), Some((1 << 40, 1)));
+        assert_eq!(both.buckets().map(|(_, count)| count).sum::<u64>(), 1001);
     }
 }

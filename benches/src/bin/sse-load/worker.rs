@@ -120,7 +120,8 @@ impl<'a> Worker<'a> {
                 self.open(index);
             }
             let unread = std::mem::take(&mut self.unread);
-            let timeout = if unread.is_empty() { POLL } else { Duration::ZERO };
+            let wait = self.options.tick().max(POLL);
+            let timeout = if unread.is_empty() { wait } else { Duration::ZERO };
             let timeout = Timespec { tv_sec: 0, tv_nsec: timeout.subsec_nanos().into() };
             match epoll::wait(&self.epoll, spare_capacity(&mut events), Some(&timeout)) {
                 Ok(_) | Err(Errno::INTR) => {}
