@@ -1,5 +1,6 @@
 //! Channels: one log with many readers, which all get its events in order and can resume.
 
+mod backfill;
 mod budget;
 mod channels;
 mod config;
@@ -26,12 +27,14 @@ mod waiters;
 mod wakers;
 
 use std::borrow::Borrow;
+use std::boxed::Box;
 use std::fmt;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 use std::vec::Vec;
 
+pub use backfill::{Backfill, BackfillPage};
 use budget::{Budget, Counted};
 pub use channels::Channels;
 pub use config::{ChannelConfig, LagPolicy};
@@ -251,6 +254,16 @@ impl Channel {
     /// holds.
     pub fn subscribe_reset(&self, last: &LastEventId, reason: ResetReason) -> Subscription {
         Subscription::reset(&self.0, last, reason)
+    }
+
+    /// The same as [`subscribe`](Self::subscribe), but what the log no longer holds is read from
+    /// `backfill`, after the client's last event. Use it if those events are held there.
+    pub fn subscribe_with_backfill(
+        &self,
+        last: &LastEventId,
+        backfill: impl Backfill + 'static,
+    ) -> Subscription {
+        Subscription::with_backfill(&self.0, last, Box::new(backfill))
     }
 
     /// The decision that [`subscribe`](Self::subscribe) would make now, without a subscriber.

@@ -91,9 +91,9 @@ mod topic;
 
 #[cfg(feature = "std")]
 pub use channel::{
-    Channel, ChannelConfig, ChannelStats, Channels, Dispatcher, Ended, IdleWatch, LagPolicy,
-    NoticeName, PendingSubscriber, Publisher, ReservedName, ResumeOutcome, StaleSnapshot,
-    Subscriber, Subscription,
+    Backfill, BackfillPage, Channel, ChannelConfig, ChannelStats, Channels, Dispatcher, Ended,
+    IdleWatch, LagPolicy, NoticeName, PendingSubscriber, Publisher, ReservedName, ResumeOutcome,
+    StaleSnapshot, Subscriber, Subscription,
 };
 #[cfg(feature = "http")]
 pub use client::{Backoff, Client, ClientClosed, ClientOutput};

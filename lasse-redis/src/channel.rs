@@ -9,6 +9,7 @@ use lasse_core::{Channel, Event, EventId, LastEventId, ResetReason, Resume, Subs
 use redis::{RedisResult, Value};
 use tokio::time::{Instant, timeout};
 
+use crate::backfill::RedisBackfill;
 use crate::backplane::Backplane;
 use crate::config::BackplaneConfig;
 use crate::connector::Numbered;
@@ -139,7 +140,8 @@ impl RedisChannel {
     /// Decides on a client whose last event id is `last`, before its request is answered.
     ///
     /// If this node cannot decide alone, it asks Redis, and waits until it has read what Redis
-    /// holds. If Redis does not answer in time, the decision is [`Subscription::Undecided`]: the
+    /// holds. A client whose next event only Redis still holds is sent pages from there, and then goes
+    /// on with this node. If Redis does not answer in time, the decision is [`Subscription::Undecided`]: the
     /// client must retry. It is never reset because Redis is away.
     pub async fn subscribe(&self, last: &LastEventId) -> Subscription {
         let channel = &self.stream.channel;
@@ -149,12 +151,23 @@ impl RedisChannel {
         }
         let config = &self.backplane.shared().config;
         let caught_up = timeout(config.decision_timeout, self.catch_up()).await;
-        let Ok(Ok(())) = caught_up else {
+        let Ok(Ok(opened)) = caught_up else {
             return Subscription::Undecided(spread(config.retry_delay));
         };
-        match channel.resume(last) {
+        let id = last.id().and_then(|id| StreamId::parse(id.as_str()));
+        match (channel.resume(last), id) {
+            (Resume::Reset(ResetReason::Expired | ResetReason::Foreign, _), Some(id))
+                if opened.has_all_after(id) =>
+            {
+                let places = Arc::clone(&self.backplane.shared().backfills);
+                let (backplane, stream) = (self.backplane.clone(), Arc::clone(&self.stream));
+                let backfill = RedisBackfill::new(backplane, stream, places, id);
+                channel.subscribe_with_backfill(last, backfill)
+            }
             // Redis does not have it either: it is no reason to wait.
-            Resume::Reset(reason @ ResetReason::Ahead, _) => channel.subscribe_reset(last, reason),
+            (Resume::Reset(reason @ ResetReason::Ahead, _), _) => {
+                channel.subscribe_reset(last, reason)
+            }
             _ => channel.subscribe(last),
         }
     }
@@ -171,10 +184,10 @@ impl RedisChannel {
     }
 
     /// Waits until this node has read what Redis holds now.
-    async fn catch_up(&self) -> Result<(), Failure> {
+    async fn catch_up(&self) -> Result<Opened, Failure> {
         let opened = self.check().await?;
         self.stream.wait_for(opened.last).await;
-        Ok(())
+        Ok(opened)
     }
 
     /// Asks Redis where the stream ends. Calls that wait for each other share an answer.

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use tokio::sync::Semaphore;
+
 /// The settings of a [`Backplane`](crate::Backplane).
 ///
 /// | setting | default |
@@ -14,6 +16,7 @@ use std::time::Duration;
 /// | delay of a client that cannot be decided on | 1 to 2 s |
 /// | delay between attempts to connect | up to 5 s |
 /// | lifetime of an idempotency key | 1 hour |
+/// | pages that are read for clients at once | 32 |
 /// | events that are loaded at the start | as many as the channel keeps |
 #[derive(Clone, Debug)]
 pub struct BackplaneConfig {
@@ -25,6 +28,7 @@ pub struct BackplaneConfig {
     pub(crate) retry_delay: Duration,
     pub(crate) max_backoff: Duration,
     pub(crate) once_lifetime: Duration,
+    pub(crate) max_backfills: usize,
 }
 
 impl BackplaneConfig {
@@ -80,6 +84,13 @@ impl BackplaneConfig {
         Self { max_backoff: delay, ..self }
     }
 
+    /// Sets for how many clients pages are read from Redis at once, of events that the node no longer
+    /// holds, at least one. Others wait with an open stream.
+    #[must_use]
+    pub fn with_max_backfills(self, clients: usize) -> Self {
+        Self { max_backfills: clients.clamp(1, Semaphore::MAX_PERMITS), ..self }
+    }
+
     /// Sets how long Redis remembers an idempotency key.
     #[must_use]
     pub fn with_once_lifetime(self, lifetime: Duration) -> Self {
@@ -98,6 +109,7 @@ impl Default for BackplaneConfig {
             retry_delay: Duration::from_secs(1),
             max_backoff: Duration::from_secs(5),
             once_lifetime: Duration::from_secs(3600),
+            max_backfills: 32,
         }
     }
 }

@@ -25,6 +25,7 @@
 
 #![warn(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
+mod backfill;
 mod backplane;
 mod channel;
 mod config;

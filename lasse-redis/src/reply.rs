@@ -66,6 +66,14 @@ pub(crate) struct Opened {
     pub(crate) ending: Option<Ending>,
 }
 
+impl Opened {
+    /// Whether the stream still holds the entry `id`, or the one after it.
+    pub(crate) fn has_all_after(&self, id: StreamId) -> bool {
+        let next = StreamId::new(id.epoch, id.number.saturating_add(1));
+        id >= self.first || next == self.first
+    }
+}
+
 /// Reads the reply of [`scripts::OPEN`](crate::scripts::OPEN).
 pub(crate) fn opened(value: &Value) -> Result<Opened, Failure> {
     let refused = |problem: &str| Err(Failure::Refused(problem.into()));

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
 use crate::config::BackplaneConfig;
@@ -22,6 +23,8 @@ pub(crate) struct Shared {
     /// The key of a stream of this node alone, by which the reader's wait is ended.
     pub(crate) wake_key: String,
     streams: Mutex<Vec<Arc<Stream>>>,
+    /// The places for pages that are read for clients at once.
+    pub(crate) backfills: Arc<Semaphore>,
     is_draining: AtomicBool,
     link: Mutex<Link>,
 }
@@ -44,6 +47,7 @@ impl Shared {
             connector,
             wake_key: format!("lasse:wake:{:016x}", random()),
             streams: Mutex::new(Vec::new()),
+            backfills: Arc::new(Semaphore::new(config.max_backfills)),
             is_draining: AtomicBool::new(false),
             link: Mutex::new(Link::default()),
         }

@@ -3,6 +3,7 @@
 use std::string::String;
 use std::vec::Vec;
 
+use super::backfill::Backfilling;
 use super::config::Settings;
 use super::notice::{position, reset, reset_data};
 use crate::field::{EventId, LastEventId};
@@ -22,6 +23,8 @@ pub(super) struct Opening {
     pub(super) requested: LastEventId,
     /// The id of the place where the stream starts, if the place has one.
     pub(super) at: Option<EventId>,
+    /// Where the events come from that the log no longer holds.
+    pub(super) backfill: Option<Backfilling>,
     /// The snapshot that the application supplied.
     pub(super) snapshot: Option<Vec<Frame>>,
 }

@@ -82,6 +82,7 @@ impl PendingSubscriber {
             reset,
             is_ahead: false,
             changes: 0,
+            backfill: None,
             requested,
             at: Some(id.clone()),
             snapshot,

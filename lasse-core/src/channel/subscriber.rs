@@ -4,16 +4,17 @@ use std::boxed::Box;
 #[cfg(feature = "http")]
 use std::string::String;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::vec::Vec;
 
+use super::backfill::BackfillPage;
 use super::opening::Opening;
 use super::place::Place;
 use super::reader::Reader;
 use super::shared::Shared;
 use super::terms::Terms;
 use crate::end::EndReason;
-use crate::field::EventId;
+use crate::field::{EventId, LastEventId};
 use crate::frame::Frame;
 use crate::log::{Cursor, Ending, Read, ResetReason, StartAt};
 use crate::source::{Next, Source};
@@ -88,7 +89,7 @@ impl Subscriber {
     /// The frames that the stream starts with: the notices, the snapshot, and the first events, if
     /// there are any. Without a call of this, [`read`](Self::read) returns the same frames first.
     pub fn first_frames(&mut self) -> Vec<Frame> {
-        if self.is_ahead() {
+        if self.is_backfilling() || self.is_ahead() {
             return Vec::new();
         }
         let mut frames = self.opening_frames();
@@ -116,6 +117,9 @@ impl Subscriber {
     ///
     /// If nothing is new since the last call, and the waker is the same, it takes no lock.
     pub fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<Read> {
+        if let Some(read) = ready!(self.poll_backfill(cx)) {
+            return Poll::Ready(read);
+        }
         loop {
             match self.read_opening() {
                 Some(Read::Wait) if self.poll_wake(cx).is_pending() => return Poll::Pending,
@@ -186,10 +190,76 @@ impl Subscriber {
         false
     }
 
+    fn is_backfilling(&self) -> bool {
+        self.opening.as_deref().is_some_and(|opening| opening.backfill.is_some())
+    }
+
+    /// The next events of the backfill. None, if there is no backfill, or none any more: then the
+    /// stream goes on with the log, or with a reset.
+    fn poll_backfill(&mut self, cx: &mut Context<'_>) -> Poll<Option<Read>> {
+        if !self.is_backfilling() || self.joins_log() {
+            return Poll::Ready(None);
+        }
+        let opening = self.opening.as_deref_mut();
+        let Some(backfill) = opening.and_then(|opening| opening.backfill.as_mut()) else {
+            return Poll::Ready(None);
+        };
+        match ready!(backfill.pages.poll_page(cx)) {
+            BackfillPage::Events(frame, last) => {
+                backfill.after = last;
+                Poll::Ready(Some(Read::Events(frame)))
+            }
+            BackfillPage::Missing(reason) => {
+                self.reset_backfill(reason);
+                Poll::Ready(None)
+            }
+            BackfillPage::Failed => Poll::Ready(Some(Read::Lagged)),
+        }
+    }
+
+    /// Whether the backfill has reached the log, which then goes on with it. If the backfill is
+    /// ahead of the log, the subscriber waits for the log. What the caller supplied is dropped
+    /// without the lock.
+    fn joins_log(&mut self) -> bool {
+        let state = self.shared.lock();
+        let Some(opening) = self.opening.as_deref_mut() else { return true };
+        let Some(backfill) = &opening.backfill else { return true };
+        match state.log.after(&backfill.after) {
+            Ok(cursor) => {
+                self.cursor = cursor;
+                let done = self.opening.take();
+                drop(state);
+                drop(done);
+            }
+            Err(ResetReason::Ahead) if state.log.can_reach(&backfill.after) => {
+                opening.requested = LastEventId::Id(backfill.after.clone());
+                opening.is_ahead = true;
+                let done = opening.backfill.take();
+                drop(state);
+                drop(done);
+            }
+            Err(_) => return false,
+        }
+        true
+    }
+
+    fn reset_backfill(&mut self, reason: ResetReason) {
+        let mut state = self.shared.lock();
+        let Some(opening) = self.opening.as_deref_mut() else { return };
+        state.stats.get_or_insert_default().count_reset(reason);
+        self.cursor = state.log.cursor(self.shared.settings().start);
+        opening.at = state.log.id_before(self.cursor);
+        opening.reset = Some(reason);
+        let done = opening.backfill.take();
+        drop(state);
+        // It is the caller's code that is dropped.
+        drop(done);
+    }
+
     /// What is read before the log: the frames of the opening, or nothing yet. None, if that is done.
     fn read_opening(&mut self) -> Option<Read> {
         self.opening.as_ref()?;
-        if self.is_ahead() {
+        if self.is_backfilling() || self.is_ahead() {
             return Some(Read::Wait);
         }
         if self.is_reset_without_notice() {

@@ -1,11 +1,13 @@
 //! The decision on a client that connects, made before the response head is sent.
 
+use std::boxed::Box;
 use std::convert::Infallible;
 #[cfg(feature = "http")]
 use std::string::String;
 use std::sync::{Arc, MutexGuard};
 use std::time::Duration;
 
+use super::backfill::{Backfill, Backfilling};
 use super::config::Settings;
 use super::notice::moves_reset_clients;
 use super::opening::Opening;
@@ -70,6 +72,37 @@ impl Subscription {
         };
         let cursor = state.log.cursor(start);
         Self::admit(shared, state, last, (ResumeOutcome::Reset(reason), cursor), false)
+    }
+
+    /// Resumes the client with events from elsewhere, if the log does not hold them.
+    pub(super) fn with_backfill(
+        shared: &Arc<Shared>,
+        last: &LastEventId,
+        pages: Box<dyn Backfill>,
+    ) -> Self {
+        let settings = shared.settings();
+        let mut state = shared.lock();
+        let is_held = |id| state.log.after(id).is_ok();
+        let Some(after) = last.id().filter(|id| !is_held(id)).cloned() else {
+            drop(state);
+            return Self::decide(shared, last, settings.start);
+        };
+        let outcome = ResumeOutcome::Resumed;
+        if let Err(delay) = state.admit(settings, outcome) {
+            return Self::Full(delay);
+        }
+        let cursor = state.log.cursor(StartAt::Now);
+        shared.divide(state);
+        let opening = Opening {
+            reset: None,
+            is_ahead: false,
+            changes: 0,
+            requested: last.clone(),
+            at: None,
+            backfill: Some(Backfilling { pages, after }),
+            snapshot: None,
+        };
+        Self::Stream(Subscriber::new(Arc::clone(shared), cursor, outcome, Some(opening)))
     }
 
     fn admit(
@@ -207,7 +240,9 @@ impl State {
             ResumeOutcome::Reset(reason) => Some(reason),
         };
         let at = self.log.id_before(cursor);
-        Some(Opening { reset, is_ahead, changes: 0, requested: last.clone(), at, snapshot: None })
+        let requested = last.clone();
+        let (backfill, snapshot) = (None, None);
+        Some(Opening { reset, is_ahead, changes: 0, requested, at, backfill, snapshot })
     }
 }
 

@@ -172,7 +172,7 @@ async fn lost_tail() {
     scene.finish().await;
     assert_eq!(scene.resets(), [1, 1, 1]);
     // A client that had the last event before the loss learns of it on a node that starts now.
-    let late = node(&server);
+    let late = live_node(&server);
     let mut client = Client::after(&scene.clients[0].id_of("event 19"));
     client.connect(&late).await;
     client.receive_until(|record| !record.is_empty()).await;

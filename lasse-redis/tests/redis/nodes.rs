@@ -21,6 +21,8 @@ pub(crate) fn trials() -> Vec<Trial> {
         trial("a_client_resumes_at_another_node", resume),
         trial("a_client_that_is_ahead_of_its_node_is_not_reset", ahead),
         trial("a_node_loads_the_end_of_the_stream", load),
+        trial("a_client_whose_events_only_redis_holds_is_sent_them_from_there", backfill),
+        trial("more_clients_than_places_are_all_sent_what_only_redis_holds", many_backfills),
         trial("a_channel_that_is_added_later_is_read_at_once", later_channel),
         trial("an_idempotency_key_publishes_once_on_all_nodes", once),
         trial("a_finished_channel_ends_on_all_nodes_and_on_those_that_start_later", finish),
@@ -171,6 +173,73 @@ async fn load() {
     ready(&c).await;
     assert_eq!(c.local().stats().events, 10);
     assert_eq!(c.local().last_id(), ids.last().cloned());
+}
+
+/// A node that keeps ten events.
+fn forgetful_node(server: &Server, config: &BackplaneConfig) -> RedisChannel {
+    let backplane = Backplane::start(RedisServer::new(server.url()).unwrap(), config);
+    let few = ChannelConfig::new().with_retention(Retention::new().with_events(10));
+    backplane.channel("news", &few).unwrap()
+}
+
+async fn backfill() {
+    let mut server = Server::durable();
+    let channel = forgetful_node(&server, &settings());
+    let mut ids = Vec::new();
+    for n in 0..350 {
+        ids.push(publish(&channel, &n.to_string()).await);
+        if n == 200 {
+            // The backfill crosses an epoch.
+            server.kill();
+            server.run();
+            until("Redis is there", || channel.backplane().health().is_connected).await;
+            ready(&channel).await;
+        }
+    }
+    let mut client = Client::after(ids[2].as_str());
+    client.connect(&channel).await;
+    client.receive_events(100).await;
+    publish(&channel, "350").await;
+    client.receive_events(348).await;
+    let expected: Vec<_> = (3..=350).map(|n| n.to_string()).collect();
+    assert_eq!(
+        (client.events(), client.resets().len()),
+        (expected.iter().map(String::as_str).collect(), 0)
+    );
+    assert_eq!(channel.local().stats().resumed, 1);
+
+    // What Redis no longer has is a reset.
+    server.call::<i64>("XTRIM news MAXLEN 100");
+    let mut client = Client::after(ids[2].as_str());
+    client.connect(&channel).await;
+    client.receive_until(|record| !record.is_empty()).await;
+    assert_eq!(client.resets().len(), 1);
+    // The client can go on after the last event that was trimmed.
+    let mut client = Client::after(ids[260].as_str());
+    client.connect(&channel).await;
+    client.receive_events(90).await;
+    assert!(client.resets().is_empty());
+}
+
+async fn many_backfills() {
+    let server = Server::start();
+    let channel = forgetful_node(&server, &settings().with_max_backfills(0));
+    let mut ids = Vec::new();
+    for n in 0..300 {
+        ids.push(publish(&channel, &n.to_string()).await);
+    }
+    let clients = (0..20).map(|n| {
+        let (channel, id) = (channel.clone(), ids[n].clone());
+        tokio::spawn(async move {
+            let mut client = Client::after(id.as_str());
+            client.connect(&channel).await;
+            client.receive_events(299 - n).await;
+            assert!(client.resets().is_empty());
+        })
+    });
+    for client in clients.collect::<Vec<_>>() {
+        client.await.unwrap();
+    }
 }
 
 async fn later_channel() {

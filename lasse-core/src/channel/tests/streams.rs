@@ -1,6 +1,7 @@
 //! How streams start, resume and skip.
 
-use std::task::Context;
+use std::collections::VecDeque;
+use std::task::{Context, Poll};
 
 use super::*;
 use crate::config::StreamConfig;
@@ -170,6 +171,119 @@ fn a_caller_can_reset_a_client_for_a_reason_of_its_own() {
     let data = "{\"reason\":\"hole\",\"requested\":\"k-2\",\"resumed_at\":\"k-3\"}";
     assert_eq!(text(reader.first_frames()), format!("event: reset\ndata: {data}\nid: k-3\n\n"));
     assert_eq!(news.stats().resets(ResetReason::Hole), 1);
+}
+
+/// Pages of events of the epoch `k`: a first number and a last one each, or a reset.
+#[derive(Debug)]
+struct Pages(VecDeque<Result<(u64, u64), ResetReason>>);
+
+impl Backfill for Pages {
+    fn poll_page(&mut self, _: &mut Context<'_>) -> Poll<BackfillPage> {
+        Poll::Ready(match self.0.pop_front() {
+            None => BackfillPage::Failed,
+            Some(Err(reason)) => BackfillPage::Missing(reason),
+            Some(Ok((first, last))) => {
+                let frames: Vec<_> = (first..=last)
+                    .map(|n| Event::new(n.to_string()).with_id(id(&format!("k-{n}"))).encode())
+                    .collect();
+                BackfillPage::Events(Frame::concat(&frames), id(&format!("k-{last}")))
+            }
+        })
+    }
+}
+
+fn backfilled(
+    channel: &Channel,
+    pages: impl IntoIterator<Item = Result<(u64, u64), ResetReason>>,
+) -> Subscriber {
+    let pages = Pages(pages.into_iter().collect());
+    match channel.subscribe_with_backfill(&last("k-1"), pages) {
+        Subscription::Stream(subscriber) => subscriber,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn poll(reader: &mut Subscriber) -> String {
+    match reader.poll_read(&mut Context::from_waker(Waker::noop())) {
+        Poll::Pending => "Wait".into(),
+        Poll::Ready(Read::Events(frame)) => text([frame]),
+        Poll::Ready(read) => format!("{read:?}"),
+    }
+}
+
+fn events(numbers: impl IntoIterator<Item = u64>) -> String {
+    numbers.into_iter().map(|n| format!("data: {n}\nid: k-{n}\n\n")).collect()
+}
+
+#[test]
+fn a_backfill_is_read_in_pages_until_one_reaches_the_log() {
+    let news = channel(keeping(3));
+    publish(&news, 1..=8);
+    let mut reader = backfilled(&news, [Ok((2, 3)), Ok((4, 6)), Ok((7, 8))]);
+    assert_eq!(reader.outcome(), ResumeOutcome::Resumed);
+    assert!(reader.first_frames().is_empty());
+    assert_eq!(read(&mut reader), "Wait", "only a poll reads a page");
+    assert_eq!(poll(&mut reader), events(2..=3));
+    assert_eq!(poll(&mut reader), events(4..=6), "a page can end within the log");
+    publish(&news, 9..=9);
+    assert_eq!(poll(&mut reader), events(7..=9), "from the log");
+    assert_eq!(poll(&mut reader), "Wait");
+    publish(&news, 10..=10);
+    assert_eq!(poll(&mut reader), events(10..=10));
+}
+
+#[test]
+fn a_backfill_of_what_the_log_holds_is_not_read() {
+    let news = channel(keeping(10));
+    publish(&news, 1..=3);
+    let mut reader = backfilled(&news, []);
+    assert_eq!(poll(&mut reader), events(2..=3));
+}
+
+#[test]
+fn a_backfill_that_is_ahead_of_the_log_waits_for_it() {
+    let news = channel(keeping(3).with_shared_epoch(true));
+    publish(&news, 1..=8);
+    let mut reader = backfilled(&news, [Ok((2, 9))]);
+    assert_eq!(poll(&mut reader), events(2..=9));
+    assert_eq!(poll(&mut reader), "Wait");
+    publish(&news, 9..=9);
+    assert_eq!(poll(&mut reader), "Wait");
+    publish(&news, 10..=10);
+    assert_eq!(poll(&mut reader), events(10..=10));
+}
+
+#[test]
+fn a_backfill_without_the_next_events_resets_the_client() {
+    let news = channel(keeping(3));
+    publish(&news, 1..=8);
+    let mut reader = backfilled(&news, [Ok((2, 2)), Err(ResetReason::Hole)]);
+    assert_eq!(poll(&mut reader), events(2..=2));
+    let data = "{\"reason\":\"hole\",\"requested\":\"k-1\",\"resumed_at\":\"k-8\"}";
+    assert_eq!(poll(&mut reader), format!("event: reset\ndata: {data}\nid: k-8\n\n"));
+    assert_eq!(news.stats().resets(ResetReason::Hole), 1);
+    publish(&news, 9..=9);
+    assert_eq!(poll(&mut reader), events(9..=9));
+}
+
+#[test]
+fn a_backfill_that_fails_ends_the_stream_and_resets_nobody() {
+    let news = channel(keeping(3));
+    publish(&news, 1..=8);
+    let mut reader = backfilled(&news, [Ok((2, 2))]);
+    assert_eq!(poll(&mut reader), events(2..=2));
+    assert_eq!(poll(&mut reader), "Lagged");
+}
+
+#[test]
+fn a_backfill_ends_with_a_finished_log() {
+    let news = channel(keeping(3));
+    publish(&news, 1..=8);
+    news.finish();
+    let mut reader = backfilled(&news, [Ok((2, 6))]);
+    assert_eq!(poll(&mut reader), events(2..=6));
+    assert_eq!(poll(&mut reader), events(7..=8));
+    assert_eq!(poll(&mut reader), "Over(Finished)");
 }
 
 /// The subscriber of a client that needs a snapshot.
