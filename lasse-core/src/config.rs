@@ -9,6 +9,8 @@ use core::fmt;
 use core::time::Duration;
 
 use crate::dialect::Dialect;
+use crate::end::EndReason;
+use crate::event::Event;
 use crate::frame::Frame;
 #[cfg(feature = "http")]
 use crate::request::Responses;
@@ -23,6 +25,7 @@ use crate::request::Responses;
 /// | first byte | sent with the head |
 /// | finite | no |
 /// | dialect | [`Dialect::EventSource`](crate::Dialect::EventSource) |
+/// | last event, in the dialect `DataOnly` | none: an incomplete end |
 ///
 /// Where a duration is optional, `None` turns the setting off. A duration below a
 /// millisecond counts as a millisecond; the longest durations never elapse.
@@ -58,6 +61,7 @@ pub(crate) struct Settings {
     pub(crate) first_byte: bool,
     pub(crate) finite: bool,
     pub(crate) dialect: Dialect,
+    pub(crate) last_event: Option<LastEvent>,
     #[cfg(feature = "http")]
     pub(crate) responses: Responses,
 }
@@ -117,6 +121,33 @@ impl StreamConfig {
         self.change(|settings| settings.max_age = age)
     }
 
+    /// Sets what a client of [`Dialect::DataOnly`] is sent when the server ends its stream before its
+    /// time: an error in the form of the application. The stream then ends cleanly. By default, and
+    /// for `None`, it ends incomplete, which such clients report as a lost connection.
+    ///
+    /// The reasons are [`Shutdown`](EndReason::Shutdown), [`Lagged`](EndReason::Lagged),
+    /// [`Expired`](EndReason::Expired), [`CredentialsExpired`](EndReason::CredentialsExpired),
+    /// [`Revoked`](EndReason::Revoked) and [`Replaced`](EndReason::Replaced).
+    ///
+    /// # Examples
+    ///
+    /// As the clients of OpenAI expect it:
+    ///
+    /// ```
+    /// use lasse_core::{Dialect, Event, StreamConfig};
+    ///
+    /// let config = StreamConfig::new().with_dialect(Dialect::DataOnly).with_last_event(|reason| {
+    ///     Some(Event::new(format!("{{\"error\":{{\"message\":\"{reason}\"}}}}")))
+    /// });
+    /// ```
+    #[must_use]
+    pub fn with_last_event<F>(self, last_event: F) -> Self
+    where
+        F: Fn(EndReason) -> Option<Event<'static>> + Send + Sync + 'static,
+    {
+        self.change(|settings| settings.last_event = Some(LastEvent(Arc::new(last_event))))
+    }
+
     /// Whether a comment follows the head at once. Layers that hold a head back until a
     /// body follows then pass it on.
     #[must_use]
@@ -168,9 +199,26 @@ impl Default for Settings {
             first_byte: true,
             finite: false,
             dialect: Dialect::default(),
+            last_event: None,
             #[cfg(feature = "http")]
             responses: Responses::default(),
         }
+    }
+}
+
+/// Makes the last event of a stream that the server ends.
+#[derive(Clone)]
+pub(crate) struct LastEvent(Arc<dyn Fn(EndReason) -> Option<Event<'static>> + Send + Sync>);
+
+impl LastEvent {
+    pub(crate) fn make(&self, reason: EndReason) -> Option<Event<'static>> {
+        (self.0)(reason)
+    }
+}
+
+impl fmt::Debug for LastEvent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("LastEvent")
     }
 }
 

@@ -195,7 +195,7 @@ impl<S: Source> Connection<S> {
     #[doc(alias("kick", "disconnect"))]
     pub fn end(&mut self, reason: EndReason, retry: Option<Duration>) {
         if self.state == State::Open {
-            let (last, close) = closing(self.dialect, reason, retry);
+            let (last, close) = closing(self.config.settings(), self.dialect, reason, retry);
             if let Some(frame) = last {
                 self.outbox.push(frame, Sender::Protocol);
             }

@@ -16,7 +16,8 @@
 /// | a keep-alive is due | after 15 seconds | after 4 seconds | after 4 seconds |
 ///
 /// An `EventSource` returns after a clean end, and other clients take it for complete: so a stream to
-/// which they must return ends incomplete, which is an error to them. The data of each of these
+/// which they must return ends incomplete, which is an error to them. A client of `DataOnly` can be sent
+/// an error of the application instead: [`with_last_event`](crate::StreamConfig::with_last_event). The data of each of these
 /// events is a JSON object. `Auto` is one of the first two, as the request looks.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]

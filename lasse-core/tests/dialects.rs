@@ -184,6 +184,31 @@ fn a_stream_ends_when_the_credentials_of_its_client_expire() {
 }
 
 #[test]
+fn a_data_only_client_can_be_sent_an_error_of_the_application() {
+    let config = StreamConfig::new().with_max_age(SECOND).with_last_event(|reason| match reason {
+        EndReason::Replaced => None,
+        EndReason::Revoked => panic!("as the test has it"),
+        reason => Some(Event::new(format!("error: {reason}"))),
+    });
+    let ended = |config: &StreamConfig, reason| {
+        let mut stream = open(config.clone(), Next::Wait(None));
+        stream.end(reason, Some(SECOND));
+        end(&mut stream)
+    };
+    let data_only = config.clone().with_dialect(DataOnly);
+    for reason in [EndReason::Shutdown, EndReason::Lagged, EndReason::Expired] {
+        let error = format!("data: error: {reason}\n\n");
+        assert_eq!(ended(&data_only, reason), (error, Some(Close::Clean)));
+    }
+    for reason in [EndReason::Replaced, EndReason::Revoked, EndReason::Aborted] {
+        assert_eq!(ended(&data_only, reason), (String::new(), Some(Close::Abort)), "{reason}");
+    }
+    assert_eq!(ended(&data_only, EndReason::Stopped), (String::new(), Some(Close::Clean)));
+    let fetch = ended(&config.with_dialect(Fetch), EndReason::Lagged);
+    assert_eq!(fetch, (String::new(), Some(Close::Abort)));
+}
+
+#[test]
 fn clients_with_short_read_timeouts_are_sent_keep_alives_more_often() {
     for (dialect, seconds) in [(EventSource, 15), (Fetch, 4), (DataOnly, 4)] {
         let config = StreamConfig::new().with_dialect(dialect);

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Request, Response};
-use lasse_core::{Body, Init, Instant, Next, Source, StreamConfig};
+use lasse_core::{Body, EndReason, Init, Instant, Next, Source, StreamConfig};
 use lasse_tokio::{
     DrainPlan, Endpoint, Gate, GateConfig, Listener, ServeConfig, SessionBody, respond_with, serve,
 };
@@ -103,6 +103,29 @@ fn plan() -> DrainPlan {
 }
 
 const SOON: Duration = Duration::from_secs(5);
+
+#[tokio::test]
+async fn a_stream_of_a_tag_ends_at_once_while_the_server_goes_on() -> io::Result<()> {
+    let gate = Gate::new(GateConfig::new().with_tags(|request| [request.uri().path().to_owned()]));
+    let mut server = Server::start(&gate, Endpoint::default()).await?;
+    let (mut ada, bob) = (get(server.address, "/ada").await?, get(server.address, "/bob").await?);
+    wait_for_streams(&gate, 2).await;
+    assert_eq!(gate.end_where(|stream| stream.has_tag("/ada")), 1);
+    let mut text = Vec::new();
+    while !text.ends_with(b"\r\n0\r\n\r\n") {
+        text.push(timeout(SOON, ada.read_u8()).await??);
+    }
+    let text = String::from_utf8_lossy(&text);
+    assert!(text.contains("event: revoked\ndata: {\"reason\":\"revoked\","), "{text:?}");
+    // The connection can be used for another request.
+    ada.write_all(b"GET /hello HTTP/1.1\r\nhost: me\r\n\r\n").await?;
+    read_hello(&mut ada).await?;
+    assert_eq!((gate.stats().open, gate.stats().ended(EndReason::Revoked)), (1, 1));
+    server.stop();
+    gate.drain(&plan());
+    assert!(!read_to_end(bob).await?.contains("event: revoked"));
+    server.stopped().await
+}
 
 #[tokio::test]
 async fn every_client_is_sent_retry_and_its_socket_is_closed() -> io::Result<()> {

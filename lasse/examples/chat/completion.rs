@@ -2,7 +2,7 @@
 
 use std::error::Error;
 
-use lasse::{Event, RunId, RunOutcome, RunWriter};
+use lasse::{EndReason, Event, RunId, RunOutcome, RunWriter};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -95,7 +95,19 @@ pub(crate) fn last_event(outcome: &RunOutcome) -> Option<Event<'static>> {
         RunOutcome::Failed(failure) => failure.as_str(),
         _ => "ended",
     };
-    Some(Event::new(json!({ "error": { "message": message } }).to_string()))
+    Some(error(message))
+}
+
+/// The last event of a connection that ends before its run.
+pub(crate) fn interrupted(reason: EndReason) -> Option<Event<'static>> {
+    match reason {
+        EndReason::Shutdown => Some(error("the server shuts down; resume the run")),
+        _ => None,
+    }
+}
+
+fn error(message: &str) -> Event<'static> {
+    Event::new(json!({ "error": { "message": message } }).to_string())
 }
 
 pub(crate) type BoxError = Box<dyn Error + Send + Sync>;

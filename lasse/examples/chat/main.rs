@@ -57,7 +57,10 @@ async fn main() -> Result<(), Box<dyn Error>> {
 
     let gate = Gate::default();
     let runs = Runs::new(RunsConfig::new().with_last_event(completion::last_event));
-    let answers = StreamConfig::new().with_post(true).with_dialect(Dialect::DataOnly);
+    let answers = StreamConfig::new()
+        .with_post(true)
+        .with_dialect(Dialect::DataOnly)
+        .with_last_event(completion::interrupted);
     let resumed = StreamConfig::new().with_dialect(Dialect::Auto);
     let [answers, resumed] =
         [answers, resumed].map(|config| Endpoint::new(config).with_gate(&gate));
