@@ -131,7 +131,7 @@ impl StreamConfig {
     ///
     /// # Examples
     ///
-    /// As the clients of OpenAI expect it:
+    /// In the form that clients of language models expect:
     ///
     /// ```
     /// use lasse_core::{Dialect, Event, StreamConfig};

@@ -148,8 +148,8 @@ async fn under_axums_server_each_address_has_a_limit() {
         };
         let (_first, text) = open(address, "\n\r\n").await;
         assert!(text.contains("\r\ntransfer-encoding: chunked\r\n"), "{text}");
-        let (_second, text) = open(address, "\n").await;
-        assert!(text.contains("\r\n\r\nretry: "), "{text}");
+        let (_second, text) = open(address, "\n\n").await;
+        assert!(text.contains("\r\n\r\nevent: refused\n"), "{text}");
         assert_eq!(gate.stats().open, 1);
     }
 }
