@@ -19,7 +19,31 @@ pub(crate) struct Question {
 
 #[derive(Deserialize)]
 struct Message {
-    content: String,
+    content: Option<Content>,
+}
+
+/// The text of a message, or its parts. A message that only calls a tool has neither.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Content {
+    Text(String),
+    Parts(Vec<Part>),
+}
+
+/// A part of a message. Parts that are not text, such as images, are skipped.
+#[derive(Deserialize)]
+struct Part {
+    #[serde(default)]
+    text: String,
+}
+
+impl Content {
+    fn text(&self) -> String {
+        match self {
+            Self::Text(text) => text.clone(),
+            Self::Parts(parts) => parts.iter().map(|part| part.text.as_str()).collect(),
+        }
+    }
 }
 
 /// One answer.
@@ -44,7 +68,7 @@ impl Completion {
     /// Publishes the answer in chunks.
     pub(crate) async fn stream(self, model: &Model, writer: &RunWriter) -> Result<(), BoxError> {
         writer.publish(self.chunk(json!({ "role": "assistant", "content": "" }), None))?;
-        let mut answer = model.ask(self.prompt());
+        let mut answer = model.ask(&self.prompt());
         while let Some(token) = answer.next_token().await? {
             writer.publish(self.chunk(json!({ "content": token }), None))?;
         }
@@ -56,7 +80,7 @@ impl Completion {
     /// Waits for the whole answer.
     pub(crate) async fn collect(self, model: &Model) -> Result<Value, BoxError> {
         let mut content = String::new();
-        let mut answer = model.ask(self.prompt());
+        let mut answer = model.ask(&self.prompt());
         while let Some(token) = answer.next_token().await? {
             content.push_str(&token);
         }
@@ -65,8 +89,9 @@ impl Completion {
         Ok(self.object("chat.completion", choice))
     }
 
-    fn prompt(&self) -> &str {
-        self.question.messages.last().map_or("", |message| &message.content)
+    fn prompt(&self) -> String {
+        let content = self.question.messages.last().and_then(|message| message.content.as_ref());
+        content.map(Content::text).unwrap_or_default()
     }
 
     fn chunk(&self, delta: Value, finish_reason: Option<&str>) -> Event<'static> {

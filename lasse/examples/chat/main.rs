@@ -23,6 +23,7 @@ mod model;
 use std::error::Error;
 use std::time::Duration;
 
+use axum::extract::rejection::JsonRejection;
 use axum::extract::{Path, State};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode, header};
@@ -87,8 +88,9 @@ async fn main() -> Result<(), Box<dyn Error>> {
 async fn complete(
     State(chat): State<Chat>,
     request: Parts,
-    Json(question): Json<Question>,
+    question: Result<Json<Question>, JsonRejection>,
 ) -> Result<Response, Refusal> {
+    let Json(question) = question.map_err(|error| Refusal::BadRequest(error.body_text()))?;
     let completion = Completion::new(new_id(&request.headers)?, question);
     let id = completion.id().clone();
     if !completion.is_streamed() {

@@ -53,6 +53,27 @@ fn an_answer_can_come_as_one_object() {
     assert_eq!(chat.request("POST /v1/chat/completions", &ask("a b"), &question).status, 400);
 }
 
+#[test]
+fn a_question_can_have_parts_and_errors_are_those_that_clients_of_openai_read() {
+    let chat = Program::start("chat", &[]);
+    let ask = |messages: &str| {
+        let question = format!("{{\"model\":\"parrot\",\"messages\":{messages}}}");
+        let head = format!("{USER}content-type: application/json\r\n");
+        let response = chat.request("POST /v1/chat/completions", &head, &question);
+        (response.status, serde_json::from_str::<Value>(&response.body).unwrap())
+    };
+    let parts = r#"[{"type":"text","text":"te"},{"type":"image_url","image_url":{}},{"type":"text","text":"a"}]"#;
+    let (status, answer) = ask(&format!("[{{\"role\":\"user\",\"content\":{parts}}}]"));
+    assert_eq!(status, 200);
+    assert_eq!(answer["choices"][0]["message"]["content"], ANSWER);
+    assert_eq!(ask("[{\"role\":\"assistant\",\"content\":null}]").0, 200);
+    for malformed in ["[{\"content\":7}]", "7", "["] {
+        let (status, answer) = ask(malformed);
+        assert_eq!(status, 400, "{malformed}");
+        assert!(answer["error"]["message"].is_string(), "{answer}");
+    }
+}
+
 fn ask(id: &str) -> String {
     format!("{USER}content-type: application/json\r\nidempotency-key: {id}\r\n")
 }
