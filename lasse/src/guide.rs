@@ -1,5 +1,10 @@
 //! Pages on the use of these crates, and on how they work.
 
+/// What clients of other projects do, in each dialect.
+pub mod clients {
+    #![doc = include_str!("../docs/clients.md")]
+}
+
 /// Compiler, versions, and public dependencies.
 pub mod compatibility {
     #![doc = include_str!("../docs/compatibility.md")]

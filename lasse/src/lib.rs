@@ -1,4 +1,5 @@
 // The first definition of a link counts: these are pages here, and files in the repository.
+//! [Clients]: guide::clients
 //! [Compatibility]: guide::compatibility
 //! [Deployment]: guide::deployment
 //! [Recipes]: guide::recipes
