@@ -6,6 +6,7 @@ mod channels;
 mod config;
 mod dispatcher;
 mod ended;
+mod filter_handle;
 mod idle_watch;
 mod notice;
 mod opening;
@@ -23,6 +24,8 @@ mod subscriber;
 mod subscription;
 mod terms;
 mod tip;
+mod topic_lists;
+mod topic_reader;
 mod waiters;
 mod wakers;
 
@@ -40,6 +43,7 @@ pub use channels::Channels;
 pub use config::{ChannelConfig, LagPolicy};
 pub use dispatcher::Dispatcher;
 pub use ended::Ended;
+pub use filter_handle::FilterHandle;
 pub use idle_watch::IdleWatch;
 pub use notice::{NoticeName, ReservedName};
 pub use pending_subscriber::{PendingSubscriber, StaleSnapshot};
@@ -53,6 +57,7 @@ use crate::event::Event;
 use crate::field::{EventId, LastEventId};
 use crate::log::{AppendError, Ending, Epoch, Log, ResetReason, Resume, StartAt};
 use crate::time::Instant;
+use crate::topic::{Topic, TopicFilter};
 
 /// A stream of events for many readers: encoded once, kept once, and resumable.
 ///
@@ -94,7 +99,10 @@ impl Channel {
     }
 
     fn with_budget(config: &ChannelConfig, epoch: Epoch, budget: Option<Weak<dyn Budget>>) -> Self {
-        let log = Log::new(epoch, config.settings().retention);
+        let mut log = Log::new(epoch, config.settings().retention);
+        if let Some(compaction) = &config.settings().compaction {
+            log = log.with_compaction(compaction.clone());
+        }
         Self(Shared::new(config, log, budget))
     }
 
@@ -109,6 +117,64 @@ impl Channel {
     pub fn publish<'a>(&self, event: impl Borrow<Event<'a>>) -> Result<EventId, AppendError> {
         let event = event.borrow();
         self.0.change(|log| log.append(event))
+    }
+
+    /// Publishes an event of a topic. It wakes the readers of that topic, and those of all events.
+    ///
+    /// # Errors
+    ///
+    /// If the channel has ended, or if [`Log::append_to`] refuses the event.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use lasse_core::{Channel, ChannelConfig, Event, LastEventId, Topic, TopicPattern};
+    ///
+    /// let rooms = Channel::new(&ChannelConfig::new());
+    /// let all_rooms = TopicPattern::from_static("room.*").into();
+    /// let subscription = rooms.subscribe_to(&all_rooms, &LastEventId::Absent);
+    /// rooms.publish_to(&Topic::new("room.tea")?, Event::new("The kettle is on."))?;
+    /// # let _ = subscription;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn publish_to<'a>(
+        &self,
+        topic: &Topic,
+        event: impl Borrow<Event<'a>>,
+    ) -> Result<EventId, AppendError> {
+        let event = event.borrow();
+        self.0.change(|log| log.append_to(topic, event))
+    }
+
+    /// Publishes an event of a topic under an id that comes from outside, as [`Log::append_to_as`]
+    /// does.
+    ///
+    /// # Errors
+    ///
+    /// If the channel has ended, or if [`Log::append_to_as`] refuses the event or its id.
+    pub fn publish_to_as<'a>(
+        &self,
+        id: &EventId,
+        topic: &Topic,
+        event: impl Borrow<Event<'a>>,
+    ) -> Result<EventId, AppendError> {
+        let event = event.borrow();
+        self.0.change(|log| log.append_to_as(id, topic, event))
+    }
+
+    /// Deletes a key, and publishes an event from which readers learn it, as
+    /// [`Log::append_tombstone`] does.
+    ///
+    /// # Errors
+    ///
+    /// If the channel has ended, or if the topic is not a [key](ChannelConfig::with_compaction).
+    pub fn publish_tombstone<'a>(
+        &self,
+        topic: &Topic,
+        event: impl Borrow<Event<'a>>,
+    ) -> Result<EventId, AppendError> {
+        let event = event.borrow();
+        self.0.change(|log| log.append_tombstone(topic, event))
     }
 
     /// Publishes several events, all or none: no other event comes between, and readers see all of
@@ -248,6 +314,25 @@ impl Channel {
     /// The same, but a client that is new or reset starts at `start`.
     pub fn subscribe_from(&self, last: &LastEventId, start: StartAt) -> Subscription {
         Subscription::decide(&self.0, last, start)
+    }
+
+    /// Decides on a client that gets only the events whose topics match `filter`. It is reset only if
+    /// it lacks one of these, and waits without being woken for others.
+    ///
+    /// Which topics a client may read is the application's decision: the filter is not checked here.
+    /// A [`FilterHandle`] changes it while the stream is open.
+    pub fn subscribe_to(&self, filter: &TopicFilter, last: &LastEventId) -> Subscription {
+        self.subscribe_to_from(filter, last, self.0.settings().start)
+    }
+
+    /// The same, but a client that is new or reset starts at `start`.
+    pub fn subscribe_to_from(
+        &self,
+        filter: &TopicFilter,
+        last: &LastEventId,
+        start: StartAt,
+    ) -> Subscription {
+        Subscription::decide_view(&self.0, Some(filter), last, start)
     }
 
     /// The same, but the client is reset for a reason that the caller knows, whatever the channel

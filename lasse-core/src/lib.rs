@@ -92,8 +92,8 @@ mod topic;
 #[cfg(feature = "std")]
 pub use channel::{
     Backfill, BackfillPage, Channel, ChannelConfig, ChannelStats, Channels, Dispatcher, Ended,
-    IdleWatch, LagPolicy, NoticeName, PendingSubscriber, Publisher, ReservedName, ResumeOutcome,
-    StaleSnapshot, Subscriber, Subscription,
+    FilterHandle, IdleWatch, LagPolicy, NoticeName, PendingSubscriber, Publisher, ReservedName,
+    ResumeOutcome, StaleSnapshot, Subscriber, Subscription,
 };
 #[cfg(feature = "http")]
 pub use client::{Backoff, Client, ClientClosed, ClientOutput};

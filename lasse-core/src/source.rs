@@ -71,6 +71,14 @@ pub trait Source {
         false
     }
 
+    /// The frame to send in place of a keep-alive that is due now, or `None`, the default, for that of
+    /// the configuration.
+    ///
+    /// Called only if nothing is unsent. A source around another one forwards the call.
+    fn keep_alive(&mut self) -> Option<Frame> {
+        None
+    }
+
     /// Receives the frames that were not wholly written, oldest first, and the
     /// error. Called at most once, before [`terminate`](Self::terminate). If the transport failed
     /// when nothing was unsent, the list is empty.
@@ -92,6 +100,10 @@ impl<S: Source + ?Sized> Source for Box<S> {
 
     fn has_more(&self) -> bool {
         (**self).has_more()
+    }
+
+    fn keep_alive(&mut self) -> Option<Frame> {
+        (**self).keep_alive()
     }
 
     fn handle_error(&mut self, unsent: &[Frame], error: &SendError) {

@@ -4,9 +4,9 @@ use std::sync::{Arc, OnceLock};
 use std::task::RawWakerVTable;
 use std::time::Duration;
 
-use super::notice::{NoticeName, POSITION, RESET};
+use super::notice::{CONFLATED, NoticeName, POSITION, RESET};
 use super::shard::thread_number;
-use crate::log::{Retention, StartAt};
+use crate::log::{Compaction, Retention, StartAt};
 
 /// The settings of a [`Channel`](crate::Channel). A clone shares them.
 ///
@@ -19,6 +19,8 @@ use crate::log::{Retention, StartAt};
 /// | a reader that lags | is disconnected, reconnects and is reset |
 /// | position notice | an event named `position` |
 /// | reset notice | an event named `reset` |
+/// | notice of events that were skipped, under [`LagPolicy::Latest`] | an event named `conflated` |
+/// | keys | none |
 /// | subscribers | unlimited; beyond a limit: retry after 3 to 6 seconds |
 /// | read budget | 16 KiB |
 /// | linger | none |
@@ -49,6 +51,8 @@ pub(super) struct Settings {
     pub(super) lag_policy: LagPolicy,
     pub(super) position: Option<NoticeName>,
     pub(super) reset: Option<NoticeName>,
+    pub(super) conflated: Option<NoticeName>,
+    pub(super) compaction: Option<Compaction>,
     pub(super) max_subscribers: usize,
     pub(super) retry_when_full: Duration,
     pub(super) read_budget: usize,
@@ -75,6 +79,18 @@ pub enum LagPolicy {
     /// A stream that started with a snapshot is disconnected all the same: the client needs a new
     /// snapshot.
     Skip,
+    /// It is sent only the newest event of each key, and all events that have none, up to the newest
+    /// event of that moment. Then it goes on as before. An event named `conflated` is sent first,
+    /// once.
+    ///
+    /// It takes a channel with [keys](ChannelConfig::with_compaction). If events without a key are
+    /// gone, or the deletion of a key, the reader is sent a reset, and the state of all keys. A client
+    /// that resumes too late is treated the same.
+    Latest {
+        /// How many events a reader can be behind before it skips any. It skips in any case when the
+        /// log has dropped what it has not read.
+        behind: u64,
+    },
 }
 
 impl ChannelConfig {
@@ -119,6 +135,34 @@ impl ChannelConfig {
     #[must_use]
     pub fn with_lag_policy(self, policy: LagPolicy) -> Self {
         self.change(|settings| settings.lag_policy = policy)
+    }
+
+    /// Sets which topics are keys: the channel keeps the newest event of each, whatever else its
+    /// retention drops.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use lasse_core::{ChannelConfig, Compaction, LagPolicy, StartAt, TopicPattern};
+    ///
+    /// let prices = Compaction::new(TopicPattern::from_static("price.*"));
+    /// let ticker = ChannelConfig::new()
+    ///     .with_compaction(prices)
+    ///     .with_start(StartAt::LatestPerKey)
+    ///     .with_lag_policy(LagPolicy::Latest { behind: 1_000 });
+    /// ```
+    #[doc(alias = "keys")]
+    #[must_use]
+    pub fn with_compaction(self, compaction: Compaction) -> Self {
+        self.change(|settings| settings.compaction = Some(compaction))
+    }
+
+    /// Sets the name of the event that reports that a reader skips events that newer ones of their
+    /// keys superseded, or `None` for no such event. Its data is a JSON object with the string
+    /// `until`: the id up to which it skips.
+    #[must_use]
+    pub fn with_conflated(self, name: impl Into<Option<NoticeName>>) -> Self {
+        self.change(|settings| settings.conflated = name.into())
     }
 
     /// Sets the name of the event that reports where a stream starts, or `None` for no such event.
@@ -243,6 +287,8 @@ impl Default for Settings {
             lag_policy: LagPolicy::Disconnect,
             position: Some(POSITION),
             reset: Some(RESET),
+            conflated: Some(CONFLATED),
+            compaction: None,
             max_subscribers: usize::MAX,
             retry_when_full: Duration::from_secs(3),
             read_budget: 16 * 1024,

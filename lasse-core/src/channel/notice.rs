@@ -93,6 +93,15 @@ pub(super) fn reset(
     })
 }
 
+/// The notice that the events up to `until` that follow are only the newest of each key.
+pub(super) fn conflated(settings: &Settings, until: Option<&EventId>) -> Option<Frame> {
+    let name = settings.conflated.as_ref()?;
+    let mut data = String::from("{\"until\":");
+    push_json_or_null(&mut data, until);
+    data.push('}');
+    Some(Event::new(data).with_name(name.0.clone()).encode())
+}
+
 /// The data of a reset: a JSON object with `reason`, `requested` and `resumed_at`.
 pub(super) fn reset_data(
     reason: ResetReason,
@@ -143,4 +152,5 @@ const fn is_reserved(name: &str) -> bool {
 }
 
 pub(super) const POSITION: NoticeName = NoticeName::from_static("position");
+pub(super) const CONFLATED: NoticeName = NoticeName::from_static("conflated");
 pub(super) const RESET: NoticeName = NoticeName::from_static("reset");

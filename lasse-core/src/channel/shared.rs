@@ -76,6 +76,7 @@ impl Shared {
             drop(state);
         } else {
             let has_ended = before.1 != state.log.ending();
+            state.call_topics(before.0);
             panic = self.announce(state);
             if has_ended {
                 panic = panic.or(self.announce_end());

@@ -6,6 +6,7 @@ use std::sync::{Arc, Weak};
 use super::budget::{Budget, Counted};
 use super::seat::Seat;
 use super::stats::ChannelStats;
+use super::topic_lists::TopicLists;
 use super::waiters::Waiters;
 use crate::log::{Cursor, Ending, Epoch, Log, StartAt};
 
@@ -27,13 +28,15 @@ pub(super) struct State {
     counted: usize,
 }
 
-/// Tasks that watch a channel.
+/// Tasks that watch a channel, or some of its topics.
 #[derive(Debug, Default)]
 pub(super) struct Watchers {
     /// They wait for the last reader to leave.
     pub(super) idle: Waiters,
     /// They wait for the channel to end.
     pub(super) ended: Waiters,
+    /// The readers of each topic, which wait at home.
+    pub(super) topics: TopicLists,
 }
 
 impl State {
@@ -53,6 +56,19 @@ impl State {
             budget,
             counted: 0,
         }
+    }
+
+    /// Makes the readers due that wait for the topics of the entries from `from` on.
+    pub(super) fn call_topics(&mut self, from: Cursor) {
+        let Some(lists) = self.watchers.as_deref().map(|watchers| &watchers.topics) else { return };
+        let home = &mut self.home;
+        if self.log.ending().is_some() {
+            home.call_apart();
+        }
+        self.log.each_topic_from(from, |topic| match topic {
+            Some(topic) => lists.readers_of(topic).for_each(|reader| home.call_one(reader)),
+            None => home.call_apart(),
+        });
     }
 
     /// A number that changes with each new subscriber.

@@ -25,6 +25,8 @@ pub struct ChannelStats {
     pub complete: u64,
     /// Clients that must retry, because there were too many subscribers.
     pub full: u64,
+    /// How often readers skipped events that newer ones of their keys superseded.
+    pub conflated: u64,
     pub(super) resets: [u64; ResetReason::ALL.len()],
 }
 

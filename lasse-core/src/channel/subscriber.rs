@@ -4,21 +4,24 @@ use std::boxed::Box;
 #[cfg(feature = "http")]
 use std::string::String;
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll, Waker, ready};
 use std::vec::Vec;
 
 use super::backfill::BackfillPage;
+use super::filter_handle::FilterHandle;
 use super::opening::Opening;
 use super::place::Place;
 use super::reader::Reader;
 use super::shared::Shared;
 use super::terms::Terms;
+use super::topic_reader::TopicReader;
 use crate::end::EndReason;
 use crate::field::{EventId, LastEventId};
 use crate::frame::Frame;
-use crate::log::{Cursor, Ending, Read, ResetReason, StartAt};
+use crate::log::{Cursor, Ending, Read, ResetReason, StartAt, View};
 use crate::source::{Next, Source};
 use crate::time::Instant;
+use crate::topic::TopicFilter;
 
 /// A reader of a [`Channel`](crate::Channel).
 ///
@@ -31,6 +34,8 @@ pub struct Subscriber {
     shared: Arc<Shared>,
     cursor: Cursor,
     opening: Option<Box<Opening>>,
+    /// None, for a reader of all events.
+    topics: Option<Box<TopicReader>>,
     place: Place,
     terms: Terms,
 }
@@ -54,7 +59,14 @@ impl Subscriber {
         opening: Option<Opening>,
     ) -> Self {
         let opening = opening.map(Box::new);
-        Self { shared, cursor, opening, place: Place::default(), terms: Terms::new(outcome) }
+        let (place, terms) = (Place::default(), Terms::new(outcome));
+        Self { shared, cursor, opening, topics: None, place, terms }
+    }
+
+    /// The same subscriber, of a client that reads a part of the channel.
+    pub(super) fn with_topics(mut self, topics: Option<Box<TopicReader>>) -> Self {
+        self.topics = topics;
+        self
     }
 
     /// The same subscriber, of a client that gets a snapshot if it cannot resume.
@@ -107,6 +119,7 @@ impl Subscriber {
     pub fn read(&mut self) -> Read {
         match self.read_opening() {
             Some(read) => read,
+            None if self.topics.is_some() => self.read_topics(None),
             None if !self.shared.tip.has_news(self.cursor) => Read::Wait,
             None => self.reader().read(None),
         }
@@ -125,6 +138,12 @@ impl Subscriber {
                 Some(Read::Wait) if self.poll_wake(cx).is_pending() => return Poll::Pending,
                 Some(Read::Wait) => {}
                 Some(read) => return Poll::Ready(read),
+                None if self.topics.is_some() => match self.read_topics(Some(cx.waker())) {
+                    // It reads all events from now on.
+                    Read::Wait if self.topics.is_none() => {}
+                    Read::Wait => return Poll::Pending,
+                    read => return Poll::Ready(read),
+                },
                 None if self.is_registered(cx) => return Poll::Pending,
                 None => return self.reader().poll_read(cx.waker()),
             }
@@ -135,6 +154,9 @@ impl Subscriber {
     /// the waker of `cx`.
     pub fn poll_wake(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let has_opening = self.opening.as_ref().is_some_and(|opening| !opening.is_ahead);
+        if self.topics.is_some() && self.opening.is_none() {
+            return self.poll_wake_topics(cx.waker());
+        }
         if has_opening || self.shared.tip.has_news(self.cursor) {
             return Poll::Ready(());
         }
@@ -171,7 +193,10 @@ impl Subscriber {
         };
         let mut state = self.shared.lock();
         let requested = opening.requested.id();
-        let after = requested.map_or(Err(ResetReason::Unknown), |id| state.log.after(id));
+        let after = requested.map_or(Err(ResetReason::Unknown), |id| match &self.topics {
+            Some(topics) => state.log.after_in_view(id, &topics.view),
+            None => state.log.after(id),
+        });
         let waits = requested.is_some_and(|id| state.log.can_reach(id));
         self.cursor = state.log.cursor(StartAt::Now);
         opening.changes = self.shared.tip.changes();
@@ -294,8 +319,74 @@ impl Subscriber {
         is_reset && !self.terms.has_notices
     }
 
+    /// Gives the subscriber another filter, while its stream is open. A subscriber of all events gets
+    /// only those that match from now on.
+    ///
+    /// A topic that it had before, it reads on. A topic that is new applies from now on, or after the
+    /// lower bound that [`TopicFilter::with_after`] gives. The next frame is a position event, by
+    /// which the client resumes after the change.
+    pub fn set_filter(&mut self, filter: &TopicFilter) {
+        let mut state = self.shared.lock();
+        let topics = self.topics.get_or_insert_with(|| TopicReader::new(&mut state, View::all()));
+        topics.set_filter(&mut self.cursor, &mut state, filter);
+    }
+
+    /// A handle that sets the filter while the stream is open elsewhere.
+    pub fn filter_handle(&mut self) -> FilterHandle {
+        let shared = &self.shared;
+        let new = || TopicReader::new(&mut shared.lock(), View::all());
+        self.topics.get_or_insert_with(new).handle()
+    }
+
+    /// Reads for a reader of a part of the channel. With a waker, registers it if nothing is left to
+    /// read then.
+    fn read_topics(&mut self, waker: Option<&Waker>) -> Read {
+        self.apply_filter(waker);
+        let waker = waker.cloned();
+        let Some(topics) = self.topics.as_deref_mut() else { return Read::Wait };
+        let (shared, settings) = (&self.shared, self.shared.settings());
+        let mut state = shared.lock();
+        let read = topics.read(&mut self.cursor, &mut state, &mut self.terms, settings);
+        let is_plain = topics.is_plain(settings);
+        let unneeded = match waker.filter(|_| !is_plain && read == Read::Wait) {
+            Some(waker) => topics.wait(self.cursor, &mut state, waker).unwrap_or_else(Some),
+            None => None,
+        };
+        let left = self.topics.take_if(|_| is_plain).map(|topics| topics.leave(&mut state));
+        drop(state);
+        drop((unneeded, left));
+        read
+    }
+
+    fn poll_wake_topics(&mut self, waker: &Waker) -> Poll<()> {
+        self.apply_filter(Some(waker));
+        let waker = waker.clone();
+        let Some(topics) = self.topics.as_deref_mut() else { return Poll::Ready(()) };
+        let mut state = self.shared.lock();
+        let waits = topics.wait(self.cursor, &mut state, waker);
+        drop(state);
+        if waits.is_ok() { Poll::Pending } else { Poll::Ready(()) }
+    }
+
+    /// Sets the filters that a handle has left, and registers the waker for the next.
+    fn apply_filter(&mut self, waker: Option<&Waker>) {
+        loop {
+            let next = self.topics.as_deref().and_then(TopicReader::take_filter);
+            next.iter().for_each(|filter| self.set_filter(filter));
+            let waits =
+                |topics: &TopicReader| waker.is_none_or(|waker| topics.wait_for_filter(waker));
+            if next.is_none() && self.topics.as_deref().is_none_or(waits) {
+                return;
+            }
+        }
+    }
+
     /// Leaves the channel, once.
     fn leave(&mut self) {
+        if let Some(topics) = self.topics.take() {
+            let waker = topics.leave(&mut self.shared.lock());
+            drop(waker);
+        }
         if self.place.leave(&self.shared) {
             self.shared.remove_subscriber();
         }
@@ -310,6 +401,15 @@ impl Source for Subscriber {
             Poll::Ready(Read::Lagged | Read::Hole) => Next::Lagged,
             Poll::Ready(Read::Over(Ending::Finished)) => Next::Stop,
             Poll::Ready(Read::Over(Ending::Aborted)) => Next::Abort,
+        }
+    }
+
+    fn keep_alive(&mut self) -> Option<Frame> {
+        let topics = self.topics.as_deref_mut().filter(|_| self.terms.has_notices)?;
+        if self.opening.is_some() {
+            None
+        } else {
+            topics.keep_alive(&mut self.cursor, &self.shared)
         }
     }
 

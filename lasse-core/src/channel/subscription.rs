@@ -8,15 +8,17 @@ use std::sync::{Arc, MutexGuard};
 use std::time::Duration;
 
 use super::backfill::{Backfill, Backfilling};
-use super::config::Settings;
+use super::config::{LagPolicy, Settings};
 use super::notice::moves_reset_clients;
 use super::opening::Opening;
 use super::pending_subscriber::PendingSubscriber;
 use super::shared::Shared;
 use super::state::State;
 use super::subscriber::{ResumeOutcome, Subscriber};
+use super::topic_reader::TopicReader;
 use crate::field::LastEventId;
-use crate::log::{Cursor, ResetReason, Resume, StartAt};
+use crate::log::{Cursor, ResetReason, Resume, StartAt, View};
+use crate::topic::TopicFilter;
 
 /// The decision on a client that connects.
 ///
@@ -44,6 +46,12 @@ pub enum Subscription<P = Infallible> {
 impl Subscription {
     pub(super) fn decide(shared: &Arc<Shared>, last: &LastEventId, start: StartAt) -> Self {
         let settings = shared.settings();
+        let is_plain = settings.compaction.is_none()
+            || (start != StartAt::LatestPerKey
+                && !matches!(settings.lag_policy, LagPolicy::Latest { .. }));
+        if !is_plain {
+            return Self::decide_view(shared, None, last, start);
+        }
         let mut state = shared.lock();
         let mut is_ahead = false;
         let (outcome, cursor) = match state.log.resume(last, start) {
@@ -59,7 +67,50 @@ impl Subscription {
             }
             Resume::Reset(reason, cursor) => (ResumeOutcome::Reset(reason), cursor),
         };
-        Self::admit(shared, state, last, (outcome, cursor), is_ahead)
+        Self::admit(shared, state, last, (outcome, cursor), is_ahead, None)
+    }
+
+    /// Decides on a client of some topics, or that gets the newest event of each key.
+    pub(super) fn decide_view(
+        shared: &Arc<Shared>,
+        filter: Option<&TopicFilter>,
+        last: &LastEventId,
+        start: StartAt,
+    ) -> Self {
+        let settings = shared.settings();
+        let mut guard = shared.lock();
+        let state = &mut *guard;
+        let mut view = filter.map_or_else(View::all, |filter| state.log.view(filter));
+        let (mut is_ahead, mut is_conflated) = (false, false);
+        let (outcome, cursor) = match state.log.resume_view(last, start, &mut view) {
+            Resume::Fresh(cursor) => (ResumeOutcome::Fresh, cursor),
+            Resume::Resumed(cursor) => (ResumeOutcome::Resumed, cursor),
+            Resume::Complete => {
+                state.log.release(view);
+                return state.complete();
+            }
+            Resume::Reset(ResetReason::Ahead, _) if state.waits_for(last, settings) => {
+                is_ahead = true;
+                (ResumeOutcome::Resumed, state.log.start_view(StartAt::Now, &mut view))
+            }
+            Resume::Reset(reason @ ResetReason::Expired, cursor) => {
+                match state.conflate(settings, last, &mut view) {
+                    Some(cursor) => {
+                        is_conflated = true;
+                        (ResumeOutcome::Resumed, cursor)
+                    }
+                    None if settings.backfill => {
+                        let oldest = state.log.start_view(StartAt::Oldest, &mut view);
+                        (ResumeOutcome::Reset(reason), oldest)
+                    }
+                    None => (ResumeOutcome::Reset(reason), cursor),
+                }
+            }
+            Resume::Reset(reason, cursor) => (ResumeOutcome::Reset(reason), cursor),
+        };
+        let reader = TopicReader::new(state, view);
+        let reader = if is_conflated { reader.conflated() } else { reader };
+        Self::admit(shared, guard, last, (outcome, cursor), is_ahead, Some(reader))
     }
 
     /// Resets the client for a reason that the caller knows.
@@ -71,7 +122,7 @@ impl Subscription {
             _ => settings.start,
         };
         let cursor = state.log.cursor(start);
-        Self::admit(shared, state, last, (ResumeOutcome::Reset(reason), cursor), false)
+        Self::admit(shared, state, last, (ResumeOutcome::Reset(reason), cursor), false, None)
     }
 
     /// Resumes the client with events from elsewhere, if the log does not hold them.
@@ -111,20 +162,28 @@ impl Subscription {
         last: &LastEventId,
         (outcome, cursor): (ResumeOutcome, Cursor),
         is_ahead: bool,
+        topics: Option<Box<TopicReader>>,
     ) -> Self {
         let settings = shared.settings();
         // The channel has ended and nothing that is sent would move the client: it would
         // reconnect for ever.
         let is_stuck = matches!(outcome, ResumeOutcome::Reset(_)) && !moves_reset_clients(settings);
         if is_stuck && state.log.ending().is_some() && cursor == state.log.cursor(StartAt::Now) {
+            topics.into_iter().for_each(|topics| drop(topics.leave(&mut state)));
             return state.complete();
         }
         if let Err(delay) = state.admit(settings, outcome) {
+            topics.into_iter().for_each(|topics| drop(topics.leave(&mut state)));
             return Self::Full(delay);
         }
-        let opening = state.opening(last, outcome, cursor, is_ahead);
+        let mut opening = state.opening(last, outcome, cursor, is_ahead);
+        if topics.as_ref().is_some_and(|topics| topics.view.is_catching_up()) {
+            // The position is sent after the state.
+            opening.iter_mut().for_each(|opening| opening.at = None);
+        }
         shared.divide(state);
-        Self::Stream(Subscriber::new(Arc::clone(shared), cursor, outcome, opening))
+        let subscriber = Subscriber::new(Arc::clone(shared), cursor, outcome, opening);
+        Self::Stream(subscriber.with_topics(topics))
     }
 }
 
@@ -195,6 +254,14 @@ impl State {
     fn complete<P>(&mut self) -> Subscription<P> {
         self.stats.get_or_insert_default().complete += 1;
         Subscription::Complete
+    }
+
+    /// Has a client whose id has expired skip what was superseded, if the channel does that and
+    /// nothing else is missing. Returns where it goes on.
+    fn conflate(&self, settings: &Settings, last: &LastEventId, view: &mut View) -> Option<Cursor> {
+        let LagPolicy::Latest { .. } = settings.lag_policy else { return None };
+        let cursor = self.log.after_conflated(last.id()?, view).ok()?;
+        self.log.conflate(cursor, view).then_some(cursor)
     }
 
     /// Whether a client that is ahead of the log waits for it.

@@ -3,6 +3,7 @@
 mod endings;
 mod shards;
 mod streams;
+mod topics;
 mod waking;
 
 use std::boxed::Box;

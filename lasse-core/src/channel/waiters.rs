@@ -37,7 +37,7 @@ impl Ticket {
 }
 
 /// A slot is in the ring of those that wait or in that of those that are due if it has a waker, and
-/// alone otherwise.
+/// alone otherwise, or if its task waits apart.
 #[derive(Debug)]
 struct Slot {
     waker: Option<Waker>,
@@ -89,6 +89,32 @@ impl Waiters {
         self.link(last, slot);
         self.link(slot, WAITING);
         before
+    }
+
+    /// Makes a task wait that becomes due by [`call_one`](Self::call_one), but not with the others.
+    /// The caller drops the waker that was there, without the lock.
+    pub(super) fn wait_apart(&mut self, ticket: Ticket, waker: Waker) -> Option<Waker> {
+        let before = self.stop_waiting(ticket);
+        let slot = ticket.slot();
+        let apart = Slot { waker: Some(waker), ..Slot::alone(slot) };
+        *self.slot(slot)? = apart;
+        before
+    }
+
+    /// Makes a task due that waits apart.
+    pub(super) fn call_one(&mut self, ticket: Ticket) {
+        let slot = ticket.slot();
+        let waits = self.slot(slot).is_some_and(|own| own.waker.is_some() && own.next == slot);
+        let Some(last) = self.slot(DUE).map(|due| due.before).filter(|_| waits) else { return };
+        self.link(last, slot);
+        self.link(slot, DUE);
+    }
+
+    /// Makes all tasks due that wait apart.
+    pub(super) fn call_apart(&mut self) {
+        for slot in FIRST..u32::try_from(self.slots.len()).unwrap_or(u32::MAX) {
+            self.call_one(Ticket::of(slot));
+        }
     }
 
     /// How many slots are taken.

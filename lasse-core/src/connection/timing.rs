@@ -64,7 +64,8 @@ impl<S: Source> Connection<S> {
             self.deadlines.source = Deadline::NEVER;
         }
         if self.outbox.is_empty() && self.deadlines.keep_alive.is_due(now) {
-            let frame = self.config.settings().keep_alive_frame.clone();
+            let frame = self.call(Source::keep_alive);
+            let frame = frame.unwrap_or_else(|| self.config.settings().keep_alive_frame.clone());
             self.outbox.push(frame, Sender::Protocol);
         }
     }

@@ -62,6 +62,27 @@ impl Log {
         self.ending.is_some() || self.has_more(cursor, view)
     }
 
+    /// The topics, and prefixes of them, of the entries from `from` on. `None` is for an entry that
+    /// concerns readers of all topics: a hole, or one that was dropped already.
+    #[cfg(feature = "std")]
+    pub(crate) fn each_topic_from(&self, from: Cursor, mut each: impl FnMut(Option<u32>)) {
+        let Some(topics) = self.topics.as_deref() else { return };
+        if from.0 < self.first || self.numbering.next_hole(from.0).is_some() {
+            each(None);
+        }
+        for position in from.0.max(self.first)..self.end() {
+            topics.ids_at(position).for_each(|id| each(Some(id)));
+        }
+    }
+
+    /// Whether a reader has not read all events that are kept because they are the newest of their
+    /// keys.
+    #[cfg(feature = "std")]
+    pub(crate) fn has_kept(&self, cursor: Cursor, view: &View) -> bool {
+        let next = (cursor.0 < self.first).then(|| self.positions(cursor.0, view).next()).flatten();
+        next.is_some_and(|next| next < self.first)
+    }
+
     /// Whether a reader gets an event, a hole or a reset.
     pub(super) fn has_more(&self, cursor: Cursor, view: &View) -> bool {
         let place = cursor.0;

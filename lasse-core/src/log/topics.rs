@@ -226,6 +226,14 @@ impl Topics {
         nth.and_then(|nth| self.column.get(nth)).copied().unwrap_or_default()
     }
 
+    /// The topic of an event, and the prefixes that match it and that readers want.
+    #[cfg(feature = "std")]
+    pub(super) fn ids_at(&self, position: u64) -> impl Iterator<Item = u32> {
+        let id = self.tag_at(position).id();
+        let prefixes = id.map(|id| self.registry.prefix_ids(id)).unwrap_or_default();
+        id.into_iter().chain(prefixes.into_iter().flatten())
+    }
+
     /// Whether no newer event supersedes the one at `position`. With `keys_only`, it must be the
     /// value of a key, too.
     pub(super) fn is_latest(&self, position: u64, keys_only: bool) -> bool {

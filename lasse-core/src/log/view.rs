@@ -55,7 +55,7 @@ impl View {
         self.catch_up().is_some()
     }
 
-    pub(super) fn is_all(&self) -> bool {
+    pub(crate) fn is_all(&self) -> bool {
         self.topics.is_none()
     }
 
@@ -79,6 +79,12 @@ impl View {
         let bounds = self.extra.as_deref().map_or(&[][..], |extra| &extra.bounds);
         let topics = self.topics.as_deref().unwrap_or_default().iter().enumerate();
         topics.map(|(nth, id)| (*id, bounds.get(nth).copied().unwrap_or_default()))
+    }
+
+    /// The numbers of its topics and prefixes, by which a reader waits.
+    #[cfg(feature = "std")]
+    pub(crate) fn ids(&self) -> &[u32] {
+        self.topics.as_deref().unwrap_or_default()
     }
 
     fn set_bound(&mut self, nth: usize, bound: u64) {
@@ -110,6 +116,9 @@ impl Log {
     /// reads on. What is new applies from now on, or after the lower bound that the filter gives:
     /// then the cursor moves back to it, and only the new part is read from there.
     pub fn change_view(&mut self, cursor: &mut Cursor, view: &mut View, filter: &TopicFilter) {
+        if !view.is_catching_up() && !self.has_more(*cursor, view) {
+            cursor.0 = self.end();
+        }
         let mut changed = self.view(filter);
         let (end, before) = (self.end(), cursor.0);
         for (nth, wanted) in filter.wanted().iter().enumerate() {

@@ -64,6 +64,10 @@ impl<H: Handler, S: Source> Source for WithSource<H, S> {
         self.handler.has_more() || self.source.has_more()
     }
 
+    fn keep_alive(&mut self) -> Option<Frame> {
+        self.source.keep_alive()
+    }
+
     fn handle_error(&mut self, unsent: &[Frame], error: &SendError) {
         contain(|| self.handler.handle_error(unsent, error)).ok();
         self.source.handle_error(unsent, error);

@@ -134,6 +134,9 @@ impl CheckedLog {
     pub(super) fn change_view(&mut self, nth: usize, wants: &Wants) {
         let mut viewer = self.viewers.remove(nth);
         let (filter, bounds) = self.filter(wants);
+        if viewer.catch_up.is_none() && !self.log.is_view_ready(viewer.cursor, &viewer.view) {
+            viewer.place = self.entries.len();
+        }
         self.log.change_view(&mut viewer.cursor, &mut viewer.view, &filter);
         let (place, before) = (viewer.place, viewer.wanted.take());
         let changed = bounds.into_iter().map(|(pattern, bound)| {

@@ -55,6 +55,10 @@ impl<S: Source> Source for Watched<S> {
         self.source.has_more()
     }
 
+    fn keep_alive(&mut self) -> Option<Frame> {
+        self.source.keep_alive()
+    }
+
     fn handle_error(&mut self, unsent: &[Frame], error: &SendError) {
         if self.is_over || std::mem::replace(&mut self.has_failed, true) {
             self.wrong("fails twice, or after its end");

@@ -310,8 +310,8 @@ fn readers_wait_in_the_shard_of_their_thread_and_stay_there() {
 }
 
 #[test]
-fn a_subscriber_takes_48_bytes_and_a_shard_256() {
-    assert_eq!(size_of::<Subscriber>(), 48);
+fn a_subscriber_takes_56_bytes_and_a_shard_256() {
+    assert_eq!(size_of::<Subscriber>(), 56);
     assert_eq!(size_of::<shard::Shard>(), 256);
 }
 

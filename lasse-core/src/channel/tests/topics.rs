@@ -1,0 +1,270 @@
+//! Topics and keys: which readers are woken, and what their streams say.
+
+use std::collections::BTreeMap;
+use std::task::{Context, Poll};
+
+use super::*;
+use crate::log::{Compaction, StartAt};
+use crate::source::Source;
+use crate::topic::{Topic, TopicFilter, TopicPattern};
+
+const PRICES: TopicPattern = TopicPattern::from_static("price.*");
+
+fn topic(text: &str) -> Topic {
+    Topic::new(text.to_string()).unwrap()
+}
+
+fn filter(texts: &[&str]) -> TopicFilter {
+    TopicFilter::new(texts.iter().map(|text| TopicPattern::new(text.to_string()).unwrap())).unwrap()
+}
+
+fn join_to(channel: &Channel, filter: &TopicFilter, last: &LastEventId) -> Subscriber {
+    match channel.subscribe_to(filter, last) {
+        Subscription::Stream(subscriber) => subscriber,
+        other => panic!("{other:?}"),
+    }
+}
+
+/// A new reader of topics that has read the notice of its position, and waits.
+fn wait_for(channel: &Channel, filter: &TopicFilter, waker: &Waker) -> Subscriber {
+    let mut reader = join_to(channel, filter, &LastEventId::Absent);
+    reader.first_frames();
+    assert!(reader.poll_read(&mut Context::from_waker(waker)).is_pending());
+    reader
+}
+
+fn publish_to(channel: &Channel, name: &str, data: &str) {
+    channel.publish_to(&topic(name), Event::new(data.to_string())).unwrap();
+}
+
+fn ticker(retention: Retention, lag_policy: LagPolicy) -> Channel {
+    let config = ChannelConfig::new().with_retention(retention).with_lag_policy(lag_policy);
+    let config = config.with_compaction(Compaction::new(PRICES));
+    channel(config.with_start(StartAt::LatestPerKey))
+}
+
+#[test]
+fn only_readers_that_want_an_event_are_woken() {
+    let rooms = channel(keeping(100));
+    let all = WakeCount::new();
+    let (tea, cake, both) = (WakeCount::new(), WakeCount::new(), WakeCount::new());
+    let mut everything = join_at_end(&rooms);
+    assert!(everything.poll_read(&mut Context::from_waker(&all.1)).is_pending());
+    let _tea = wait_for(&rooms, &filter(&["room.tea", "notices"]), &tea.1);
+    let _cake = wait_for(&rooms, &filter(&["room.cake", "notices"]), &cake.1);
+    let mut prefix = wait_for(&rooms, &filter(&["room.*"]), &both.1);
+    publish_to(&rooms, "room.tea", "1");
+    let counts = || [&all.0, &tea.0, &cake.0, &both.0].map(|count| count.get());
+    assert_eq!(counts(), [1, 1, 0, 1]);
+    publish_to(&rooms, "room.other", "2");
+    assert_eq!(counts(), [1, 1, 0, 1], "the others have not polled since they were woken");
+    assert_eq!(read(&mut prefix), "data: 1\nid: k-1\n\ndata: 2\nid: k-2\n\n");
+    publish_to(&rooms, "notices", "3");
+    assert_eq!(counts(), [1, 1, 1, 1]);
+    assert!(prefix.poll_read(&mut Context::from_waker(&both.1)).is_pending());
+    rooms.publish(Event::new("without a topic")).unwrap();
+    assert_eq!(counts(), [1, 1, 1, 1]);
+    rooms.finish();
+    assert_eq!(counts(), [1, 1, 1, 2]);
+}
+
+#[test]
+fn a_publish_to_one_of_a_hundred_thousand_readers_wakes_that_one() {
+    let users = channel(keeping(10_000));
+    let (count, waker) = WakeCount::new();
+    let mut readers: Vec<Subscriber> = (0..100_000)
+        .map(|n| wait_for(&users, &filter(&[&format!("user.{n}"), "notices"]), &waker))
+        .collect();
+    for n in 0..1_000 {
+        publish_to(&users, &format!("user.{}", n * 100), "hello");
+        assert_eq!(count.get(), n + 1);
+    }
+    for n in (0..100_000).step_by(100) {
+        assert!(read(&mut readers[n]).starts_with("data: hello\n"));
+        assert!(readers[n].poll_read(&mut Context::from_waker(&waker)).is_pending());
+    }
+    publish_to(&users, "notices", "all");
+    assert_eq!(count.get(), 1_000 + 100_000);
+    drop(readers);
+    assert_eq!(users.stats().subscribers, 0);
+}
+
+#[test]
+fn a_handle_changes_the_filter_of_an_open_stream() {
+    let rooms = channel(keeping(100));
+    let (count, waker) = WakeCount::new();
+    let mut reader = join_to(&rooms, &filter(&["tea"]), &LastEventId::Absent);
+    let handle = reader.filter_handle();
+    reader.first_frames();
+    assert!(reader.poll_read(&mut Context::from_waker(&waker)).is_pending());
+    publish_to(&rooms, "cake", "before");
+    assert_eq!(count.get(), 0);
+
+    assert!(handle.set_filter(filter(&["tea", "cake"])));
+    assert_eq!(count.get(), 1);
+    let mut cx = Context::from_waker(&waker);
+    let Poll::Ready(Read::Events(frame)) = reader.poll_read(&mut cx) else { panic!() };
+    assert_eq!(text([frame]), position("k-1"));
+    assert!(reader.poll_read(&mut cx).is_pending());
+    publish_to(&rooms, "cake", "after");
+    assert_eq!(count.get(), 2);
+    assert_eq!(read(&mut reader), "data: after\nid: k-2\n\n");
+
+    assert!(handle.set_filter(TopicFilter::default()));
+    assert_eq!((count.get(), read(&mut reader)), (3, position("k-2")));
+    assert!(reader.poll_read(&mut Context::from_waker(&waker)).is_pending());
+    publish_to(&rooms, "tea", "left");
+    assert_eq!(count.get(), 3);
+    drop(reader);
+    assert!(handle.is_closed() && !handle.set_filter(TopicFilter::default()));
+}
+
+#[test]
+fn a_reader_of_all_events_can_be_given_a_filter() {
+    let rooms = channel(keeping(100));
+    let mut reader = join_at_end(&rooms);
+    let handle = reader.filter_handle();
+    let (count, waker) = WakeCount::new();
+    assert!(reader.poll_read(&mut Context::from_waker(&waker)).is_pending());
+    publish_to(&rooms, "cake", "1");
+    assert_eq!(count.get(), 1);
+    assert_eq!(read(&mut reader), "data: 1\nid: k-1\n\n");
+    handle.set_filter(filter(&["tea"]));
+    publish_to(&rooms, "cake", "2");
+    publish_to(&rooms, "tea", "3");
+    assert_eq!(read(&mut reader), position("k-1"));
+    assert_eq!(read(&mut reader), "data: 3\nid: k-3\n\n");
+}
+
+#[test]
+fn a_quiet_reader_is_sent_its_position_in_place_of_a_keep_alive() {
+    let rooms = channel(keeping(2));
+    let (count, waker) = WakeCount::new();
+    let mut reader = wait_for(&rooms, &filter(&["mine"]), &waker);
+    assert_eq!(reader.keep_alive().map(|frame| text([frame])), Some(position("k-0")));
+    assert_eq!(reader.keep_alive(), None, "it has not moved");
+    (0..10).for_each(|_| publish_to(&rooms, "others", "x"));
+    assert_eq!(reader.keep_alive().map(|frame| text([frame])), Some(position("k-10")));
+    assert_eq!(count.get(), 0);
+    publish_to(&rooms, "mine", "11");
+    assert_eq!((reader.keep_alive(), count.get()), (None, 1));
+    assert_eq!(read(&mut reader), "data: 11\nid: k-11\n\n");
+}
+
+#[test]
+fn a_client_of_topics_resumes_though_all_that_is_held_is_of_others() {
+    let rooms = channel(keeping(2));
+    publish_to(&rooms, "mine", "1");
+    (0..10).for_each(|_| publish_to(&rooms, "others", "x"));
+    let mut reader = join_to(&rooms, &filter(&["mine"]), &last("k-1"));
+    assert_eq!(reader.outcome(), ResumeOutcome::Resumed);
+    publish_to(&rooms, "mine", "12");
+    assert_eq!(text(reader.first_frames()), "data: 12\nid: k-12\n\n");
+    let reset = join_to(&rooms, &filter(&["others"]), &last("k-1"));
+    assert_eq!(reset.outcome(), ResumeOutcome::Reset(ResetReason::Expired));
+}
+
+#[test]
+fn a_hole_resets_the_readers_of_all_topics() {
+    let rooms = channel(keeping(10));
+    let (count, waker) = WakeCount::new();
+    let mut reader = wait_for(&rooms, &filter(&["mine"]), &waker);
+    rooms.publish_hole().unwrap();
+    assert_eq!(count.get(), 1);
+    assert!(read(&mut reader).contains("\"reason\":\"hole\""));
+}
+
+#[test]
+fn a_new_client_gets_the_state_then_its_position_then_what_comes_after() {
+    let prices = ticker(Retention::new().with_events(1), LagPolicy::Disconnect);
+    for (name, price) in [("price.tea", "1"), ("price.cake", "2"), ("price.tea", "3")] {
+        publish_to(&prices, name, price);
+    }
+    for mut reader in [join(&prices, &LastEventId::Absent), {
+        join_to(&prices, &TopicFilter::from(PRICES), &LastEventId::Absent)
+    }] {
+        let state = "data: 2\nid: k-2\n\ndata: 3\nid: k-3\n\n".to_string();
+        assert_eq!(text(reader.first_frames()), state + &position("k-3"));
+        assert_eq!(read(&mut reader), "Wait");
+    }
+    let mut empty = join_to(&prices, &filter(&["price.milk"]), &LastEventId::Absent);
+    assert_eq!(text(empty.first_frames()), position("k-3"));
+    prices.publish_tombstone(&topic("price.cake"), Event::new("gone")).unwrap();
+    let mut reader = join(&prices, &LastEventId::Absent);
+    assert_eq!(text(reader.first_frames()), "data: 3\nid: k-3\n\n".to_string() + &position("k-4"));
+}
+
+#[test]
+fn a_client_that_is_reset_gets_the_state() {
+    let prices = ticker(Retention::new().with_events(1), LagPolicy::Disconnect);
+    ["1", "2"].into_iter().for_each(|price| publish_to(&prices, "price.tea", price));
+    let mut reader = join(&prices, &last("j-7"));
+    let reset = "event: reset\ndata: {\"reason\":\"foreign\",\"requested\":\"j-7\",\
+                 \"resumed_at\":null}\n\n";
+    let state = "data: 2\nid: k-2\n\n";
+    assert_eq!(text(reader.first_frames()), format!("{reset}{state}{}", position("k-2")));
+}
+
+#[test]
+fn a_slow_reader_of_a_ticker_is_sent_one_notice_and_the_newest_event_of_each_key() {
+    let retention = Retention::new().with_events(2_000);
+    let prices = ticker(retention, LagPolicy::Latest { behind: 1_000 });
+    let filter = TopicFilter::from(PRICES);
+    let (mut slow, mut fast) = (
+        join_to(&prices, &filter, &LastEventId::Absent),
+        join_to(&prices, &filter, &LastEventId::Absent),
+    );
+    let (mut has, mut notices, mut fast_count) = (BTreeMap::new(), 0, 0);
+    let mut take = |frame: &Frame| {
+        for line in text([frame.clone()]).lines() {
+            notices += usize::from(line == "event: conflated");
+            if let Some((key, round)) = line.strip_prefix("data: ").and_then(|l| l.split_once(' '))
+            {
+                has.insert(key.to_string(), round.to_string());
+            }
+        }
+    };
+    let mut most = 0;
+    for round in 0..10 {
+        for key in 0..5_000 {
+            publish_to(&prices, &format!("price.{key}"), &format!("{key} {round}"));
+            // One takes a slice of ten events where the other takes all.
+            if key % 100 == 99 {
+                while let Read::Events(frame) = fast.read() {
+                    fast_count += text([frame]).matches("id: ").count();
+                }
+            }
+            if key % 1_000 == 999 {
+                if let Read::Events(frame) = slow.read() {
+                    take(&frame);
+                }
+            }
+        }
+        most = most.max(prices.stats().bytes);
+    }
+    while let Read::Events(frame) = slow.read() {
+        take(&frame);
+    }
+    assert_eq!(fast_count, 50_000 + 1, "all events, and its position");
+    assert_eq!(has.len(), 5_000);
+    assert!(has.values().all(|round| round == "9"), "the newest of each key");
+    assert!((1..=10).contains(&notices), "{notices} notices, not one for each event");
+    assert_eq!(prices.stats().conflated, notices as u64);
+    assert!(most < 3 << 20, "{most} bytes");
+}
+
+#[test]
+fn a_client_that_resumes_late_skips_what_was_superseded() {
+    let prices = ticker(Retention::new().with_events(1), LagPolicy::Latest { behind: 100 });
+    ["1", "2", "3"].into_iter().for_each(|price| publish_to(&prices, "price.tea", price));
+    publish_to(&prices, "price.cake", "4");
+    let mut reader = join(&prices, &last("k-1"));
+    assert_eq!(reader.outcome(), ResumeOutcome::Resumed);
+    let notice = "event: conflated\ndata: {\"until\":\"k-4\"}\n\n";
+    assert_eq!(text(reader.first_frames()), notice);
+    assert_eq!(read(&mut reader), "data: 3\nid: k-3\n\ndata: 4\nid: k-4\n\n");
+    prices.publish(Event::new("without a key")).unwrap();
+    prices.publish(Event::new("another")).unwrap();
+    let reader = join(&prices, &last("k-1"));
+    assert_eq!(reader.outcome(), ResumeOutcome::Reset(ResetReason::Expired));
+}

@@ -1,0 +1,257 @@
+//! The reader of a part of a channel: of some topics, or of the newest event of each key.
+
+use std::boxed::Box;
+use std::sync::Arc;
+use std::task::Waker;
+
+use super::config::{LagPolicy, Settings};
+use super::filter_handle::{FilterCell, FilterHandle};
+use super::notice::{conflated, position, reset};
+use super::shared::Shared;
+use super::state::State;
+use super::terms::Terms;
+use super::waiters::Ticket;
+use crate::frame::Frame;
+use crate::log::{Cursor, Read, ResetReason, StartAt, View};
+use crate::topic::TopicFilter;
+
+/// A reader of a part of a channel. It waits under the lock of the log, in a list of each of its
+/// topics, and so is woken by their events only.
+#[derive(Debug)]
+pub(super) struct TopicReader {
+    pub(super) view: View,
+    /// Its slot, and its first node in the lists of topics.
+    ticket: Option<Ticket>,
+    node: Option<u32>,
+    /// Whether the client must be sent its position.
+    lacks_position: bool,
+    /// Whether the client must be sent a notice that it skips superseded events.
+    is_conflated: bool,
+    /// The place of the position that was sent last, if no event was sent after it.
+    sent: Option<Cursor>,
+    /// The next filter, once there is a handle.
+    filter: Option<Arc<FilterCell>>,
+}
+
+impl TopicReader {
+    /// A reader with this view, which enters the lists of its topics.
+    pub(super) fn new(state: &mut State, view: View) -> Box<Self> {
+        let lacks_position = view.is_catching_up();
+        let mut reader = Self {
+            view,
+            ticket: None,
+            node: None,
+            lacks_position,
+            is_conflated: false,
+            sent: None,
+            filter: None,
+        };
+        reader.join(state);
+        Box::new(reader)
+    }
+
+    /// The same reader, which must be sent a notice that it skips superseded events.
+    pub(super) fn conflated(mut self: Box<Self>) -> Box<Self> {
+        (self.is_conflated, self.lacks_position) = (true, false);
+        self
+    }
+
+    /// Whether it reads all events, one after the other, so that it need not be a reader of this
+    /// kind any more.
+    pub(super) fn is_plain(&self, settings: &Settings) -> bool {
+        self.view.is_all()
+            && !self.view.is_catching_up()
+            && !self.lacks_position
+            && self.filter.is_none()
+            && !matches!(settings.lag_policy, LagPolicy::Latest { .. })
+    }
+
+    pub(super) fn handle(&mut self) -> FilterHandle {
+        self.filter.get_or_insert_default().handle()
+    }
+
+    /// Takes the filter that a handle has left.
+    pub(super) fn take_filter(&self) -> Option<TopicFilter> {
+        self.filter.as_ref()?.take()
+    }
+
+    /// Registers a waker for the next filter. Returns `false` if there is one already. Called without
+    /// the lock.
+    pub(super) fn wait_for_filter(&self, waker: &Waker) -> bool {
+        self.filter.as_ref().is_none_or(|cell| cell.wait(waker))
+    }
+
+    /// Reads what is new, and puts notices in their places.
+    pub(super) fn read(
+        &mut self,
+        cursor: &mut Cursor,
+        state: &mut State,
+        terms: &mut Terms,
+        settings: &Settings,
+    ) -> Read {
+        if let Some(frame) = self.notice(*cursor, state, terms, settings) {
+            return Read::Events(frame);
+        }
+        loop {
+            let read = state.log.read_view(cursor, &mut self.view, settings.read_budget);
+            let reason = match read {
+                Read::Lagged => ResetReason::Lagged,
+                Read::Hole => ResetReason::Hole,
+                Read::Events(events) => {
+                    self.sent = None;
+                    return Read::Events(
+                        self.with_position(events, *cursor, state, terms, settings),
+                    );
+                }
+                read => {
+                    let position = self.position(*cursor, state, terms, settings);
+                    return position.map_or(read, Read::Events);
+                }
+            };
+            if let Some(read) = self.reset(reason, cursor, state, terms, settings) {
+                return read;
+            }
+        }
+    }
+
+    /// Registers a waker. Returns what the caller drops without the lock, or the waker itself if there
+    /// is something to read.
+    pub(super) fn wait(
+        &mut self,
+        cursor: Cursor,
+        state: &mut State,
+        waker: Waker,
+    ) -> Result<Option<Waker>, Waker> {
+        if self.is_conflated || self.lacks_position || state.log.is_view_ready(cursor, &self.view) {
+            return Err(waker);
+        }
+        let ticket = *self.ticket.get_or_insert_with(|| state.home.join());
+        Ok(match self.view.is_all() {
+            true => state.home.wait(ticket, waker),
+            false => state.home.wait_apart(ticket, waker),
+        })
+    }
+
+    /// The position of a reader that was not sent an id since it moved on, in place of a keep-alive.
+    pub(super) fn keep_alive(&mut self, cursor: &mut Cursor, shared: &Shared) -> Option<Frame> {
+        if self.view.is_all() || self.view.is_catching_up() {
+            return None;
+        }
+        let state = shared.lock();
+        let end = state.log.cursor(StartAt::Now);
+        if state.log.is_view_ready(*cursor, &self.view) || self.sent == Some(end) {
+            return None;
+        }
+        *cursor = end;
+        self.sent = Some(end);
+        let at = state.log.id_before(end)?;
+        drop(state);
+        position(shared.settings(), &at)
+    }
+
+    /// Changes the filter, and enters the lists of its topics.
+    pub(super) fn set_filter(
+        &mut self,
+        cursor: &mut Cursor,
+        state: &mut State,
+        filter: &TopicFilter,
+    ) {
+        state.log.change_view(cursor, &mut self.view, filter);
+        state.watchers.iter_mut().for_each(|watchers| watchers.topics.leave(self.node.take()));
+        self.join(state);
+        self.lacks_position = true;
+    }
+
+    /// Leaves the lists. The caller drops what this returns without the lock.
+    pub(super) fn leave(self, state: &mut State) -> Option<Waker> {
+        state.watchers.iter_mut().for_each(|watchers| watchers.topics.leave(self.node));
+        state.log.release(self.view);
+        state.home.leave(self.ticket?)
+    }
+
+    fn join(&mut self, state: &mut State) {
+        if self.view.is_all() {
+            return;
+        }
+        let ticket = *self.ticket.get_or_insert_with(|| state.home.join());
+        self.node = state.watchers.get_or_insert_default().topics.join(ticket, self.view.ids());
+    }
+
+    /// The notice that comes before events, if there is one now.
+    fn notice(
+        &mut self,
+        cursor: Cursor,
+        state: &mut State,
+        terms: &Terms,
+        settings: &Settings,
+    ) -> Option<Frame> {
+        if let LagPolicy::Latest { behind } = settings.lag_policy {
+            let is_far =
+                !self.view.is_catching_up() && state.log.behind(cursor, &self.view) > behind;
+            self.is_conflated |= is_far && state.log.conflate(cursor, &mut self.view);
+        }
+        if std::mem::take(&mut self.is_conflated) {
+            state.stats.get_or_insert_default().conflated += 1;
+            let until = state.log.id_before(state.log.cursor(StartAt::Now));
+            return conflated(settings, until.as_ref()).filter(|_| terms.has_notices);
+        }
+        self.position(cursor, state, terms, settings)
+    }
+
+    /// The events, and the position of the client, if it must be sent that.
+    fn with_position(
+        &mut self,
+        events: Frame,
+        cursor: Cursor,
+        state: &State,
+        terms: &Terms,
+        settings: &Settings,
+    ) -> Frame {
+        match self.position(cursor, state, terms, settings) {
+            Some(position) => Frame::concat(&[events, position]),
+            None => events,
+        }
+    }
+
+    /// The position of the client, if it must be sent that now.
+    fn position(
+        &mut self,
+        cursor: Cursor,
+        state: &State,
+        terms: &Terms,
+        settings: &Settings,
+    ) -> Option<Frame> {
+        let is_due = self.lacks_position && !self.view.is_catching_up();
+        if !is_due || state.log.has_kept(cursor, &self.view) {
+            return None;
+        }
+        self.lacks_position = false;
+        let at = state.log.id_before(cursor).filter(|_| terms.has_notices)?;
+        self.sent = Some(cursor);
+        position(settings, &at)
+    }
+
+    /// What a reader gets that lacks events: it skips what was superseded if nothing else is missing,
+    /// or is reset. None, if it goes on without a notice.
+    fn reset(
+        &mut self,
+        reason: ResetReason,
+        cursor: &mut Cursor,
+        state: &mut State,
+        terms: &mut Terms,
+        settings: &Settings,
+    ) -> Option<Read> {
+        let is_latest = matches!(settings.lag_policy, LagPolicy::Latest { .. });
+        if !is_latest || reason != ResetReason::Lagged || !terms.has_notices {
+            return terms.reset(reason, cursor, state, settings);
+        }
+        if state.log.conflate(*cursor, &mut self.view) {
+            self.is_conflated = true;
+            return self.notice(*cursor, state, terms, settings).map(Read::Events);
+        }
+        state.stats.get_or_insert_default().count_reset(reason);
+        *cursor = state.log.start_view(StartAt::LatestPerKey, &mut self.view);
+        self.lacks_position = true;
+        reset(settings, reason, None, None, None).map(Read::Events)
+    }
+}
