@@ -13,6 +13,9 @@
 //! `MODEL` is the URL of a model that answers a POST with a stream of events. Without it, the
 //! program plays the model, too. `PORT` changes the port.
 
+#[path = "support/shutdown.rs"]
+mod shutdown;
+
 use std::env;
 use std::error::Error;
 use std::time::Duration;
@@ -79,7 +82,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     serve_router(listener, ServeConfig::new(), router)
         .with_gate(&gate)
         .with_graceful_shutdown(async move {
-            drop(tokio::signal::ctrl_c().await);
+            drop(shutdown::signalled().await);
             // No new runs start. Those that run may finish, and their readers with them.
             runs.shut_down(Duration::from_secs(10)).await;
         })

@@ -1,6 +1,7 @@
 //! OpenAI's chat completions: the question, and the chunks of the answer.
 
 use std::error::Error;
+use std::time::UNIX_EPOCH;
 
 use lasse::{EndReason, Event, RunId, RunOutcome, RunWriter};
 use serde::Deserialize;
@@ -50,11 +51,14 @@ impl Content {
 pub(crate) struct Completion {
     id: RunId,
     question: Question,
+    /// Seconds since the beginning of 1970.
+    created: u64,
 }
 
 impl Completion {
     pub(crate) fn new(id: RunId, question: Question) -> Self {
-        Self { id, question }
+        let created = UNIX_EPOCH.elapsed().unwrap_or_default().as_secs();
+        Self { id, question, created }
     }
 
     pub(crate) fn id(&self) -> &RunId {
@@ -103,7 +107,7 @@ impl Completion {
         json!({
             "id": self.id.as_str(),
             "object": kind,
-            "created": 0,
+            "created": self.created,
             "model": self.question.model,
             "choices": [choice],
         })

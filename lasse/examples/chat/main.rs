@@ -19,6 +19,8 @@
 
 mod completion;
 mod model;
+#[path = "../support/shutdown.rs"]
+mod shutdown;
 
 use std::error::Error;
 use std::time::Duration;
@@ -75,7 +77,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
 
     axum::serve(listener, router)
         .with_graceful_shutdown(async move {
-            drop(tokio::signal::ctrl_c().await);
+            drop(shutdown::signalled().await);
             gate.drain(&DrainPlan::new().with_notice(Duration::ZERO));
             // Readers move to another server; the model may finish what it has begun.
             runs.shut_down(Duration::from_secs(10)).await;

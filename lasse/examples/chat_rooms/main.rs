@@ -13,6 +13,8 @@
 
 mod presence;
 mod sessions;
+#[path = "../support/shutdown.rs"]
+mod shutdown;
 
 use std::error::Error;
 use std::time::Duration;
@@ -86,7 +88,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
 
     serve_router(listener, ServeConfig::new(), router)
         .with_gate(&gate)
-        .with_graceful_shutdown(async { drop(tokio::signal::ctrl_c().await) })
+        .with_graceful_shutdown(async { drop(shutdown::signalled().await) })
         .await;
     Ok(())
 }

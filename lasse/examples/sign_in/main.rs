@@ -21,6 +21,8 @@
 //! with commas; `LIMIT_POLICY`, `refuse` (the newest stream) or `replace` (the oldest).
 
 mod sessions;
+#[path = "../support/shutdown.rs"]
+mod shutdown;
 
 use std::env;
 use std::error::Error;
@@ -65,7 +67,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let origins: Vec<&str> = origins.split(',').filter(|origin| !origin.is_empty()).collect();
     serve_router(listener, ServeConfig::new(), router(&app, &origins)?)
         .with_gate(&app.gate)
-        .with_graceful_shutdown(async { drop(tokio::signal::ctrl_c().await) })
+        .with_graceful_shutdown(async { drop(shutdown::signalled().await) })
         .await;
     Ok(())
 }

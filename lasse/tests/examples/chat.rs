@@ -50,6 +50,7 @@ fn an_answer_can_come_as_one_object() {
     let response = chat.request("POST /v1/chat/completions", &ask("a-4"), &question);
     let answer: Value = serde_json::from_str(&response.body).unwrap();
     assert_eq!(answer["choices"][0]["message"]["content"], ANSWER);
+    assert!(answer["created"].as_u64().unwrap() > 1_700_000_000, "in seconds since 1970");
     assert_eq!(chat.request("POST /v1/chat/completions", &ask("a b"), &question).status, 400);
 }
 
