@@ -122,3 +122,17 @@ impl Error for SendError {
 
 /// The driver's own error of a failed write.
 pub type TransportError = Box<dyn Error + Send + Sync>;
+
+#[cfg(test)]
+mod tests {
+    use std::string::ToString;
+
+    use super::*;
+
+    #[test]
+    fn a_send_error_has_the_error_of_the_driver_as_its_source() {
+        let error = SendError::new(EndReason::WriteFailed, Some("the disk is full".into()));
+        assert_eq!(error.source().map(ToString::to_string), Some("the disk is full".into()));
+        assert!(SendError::new(EndReason::Stalled, None).source().is_none());
+    }
+}

@@ -227,6 +227,16 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_field_is_its_text() {
+        let (id, name) = (EventId::new("7").unwrap(), EventName::new("add").unwrap());
+        let texts: [&str; 2] = [id.as_ref(), name.as_ref()];
+        assert_eq!(
+            (texts, id.to_string(), name.to_string()),
+            (["7", "add"], "7".into(), "add".into())
+        );
+    }
+
+    #[test]
     fn a_field_that_would_forge_another_is_refused_with_byte_and_offset() {
         for (text, message) in [
             ("a\nb", "byte 1 is 0x0a; a field is one line without NUL"),

@@ -1,6 +1,6 @@
 //! The encoder against the table of seeds.
 
-use lasse_core::Frame;
+use lasse_core::{Event, Frame};
 use lasse_testkit::seeds::seeds;
 
 #[test]
@@ -16,4 +16,11 @@ fn every_seed_is_encoded_to_its_bytes() {
             seed.name
         );
     }
+}
+
+#[test]
+fn a_frame_is_its_bytes() {
+    let frame = Event::new("x").encode();
+    let bytes: &[u8] = frame.as_ref();
+    assert_eq!(bytes, b"data: x\n\n");
 }

@@ -12,6 +12,8 @@ mod received;
 pub mod seeds;
 #[cfg(feature = "simulator")]
 pub mod sim;
+#[cfg(feature = "simulator")]
+pub mod soak;
 pub mod streams;
 mod ticker;
 mod waking;

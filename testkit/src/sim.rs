@@ -25,7 +25,7 @@ mod decision;
 mod exchange;
 mod feed;
 mod healing;
-mod http;
+pub(crate) mod http;
 mod meter;
 mod node;
 mod opening;
@@ -51,6 +51,7 @@ mod world;
 use std::collections::BTreeMap;
 use std::fmt;
 
+pub(crate) use random::Random;
 pub use shrink::shrink;
 
 use scenario::Scenario;

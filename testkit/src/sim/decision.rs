@@ -49,7 +49,7 @@ pub(super) fn decide(
             None if settings.backfill && !may_get_snapshot && log.has_expired(id) => {
                 (held_from, true, false)
             }
-            None => (start, true, false),
+            None => (start.max(log.past_hole(id, held_from).unwrap_or(start)), true, false),
         },
     };
     let is_event = settings.reset.is_some();

@@ -147,6 +147,17 @@ impl LogRecord {
         (held_from == 0 && number == before).then_some(0)
     }
 
+    /// The position after the hole at which a client with `id` is, if it is at one.
+    pub(super) fn past_hole(&self, id: &str, held_from: usize) -> Option<usize> {
+        let number = self.number_of(id).filter(|_| !self.has_own_ids())?;
+        let is_at = |hole: &usize| {
+            let before = hole.checked_sub(1).map_or(0, |before| self.entries[before].number);
+            self.is_hole(*hole) && (before..=self.entries[*hole].number).contains(&number)
+        };
+        let mut known = held_from.saturating_sub(1)..self.entries.len();
+        known.find(is_at).map(|hole| self.after_holes(hole))
+    }
+
     /// Whether the log has had the event with `id`, or it comes before all that the log has had.
     pub(super) fn has_expired(&self, id: &str) -> bool {
         let number = self.number_of(id).filter(|_| !self.has_own_ids());

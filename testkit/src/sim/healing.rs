@@ -26,6 +26,9 @@ impl Run<'_> {
         self.sleep(linger + 5 * MILLI).await?;
         let state = &mut *self.world.state();
         state.counts.probes += 1;
+        for (index, node) in state.nodes.iter().enumerate().filter(|(_, node)| node.is_up) {
+            node.check_drained().map_err(|what| format!("node {index}: {what}"))?;
+        }
         let readers = state.readers.iter().enumerate().filter(|(_, reader)| reader.feed == feed);
         for (index, reader) in readers {
             if let Err(what) = state.check_is_up_to_date(reader, before, &self.world) {

@@ -6,7 +6,7 @@ use http::{HeaderName, HeaderValue, Response, StatusCode};
 
 /// Reads one response.
 #[derive(Debug, Default)]
-pub(super) struct ResponseReader {
+pub(crate) struct ResponseReader {
     buffer: Vec<u8>,
     state: State,
     is_http10: bool,
@@ -31,7 +31,7 @@ enum State {
 
 /// What a response consists of.
 #[derive(Debug)]
-pub(super) enum Part {
+pub(crate) enum Part {
     Head(Response<()>),
     Body(Vec<u8>),
     /// The body is whole.
@@ -40,12 +40,12 @@ pub(super) enum Part {
 
 impl ResponseReader {
     /// Reads the response to a request.
-    pub(super) fn new(is_http10: bool, is_head_only: bool) -> Self {
+    pub(crate) fn new(is_http10: bool, is_head_only: bool) -> Self {
         Self { is_http10, is_head_only, ..Self::default() }
     }
 
     /// Takes bytes from the connection.
-    pub(super) fn handle_bytes(&mut self, bytes: &[u8]) {
+    pub(crate) fn handle_bytes(&mut self, bytes: &[u8]) {
         self.buffer.extend_from_slice(bytes);
     }
 
@@ -54,7 +54,7 @@ impl ResponseReader {
     /// # Errors
     ///
     /// If the bytes are not a response, with what is wrong.
-    pub(super) fn next_part(&mut self) -> Result<Option<Part>, String> {
+    pub(crate) fn next_part(&mut self) -> Result<Option<Part>, String> {
         loop {
             match self.state {
                 State::Head => return self.read_head(),
@@ -110,7 +110,7 @@ impl ResponseReader {
     }
 
     /// Whether the body is whole if the connection ends here, without an error.
-    pub(super) fn is_whole_at_close(&self) -> bool {
+    pub(crate) fn is_whole_at_close(&self) -> bool {
         matches!(self.state, State::UntilClose | State::Over)
     }
 

@@ -100,6 +100,13 @@ impl Node {
         self.drain.is_some_and(|drain| drain.shut_at <= now())
     }
 
+    /// Whether no stream is open any more once a drain is over.
+    pub(super) fn check_drained(&self) -> Result<(), String> {
+        let open = self.gate.stats().open;
+        let is_over = self.drain.is_some_and(|drain| drain.over_at < now());
+        if is_over && open > 0 { Err(format!("{open} streams outlive the drain")) } else { Ok(()) }
+    }
+
     /// Whether the gate has counted every stream that it admitted, once.
     pub(super) fn check_counters(&self) -> Result<(), String> {
         let stats = self.gate.stats();
@@ -232,10 +239,10 @@ impl World {
     pub(super) fn drain(&self, index: usize, plan: &Plan) {
         let state = &mut *self.state();
         let shut_at = now() + plan.notice;
-        let abort_at = shut_at + plan.window + plan.grace;
+        let over_at = shut_at + plan.window + plan.grace + TIME_TO_END;
         state.note(format_args!("node {index} drains: {plan:?}"));
         let node = &mut state.nodes[index];
-        let times = DrainTimes { shut_at, first_shut_at: shut_at, first_abort_at: abort_at };
+        let times = DrainTimes { shut_at, first_shut_at: shut_at, over_at };
         node.drain = Some(node.drain.map_or(times, |before| before.followed_by(times)));
         let plan = DrainPlan::new()
             .with_notice(plan.notice)
@@ -245,6 +252,9 @@ impl World {
         node.gate.drain(&plan);
     }
 }
+
+/// How long after a drain plan its last stream can end.
+const TIME_TO_END: Duration = Duration::from_secs(2);
 
 /// When a client returns that a gate has refused.
 const RETRY: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(2));

@@ -65,8 +65,6 @@ pub(super) struct Circumstances {
     /// The first entry that the log still holds.
     pub(super) held_from: usize,
     pub(super) is_draining: bool,
-    /// Whether the drain's time for aborts has come.
-    pub(super) is_abort_due: bool,
     pub(super) is_too_old: bool,
 }
 
@@ -203,7 +201,8 @@ impl Reader {
         circumstances: &Circumstances,
     ) -> Result<(), String> {
         let is_possible = |reason| match reason {
-            EndReason::Shutdown if end == End::Broken => circumstances.is_abort_due,
+            // A client that takes what is sent has time to take the end.
+            EndReason::Shutdown if end == End::Broken => false,
             EndReason::Shutdown => circumstances.is_draining,
             EndReason::Expired => circumstances.is_too_old,
             reason => expected == Some(reason),

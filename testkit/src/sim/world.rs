@@ -173,7 +173,6 @@ impl State {
         Circumstances {
             held_from,
             is_draining: node.drain.is_some_and(|drain| drain.first_shut_at <= now()),
-            is_abort_due: node.drain.is_some_and(|drain| drain.first_abort_at <= now()),
             is_too_old: age.is_some_and(|age| reader.opened_at + age <= now()),
         }
     }
@@ -198,8 +197,8 @@ pub(super) struct DrainTimes {
     pub(super) shut_at: Instant,
     /// The first time, by any of its plans, at which streams can end.
     pub(super) first_shut_at: Instant,
-    /// The first time, by any of its plans, at which streams can be aborted.
-    pub(super) first_abort_at: Instant,
+    /// When all its streams must have ended, by its newest plan.
+    pub(super) over_at: Instant,
 }
 
 impl DrainTimes {
@@ -208,7 +207,7 @@ impl DrainTimes {
         Self {
             shut_at: next.shut_at,
             first_shut_at: self.first_shut_at.min(next.first_shut_at),
-            first_abort_at: self.first_abort_at.min(next.first_abort_at),
+            over_at: next.over_at,
         }
     }
 }
