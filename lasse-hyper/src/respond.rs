@@ -4,7 +4,7 @@ use futures_core::Stream;
 use http::Response;
 use lasse_tokio::{
     Accept, Channel, Endpoint, EventStream, Handler, HandlerSource, Init, Next, Notifier, Refusal,
-    RequestHead, Source, Subscriber,
+    RequestHead, Source, Subscriber, TopicFilter,
 };
 
 use crate::body::EventBody;
@@ -112,6 +112,33 @@ pub fn subscribe<'a>(
     let request = request.into();
     let reason = reason_of(&request);
     lasse_tokio::subscribe(request, endpoint, channel).map(|body| EventBody::new(body, reason))
+}
+
+/// Answers a request with the events of a channel whose topics match `filter`, from where the client
+/// left off. Which topics the client may read is the caller's decision.
+///
+/// # Examples
+///
+/// ```
+/// use lasse_hyper::{Channel, ChannelConfig, Endpoint, Topic, TopicFilter};
+///
+/// let rooms = Channel::new(&ChannelConfig::new());
+/// let filter = TopicFilter::new([Topic::new("user.ada")?, Topic::new("room.tea")?])?;
+/// let request = http::Request::get("/events").body(())?;
+/// let response = lasse_hyper::subscribe_to(&request, &Endpoint::default(), &rooms, &filter);
+/// assert_eq!(response.headers()["content-type"], "text/event-stream");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub fn subscribe_to<'a>(
+    request: impl Into<RequestHead<'a>>,
+    endpoint: &Endpoint,
+    channel: &Channel,
+    filter: &TopicFilter,
+) -> Response<ChannelBody> {
+    let request = request.into();
+    let reason = reason_of(&request);
+    let response = lasse_tokio::subscribe_to(request, endpoint, channel, filter);
+    response.map(|body| EventBody::new(body, reason))
 }
 
 /// Answers a request with the stream of any [`Source`], or as `init` decides.

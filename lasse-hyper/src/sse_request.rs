@@ -9,11 +9,13 @@ use futures_core::Stream;
 use http::request::Parts;
 use lasse_tokio::lasse_core::{
     Accept, Channel, Handler, Init, LastEventId, Next, Notifier, Refusal, RequestHead, Source,
-    Subscriber,
+    Subscriber, TopicFilter,
 };
 use lasse_tokio::{Endpoint, ExpiresAt, PeerAddr};
 
-use crate::respond::{refuse, respond, respond_with, stream, subscribe, unauthorized};
+use crate::respond::{
+    refuse, respond, respond_with, stream, subscribe, subscribe_to, unauthorized,
+};
 
 /// A request for a stream, as an argument of an axum handler.
 ///
@@ -85,6 +87,34 @@ impl SseRequest {
     #[doc(alias = "broadcast")]
     pub async fn subscribe(self, channel: &Channel) -> Response {
         subscribe(&self.parts, &self.endpoint, channel).map(Body::new)
+    }
+
+    /// Answers with the events of a channel whose topics match `filter`, from where the client left
+    /// off, like [`subscribe_to`](crate::subscribe_to()). Which topics the client may read is the
+    /// caller's decision.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use axum::extract::{Path, State};
+    /// use axum::http::StatusCode;
+    /// use axum::response::Response;
+    /// use lasse_hyper::SseRequest;
+    /// use lasse_hyper::lasse_core::{Channel, Topic, TopicFilter};
+    ///
+    /// async fn room(
+    ///     request: SseRequest,
+    ///     State(rooms): State<Channel>,
+    ///     Path(room): Path<String>,
+    /// ) -> Result<Response, StatusCode> {
+    ///     let topic = Topic::new(format!("room.{room}")).map_err(|_| StatusCode::BAD_REQUEST)?;
+    ///     Ok(request.subscribe_to(&rooms, &TopicFilter::from(topic)).await)
+    /// }
+    /// # let router: axum::Router<Channel> =
+    /// #     axum::Router::new().route("/{room}", axum::routing::get(room));
+    /// ```
+    pub async fn subscribe_to(self, channel: &Channel, filter: &TopicFilter) -> Response {
+        subscribe_to(&self.parts, &self.endpoint, channel, filter).map(Body::new)
     }
 
     /// Answers with the events of a stream, each an

@@ -4,7 +4,7 @@ use futures_core::Stream;
 use http::Response;
 use lasse_core::{
     Accept, Body, Channel, Connection, Handler, HandlerSource, Init, Next, Notifier, Refusal,
-    RequestHead, Source, Subscriber, mailbox,
+    RequestHead, Source, Subscriber, TopicFilter, mailbox,
 };
 
 use crate::clock::now;
@@ -179,6 +179,39 @@ pub fn subscribe<'a>(
     respond_with(request, endpoint, |request| {
         channel.advance(now());
         channel.subscribe(request.last_event_id()).into_init(request, |subscriber| subscriber)
+    })
+}
+
+/// Answers a request with the events of a channel whose topics match `filter`, from where the client
+/// left off. Which topics the client may read is the caller's decision.
+///
+/// To change the filter while the stream is open, answer with [`respond_with`] and keep a
+/// [`FilterHandle`](lasse_core::FilterHandle).
+///
+/// # Examples
+///
+/// ```
+/// use lasse_tokio::Endpoint;
+/// use lasse_tokio::lasse_core::{Channel, ChannelConfig, Event, Topic, TopicFilter};
+///
+/// let rooms = Channel::new(&ChannelConfig::new());
+/// let filter = TopicFilter::new([Topic::new("user.ada")?, Topic::new("room.tea")?])?;
+/// let request = http::Request::get("/events").body(())?;
+/// let response = lasse_tokio::subscribe_to(&request, &Endpoint::default(), &rooms, &filter);
+/// rooms.publish_to(&Topic::new("room.tea")?, Event::new("The kettle is on."))?;
+/// # let _ = response;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub fn subscribe_to<'a>(
+    request: impl Into<RequestHead<'a>>,
+    endpoint: &Endpoint,
+    channel: &Channel,
+    filter: &TopicFilter,
+) -> Response<SessionBody<Subscriber>> {
+    respond_with(request, endpoint, |request| {
+        channel.advance(now());
+        let subscription = channel.subscribe_to(filter, request.last_event_id());
+        subscription.into_init(request, |subscriber| subscriber)
     })
 }
 

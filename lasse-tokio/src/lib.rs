@@ -31,7 +31,9 @@ mod stream_timer;
 mod timer_queue;
 mod tracker;
 
-pub use answer::{SessionBody, refuse, respond, respond_with, stream, subscribe, unauthorized};
+pub use answer::{
+    SessionBody, refuse, respond, respond_with, stream, subscribe, subscribe_to, unauthorized,
+};
 pub use clock::now;
 pub use dispatch::{dispatch, idle, sweep};
 pub use endpoint::Endpoint;

@@ -4,5 +4,6 @@
 #[doc(inline)]
 pub use lasse_hyper::{
     Aborted, BodyError, ChannelBody, EndReasonCell, EventBody, EventService, HandlerBody, Serve,
-    collect_body, refuse, respond, respond_with, serve, stream, subscribe, unauthorized,
+    collect_body, refuse, respond, respond_with, serve, stream, subscribe, subscribe_to,
+    unauthorized,
 };

@@ -6,6 +6,7 @@ mod events;
 mod news;
 mod news_store;
 mod program;
+mod rooms;
 mod sign_in;
 mod sse_migration;
 mod ticker;
