@@ -23,6 +23,7 @@ export const CLIENTS = [
     open: pages.fetchEventSource,
   }),
   page('htmx.org 2 and htmx-ext-sse', 'npm', {
+    packages: ['htmx-2', 'htmx-ext-sse'],
     browser: 'chromium',
     scripts: ['htmx-2/dist/htmx.js', 'htmx-ext-sse/sse.js'],
     open: pages.htmx2,
@@ -31,6 +32,7 @@ export const CLIENTS = [
       \`sse-close="complete"\`; or a last event of the application, which \`sse-close\` names.`,
   }),
   page('htmx.org 4 and hx-sse', 'npm', {
+    packages: ['htmx.org'],
     browser: 'chromium',
     scripts: ['htmx.org/dist/htmx.js', 'htmx.org/dist/ext/hx-sse.js'],
     open: pages.htmx4,
@@ -43,7 +45,7 @@ export const CLIENTS = [
   python('sseclient-py'),
   python('aiohttp-sse-client', `It reconnects after a clean end, but raises an error when a connection breaks, and
       for each status of 400 and above. \`EventSource\` helps in a drain; the application must handle the rest.`),
-  chat({ ...python('openai-chat'), name: 'openai' }),
+  chat({ ...python('openai-chat'), name: 'openai', packages: ['openai'] }),
   crate('reqwest-eventsource', `It sends no \`Cache-Control\`, so that \`Auto\` takes it for \`Fetch\`, but like an
       \`EventSource\` it stops at each status but 200. In \`EventSource\` it returns, but without the pause that it is
       asked for, because it reads a \`retry\` only in an event with data.`),
@@ -52,8 +54,9 @@ export const CLIENTS = [
   node('curl', 'Debian'),
 ];
 
-function page(name, source, { note, ...options }) {
-  return client(name, source, (test, url, end) => startPage(test, options, url, end), note);
+function page(name, source, { note, packages = [name], ...options }) {
+  const start = (test, url, end) => startPage(test, options, url, end);
+  return { ...client(name, source, start, note), packages };
 }
 
 function node(name, source) {
@@ -73,7 +76,8 @@ function program(name, source, command, note) {
 }
 
 function client(name, source, start, note) {
-  return { name, source, start, note: note?.replace(/\s+/g, ' '), examples: ['news', 'relay', 'chat'] };
+  const examples = ['news', 'relay', 'chat'];
+  return { name, source, packages: [name], start, note: note?.replace(/\s+/g, ' '), examples };
 }
 
 /** A client of OpenAI's API, for which each event is a chunk of an answer. */

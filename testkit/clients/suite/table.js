@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url';
 
 import { CLIENTS } from './clients.js';
 import { DIALECTS, readResults, title } from './results.js';
+import { versions } from './versions.js';
 
 const PAGE = new URL('../../../docs/clients.md', import.meta.url);
 const START = '<!-- drawn by testkit/clients/suite/table.js -->\n';
@@ -23,27 +24,28 @@ const EXAMPLES = ['news', 'relay', 'chat'];
 export async function pages() {
   const present = await readFile(PAGE, 'utf8');
   const [before, , after] = present.split(new RegExp(`(?<=${START})|(?=${END})`));
-  return { present, drawn: `${before}\n${draw(await readResults())}\n${after}` };
+  return { present, drawn: `${before}\n${await draw(await readResults())}\n${after}` };
 }
 
-function draw(results) {
-  const rows = CLIENTS.map((client) => autoRow(client, results[title(client)]));
+async function draw(results) {
+  const rows = await Promise.all(CLIENTS.map((client) => autoRow(client, results[title(client)])));
   const others = CLIENTS.filter((client) => faults(results[title(client)]).length > 0);
   const otherRows = others.flatMap((client) => dialectRows(client, results[title(client)]));
   const notes = CLIENTS.filter(({ note }) => note).map((client) => `- **${title(client)}**: ${client.note}`);
   return [
-    table(['client', '`Auto` is', ...Object.values(SCENARIOS), ...EXAMPLES.map(code), 'better'], rows),
+    table(['client', 'version', '`Auto` is', ...Object.values(SCENARIOS), ...EXAMPLES.map(code), 'better'], rows),
     'The clients that have a fault, in each dialect:',
     table(['client', 'dialect', ...Object.values(SCENARIOS)], otherRows),
     notes.join('\n'),
   ].join('\n\n');
 }
 
-function autoRow(client, result) {
+async function autoRow(client, result) {
   const verdicts = chosen(result);
   const better = best(result);
   return [
     title(client),
+    await versions(client),
     code(result.auto),
     ...marks(verdicts),
     ...EXAMPLES.map((example) => mark(result.examples[example] ?? '')),
