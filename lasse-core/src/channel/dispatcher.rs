@@ -9,7 +9,7 @@ use std::vec::Vec;
 use super::budget::Counted;
 use super::shard::Shard;
 use super::shared::Shared;
-use super::wakers::{BATCH, WakePanic, Wakers};
+use super::wakers::{WakePanic, Wakers};
 use crate::time::Instant;
 
 /// Wakes the readers of a channel, or of one of its shards, instead of `publish`, in a task or thread
@@ -156,9 +156,11 @@ impl Dispatcher {
     /// If a waker panics, after the others of the 64 are woken.
     pub fn wake_some(&mut self) -> bool {
         let Some(shared) = self.shared.upgrade() else { return false };
-        let (wakers, has_more) = self.take_due(&shared);
+        let (mut wakers, mut panic) = (Wakers::default(), WakePanic::default());
+        let has_more = self.take_due(&shared, &mut wakers);
         drop(shared);
-        wakers.wake().resume();
+        wakers.wake(&mut panic);
+        panic.resume();
         has_more
     }
 
@@ -176,25 +178,23 @@ impl Dispatcher {
         self.linger
     }
 
-    fn take_due(&mut self, shared: &Shared) -> (Wakers, bool) {
-        match self.scope {
-            Scope::Shard(nth) => shared
-                .shard(nth)
-                .map_or_else(Default::default, |shard| shard.take_due(&shared.tip, BATCH)),
-            Scope::Channel { next } => {
-                let wakers = shared.lock().home.take_due(BATCH);
-                if wakers.len() > 0 {
-                    return (wakers, has_work(shared));
-                }
-                let Some((nth, shard)) = unattended_from(shared, next).find(|(_, s)| s.is_due())
-                else {
-                    return (wakers, false);
-                };
-                let (wakers, has_more) = shard.take_due(&shared.tip, BATCH);
-                self.scope = Scope::Channel { next: if has_more { nth } else { nth + 1 } };
-                (wakers, has_more || has_work(shared))
+    fn take_due(&mut self, shared: &Shared, wakers: &mut Wakers) -> bool {
+        let next = match self.scope {
+            Scope::Channel { next } => next,
+            Scope::Shard(nth) => {
+                let shard = shared.shard(nth);
+                return shard.is_some_and(|shard| shard.take_due(&shared.tip, u32::MAX, wakers));
             }
+        };
+        shared.lock().home.take_due(u32::MAX, wakers);
+        if !wakers.is_empty() {
+            return has_work(shared);
         }
+        let mut unattended = unattended_from(shared, next);
+        let Some((nth, shard)) = unattended.find(|(_, shard)| shard.is_due()) else { return false };
+        let has_more = shard.take_due(&shared.tip, u32::MAX, wakers);
+        self.scope = Scope::Channel { next: if has_more { nth } else { nth + 1 } };
+        has_more || has_work(shared)
     }
 }
 
@@ -214,16 +214,20 @@ fn unattended_from(shared: &Shared, first: usize) -> impl Iterator<Item = (usize
 impl Drop for Dispatcher {
     fn drop(&mut self) {
         let Some(shared) = self.shared.upgrade() else { return };
-        let (seat, panic) = match self.scope {
+        let mut panic = WakePanic::default();
+        let seat = match self.scope {
             Scope::Channel { .. } => {
                 let seat = std::mem::take(&mut shared.lock().dispatcher);
-                (seat, shared.serve_all())
+                shared.serve_all(&mut panic);
+                seat
             }
             Scope::Shard(nth) => {
                 let Some(shard) = shared.shard(nth) else { return };
                 let seat = std::mem::take(&mut *shard.lock_seat());
-                let is_due = shard.is_due();
-                (seat, if is_due { shared.serve(shard) } else { WakePanic::default() })
+                if shard.is_due() {
+                    shared.serve(shard, &mut panic);
+                }
+                seat
             }
         };
         drop(seat);

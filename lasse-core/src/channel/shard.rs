@@ -120,7 +120,7 @@ impl Shard {
     /// Takes the wakers of some readers that have to be woken, and returns whether there are more.
     ///
     /// Those that wait become due together, once all that were due before are taken.
-    pub(super) fn take_due(&self, tip: &Tip, limit: u32) -> (Wakers, bool) {
+    pub(super) fn take_due(&self, tip: &Tip, limit: u32, wakers: &mut Wakers) -> bool {
         let mut state = self.lock();
         let mut stale = None;
         if !state.readers.is_due() && self.flags.is_due() {
@@ -130,28 +130,24 @@ impl Shard {
             state.readers.call();
             stale = state.slice.take_if(|slice| !slice.is_newest(tip));
         }
-        let wakers = state.readers.take_due(limit);
+        state.readers.take_due(limit, wakers);
         let has_more = state.readers.is_due();
         drop(state);
         drop(stale);
-        (wakers, has_more)
+        has_more
     }
 
     /// Wakes the readers that wait now, in place of a dispatcher.
     ///
     /// No more than there are readers, so that a caller does not wake without end while others
     /// publish.
-    pub(super) fn wake_all(&self, tip: &Tip) -> WakePanic {
+    pub(super) fn wake_all(&self, tip: &Tip, panic: &mut WakePanic) {
         let mut left = self.lock().readers.taken();
-        let mut panic = WakePanic::default();
-        loop {
-            let (wakers, has_more) = self.take_due(tip, left);
-            left = left.saturating_sub(wakers.len());
-            panic = panic.or(wakers.wake());
-            if !has_more || left == 0 {
-                return panic;
-            }
+        let mut wakers = Wakers::default();
+        while self.take_due(tip, left, &mut wakers) && left > 0 {
+            left = left.saturating_sub(wakers.wake(panic));
         }
+        wakers.wake(panic);
     }
 
     /// Drops the slice that is kept for the next reader.

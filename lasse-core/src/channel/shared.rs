@@ -11,8 +11,8 @@ use super::shard::{Shard, Shards};
 use super::state::State;
 use super::tip::Tip;
 use super::waiters::Waiters;
-use super::wakers::{WakePanic, wake};
-use crate::log::Log;
+use super::wakers::{WakePanic, Wakers, wake};
+use crate::log::{Log, StartAt};
 use crate::time::Instant;
 
 /// A channel, shared by its handles and its readers.
@@ -35,7 +35,7 @@ impl Shared {
         budget: Option<Weak<dyn Budget>>,
     ) -> Arc<Self> {
         let tip = Tip::default();
-        tip.show(&log);
+        tip.show(log.first(), log.cursor(StartAt::Now), log.ending().is_some());
         Arc::new(Self {
             config: config.clone(),
             handles: AtomicUsize::new(1),
@@ -70,16 +70,16 @@ impl Shared {
         let before = state.extent();
         let result = change(&mut state.log);
         let counted = state.count();
-        self.tip.show(&state.log);
+        let after = state.extent();
+        self.tip.show(state.log.first(), after.0, after.1.is_some());
         let mut panic = WakePanic::default();
-        if before == state.extent() {
+        if before == after {
             drop(state);
         } else {
-            let has_ended = before.1 != state.log.ending();
             state.call_topics(before.0);
-            panic = self.announce(state);
-            if has_ended {
-                panic = panic.or(self.announce_end());
+            self.announce(state, &mut panic);
+            if before.1 != after.1 {
+                self.announce_end(&mut panic);
             }
         }
         counted.into_iter().for_each(Counted::settle);
@@ -98,7 +98,8 @@ impl Shared {
     pub(super) fn advance(&self, now: Instant) -> Option<Counted> {
         let mut state = self.lock();
         state.log.advance(now);
-        self.tip.show(&state.log);
+        let (end, ending, _) = state.extent();
+        self.tip.show(state.log.first(), end, ending.is_some());
         state.count()
     }
 
@@ -142,52 +143,55 @@ impl Shared {
         if state.subscribers == 0 {
             state.watchers.iter_mut().for_each(|watchers| watchers.idle.call());
         }
-        self.wake(state, |state| Some(&mut state.watchers.as_mut()?.idle)).resume();
+        let mut panic = WakePanic::default();
+        self.wake(state, |state| Some(&mut state.watchers.as_mut()?.idle), &mut panic);
+        panic.resume();
     }
 
     /// Wakes the readers that wait, or the dispatchers, which wake them.
-    fn announce(&self, mut guard: MutexGuard<'_, State>) -> WakePanic {
+    fn announce(&self, mut guard: MutexGuard<'_, State>, panic: &mut WakePanic) {
         let state = &mut *guard;
         self.tip.count_change();
         state.home.call();
         let has_work = state.home.is_due() || self.settings().retention.has_age();
-        let mut panic = match state.dispatcher.call_if(has_work) {
+        match state.dispatcher.call_if(has_work) {
             Called::Dispatcher(waker) => {
                 drop(guard);
-                waker.map_or_else(WakePanic::default, wake)
+                waker.into_iter().for_each(|waker| panic.and(wake(waker)));
             }
-            Called::Nobody => self.wake(guard, |state| Some(&mut state.home)),
-        };
-        for shard in self.each_shard().filter(|shard| shard.flags.set_due()) {
-            panic = panic.or(self.serve(shard));
+            Called::Nobody => self.wake(guard, |state| Some(&mut state.home), panic),
         }
-        panic
+        for shard in self.each_shard().filter(|shard| shard.flags.set_due()) {
+            self.serve(shard, panic);
+        }
     }
 
     /// Has the readers of a shard woken: by its dispatcher, by that of the channel, or else at once.
-    pub(super) fn serve(&self, shard: &Shard) -> WakePanic {
+    pub(super) fn serve(&self, shard: &Shard, panic: &mut WakePanic) {
         let called = match shard.call() {
             Called::Nobody => self.lock().dispatcher.call_if(true),
             called => called,
         };
         match called {
-            Called::Dispatcher(waker) => waker.map_or_else(WakePanic::default, wake),
-            Called::Nobody => shard.wake_all(&self.tip),
+            Called::Dispatcher(waker) => {
+                waker.into_iter().for_each(|waker| panic.and(wake(waker)));
+            }
+            Called::Nobody => shard.wake_all(&self.tip, panic),
         }
     }
 
     /// Serves the readers that have to be woken and that no dispatcher serves any more.
-    pub(super) fn serve_all(&self) -> WakePanic {
-        let panic = self.wake(self.lock(), |state| Some(&mut state.home));
+    pub(super) fn serve_all(&self, panic: &mut WakePanic) {
+        self.wake(self.lock(), |state| Some(&mut state.home), panic);
         let due = self.each_shard().filter(|shard| shard.is_unattended() && shard.is_due());
-        due.fold(panic, |panic, shard| panic.or(self.serve(shard)))
+        due.for_each(|shard| self.serve(shard, panic));
     }
 
     /// Wakes the tasks that wait for the channel to end.
-    fn announce_end(&self) -> WakePanic {
+    fn announce_end(&self, panic: &mut WakePanic) {
         let mut state = self.lock();
         state.watchers.iter_mut().for_each(|watchers| watchers.ended.call());
-        self.wake(state, |state| Some(&mut state.watchers.as_mut()?.ended))
+        self.wake(state, |state| Some(&mut state.watchers.as_mut()?.ended), panic);
     }
 
     /// Wakes the waiters that are due now, in batches.
@@ -198,17 +202,20 @@ impl Shared {
         &'a self,
         mut state: MutexGuard<'a, State>,
         whom: impl Fn(&mut State) -> Option<&mut Waiters>,
-    ) -> WakePanic {
+        panic: &mut WakePanic,
+    ) {
+        let due = |state: &mut State| whom(state).is_some_and(|waiters| waiters.is_due());
+        if !due(&mut state) {
+            return;
+        }
         let mut left = whom(&mut state).map_or(0, |waiters| waiters.taken());
-        let mut panic = WakePanic::default();
+        let mut wakers = Wakers::default();
         while let Some(waiters) = whom(&mut state).filter(|waiters| left > 0 && waiters.is_due()) {
-            let wakers = waiters.take_due(left);
-            left = left.saturating_sub(wakers.len());
+            waiters.take_due(left, &mut wakers);
             drop(state);
-            panic = panic.or(wakers.wake());
+            left = left.saturating_sub(wakers.wake(panic));
             state = self.lock();
         }
-        panic
     }
 
     pub(super) fn shard(&self, nth: usize) -> Option<&Shard> {
@@ -239,7 +246,7 @@ impl Drop for Shared {
         let mut panic = WakePanic::default();
         for seat in seats {
             if let Seat::Taken(Some(waker)) = seat {
-                panic = panic.or(wake(waker));
+                panic.and(wake(waker));
             }
         }
         panic.resume();

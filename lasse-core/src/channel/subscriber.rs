@@ -133,21 +133,25 @@ impl Subscriber {
         if let Some(read) = ready!(self.poll_backfill(cx)) {
             return Poll::Ready(read);
         }
-        loop {
+        while self.opening.is_some() {
             match self.read_opening() {
                 Some(Read::Wait) if self.poll_wake(cx).is_pending() => return Poll::Pending,
-                Some(Read::Wait) => {}
+                Some(Read::Wait) | None => {}
                 Some(read) => return Poll::Ready(read),
-                None if self.topics.is_some() => match self.read_topics(Some(cx.waker())) {
-                    // It reads all events from now on.
-                    Read::Wait if self.topics.is_none() => {}
-                    Read::Wait => return Poll::Pending,
-                    read => return Poll::Ready(read),
-                },
-                None if self.is_registered(cx) => return Poll::Pending,
-                None => return self.reader().poll_read(cx.waker()),
             }
         }
+        if self.topics.is_some() {
+            match self.read_topics(Some(cx.waker())) {
+                // It reads all events from now on.
+                Read::Wait if self.topics.is_none() => {}
+                Read::Wait => return Poll::Pending,
+                read => return Poll::Ready(read),
+            }
+        }
+        if self.is_registered(cx) {
+            return Poll::Pending;
+        }
+        self.reader().poll_read(cx.waker())
     }
 
     /// Ready when there is something to read, or when the channel has ended. Until then, registers

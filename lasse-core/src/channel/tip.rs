@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 
-use crate::log::{Cursor, Log, StartAt};
+use crate::log::Cursor;
 
 /// Where a log begins and ends, and whether it has ended.
 ///
@@ -21,10 +21,9 @@ impl Tip {
     ///
     /// Release, here and below its Acquire, so that a reader that sees a new end also sees which
     /// events were dropped for it.
-    pub(super) fn show(&self, log: &Log) {
-        let is_over = usize::from(log.ending().is_some());
-        self.first.store(cut(log.cursor(StartAt::Oldest)), Ordering::Release);
-        self.end.store(cut(log.cursor(StartAt::Now)) | is_over, Ordering::Release);
+    pub(super) fn show(&self, first: Cursor, end: Cursor, is_over: bool) {
+        self.first.store(cut(first), Ordering::Release);
+        self.end.store(cut(end) | usize::from(is_over), Ordering::Release);
     }
 
     /// Called under the lock of the log, when those that wait at home become due.

@@ -5,7 +5,7 @@ use std::num::NonZeroU32;
 use std::task::Waker;
 use std::vec::Vec;
 
-use super::wakers::{BATCH, Wakers};
+use super::wakers::Wakers;
 
 /// Tasks that can wait. Each has a slot until it leaves.
 ///
@@ -36,8 +36,8 @@ impl Ticket {
     }
 }
 
-/// A slot is in the ring of those that wait or in that of those that are due if it has a waker, and
-/// alone otherwise, or if its task waits apart.
+/// A slot with a waker is in the ring of those that wait or in that of those that are due, or alone
+/// if its task waits apart. One without a waker is nowhere, whatever it says of its neighbours.
 #[derive(Debug)]
 struct Slot {
     waker: Option<Waker>,
@@ -84,10 +84,9 @@ impl Waiters {
     pub(super) fn wait(&mut self, ticket: Ticket, waker: Waker) -> Option<Waker> {
         let before = self.stop_waiting(ticket);
         let slot = ticket.slot();
-        self.slot(slot)?.waker = Some(waker);
-        let last = self.slot(WAITING)?.before;
-        self.link(last, slot);
-        self.link(slot, WAITING);
+        let last = std::mem::replace(&mut self.slot(WAITING)?.before, slot);
+        self.slot(last)?.next = slot;
+        *self.slot(slot)? = Slot { waker: Some(waker), before: last, next: WAITING };
         before
     }
 
@@ -135,17 +134,19 @@ impl Waiters {
         self.slots.get(DUE as usize).is_some_and(|due| due.next != DUE)
     }
 
-    /// Takes the wakers of up to `limit` tasks that are due, and no more than a batch.
-    pub(super) fn take_due(&mut self, limit: u32) -> Wakers {
-        let mut wakers = Wakers::default();
-        for _ in 0..limit.min(BATCH) {
-            let Some(first) = self.slot(DUE).map(|due| due.next).filter(|first| *first != DUE)
-            else {
-                break;
-            };
-            wakers.extend(self.stop_waiting(Ticket::of(first)));
+    /// Takes the wakers of up to `limit` tasks that are due, as far as there is room.
+    pub(super) fn take_due(&mut self, limit: u32, wakers: &mut Wakers) {
+        let Some(mut first) = self.slot(DUE).map(|due| due.next) else { return };
+        let mut left = limit.min(wakers.room());
+        while left > 0 && first != DUE {
+            let Some(slot) = self.slot(first) else { break };
+            first = slot.next;
+            if let Some(waker) = slot.waker.take() {
+                wakers.push(waker);
+            }
+            left -= 1;
         }
-        wakers
+        self.link(DUE, first);
     }
 
     /// Takes a slot out of its ring.

@@ -5,38 +5,43 @@ use std::boxed::Box;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::task::Waker;
 
-/// Wakers to wake, at most [`BATCH`].
+/// Wakers to wake, at most 64 before the lock is taken again.
 #[derive(Debug)]
 pub(super) struct Wakers {
-    wakers: [Option<Waker>; BATCH as usize],
-    len: u32,
+    wakers: [Option<Waker>; BATCH],
+    len: usize,
 }
 
 impl Wakers {
-    /// Wakes all of them, without a lock.
-    pub(super) fn wake(self) -> WakePanic {
-        let wakers = self.wakers.into_iter().take(self.len as usize).flatten();
-        wakers.fold(WakePanic::default(), |panic, waker| panic.or(wake(waker)))
+    /// How many more there can be.
+    pub(super) fn room(&self) -> u32 {
+        (BATCH - self.len) as u32
     }
 
-    pub(super) fn len(&self) -> u32 {
-        self.len
+    pub(super) fn is_empty(&self) -> bool {
+        self.len == 0
     }
-}
 
-impl Extend<Waker> for Wakers {
-    fn extend<I: IntoIterator<Item = Waker>>(&mut self, wakers: I) {
-        let places = self.wakers.iter_mut().skip(self.len as usize);
-        for (place, waker) in places.zip(wakers) {
+    pub(super) fn push(&mut self, waker: Waker) {
+        if let Some(place) = self.wakers.get_mut(self.len) {
             *place = Some(waker);
             self.len += 1;
         }
+    }
+
+    /// Wakes all of them, without a lock. Returns how many there were.
+    pub(super) fn wake(&mut self, panic: &mut WakePanic) -> u32 {
+        let len = std::mem::take(&mut self.len);
+        for waker in self.wakers.iter_mut().take(len).filter_map(Option::take) {
+            panic.and(wake(waker));
+        }
+        len as u32
     }
 }
 
 impl Default for Wakers {
     fn default() -> Self {
-        Self { wakers: [const { None }; BATCH as usize], len: 0 }
+        Self { wakers: [const { None }; BATCH], len: 0 }
     }
 }
 
@@ -51,8 +56,11 @@ pub(super) fn wake(waker: Waker) -> WakePanic {
 pub(super) struct WakePanic(Option<Box<dyn Any + Send>>);
 
 impl WakePanic {
-    pub(super) fn or(self, later: Self) -> Self {
-        Self(self.0.or(later.0))
+    /// Adds what happened later.
+    pub(super) fn and(&mut self, later: Self) {
+        if later.0.is_some() && self.0.is_none() {
+            *self = later;
+        }
     }
 
     /// Continues the panic. Call it when all are woken.
@@ -63,5 +71,4 @@ impl WakePanic {
     }
 }
 
-/// How many are woken before the lock is taken again.
-pub(super) const BATCH: u32 = 64;
+const BATCH: usize = 64;

@@ -60,6 +60,12 @@ impl Log {
         cursor.0 < self.first
     }
 
+    /// The place before the first event that is held.
+    #[cfg(feature = "std")]
+    pub(crate) fn first(&self) -> Cursor {
+        Cursor(self.first)
+    }
+
     /// Drops the last slice, because there is more to read now.
     pub(super) fn forget_latest(&mut self) {
         if let Some(slices) = &mut self.slices {
