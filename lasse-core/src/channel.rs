@@ -27,6 +27,7 @@ mod tip;
 mod topic_lists;
 mod topic_reader;
 mod waiters;
+mod waker_id;
 mod wakers;
 
 use std::borrow::Borrow;

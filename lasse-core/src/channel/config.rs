@@ -1,11 +1,11 @@
 //! The settings of a channel.
 
-use std::sync::{Arc, OnceLock};
-use std::task::RawWakerVTable;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::notice::{CONFLATED, NoticeName, POSITION, RESET};
 use super::shard::thread_number;
+use super::waker_id::WakerIds;
 use crate::log::{Compaction, Retention, StartAt};
 
 /// The settings of a [`Channel`](crate::Channel). A clone shares them.
@@ -61,8 +61,7 @@ pub(super) struct Settings {
     pub(super) shards: Option<usize>,
     pub(super) shards_above: usize,
     pub(super) thread_number: fn() -> usize,
-    /// The kind of waker that the first reader had.
-    pub(super) usual_waker: OnceLock<&'static RawWakerVTable>,
+    pub(super) waker_ids: WakerIds,
     pub(super) idle_timeout: Duration,
     pub(super) total_bytes: usize,
 }
@@ -296,7 +295,7 @@ impl Default for Settings {
             shards: None,
             shards_above: 256,
             thread_number,
-            usual_waker: OnceLock::new(),
+            waker_ids: WakerIds::default(),
             idle_timeout: Duration::from_secs(300),
             total_bytes: 256 << 20,
         }

@@ -1,48 +1,54 @@
 //! Where a reader waits: at home, under the lock of the log, or in a shard.
 
-use std::num::NonZeroU8;
-use std::ptr;
 use std::task::Waker;
 
-use super::config::Settings;
 use super::shard::{MOST_SHARDS, Shard, ShardState};
 use super::shared::Shared;
 use super::state::State;
 use super::waiters::Ticket;
+use super::waker_id::WakerId;
 
 /// Where a reader waits, and with which waker.
 ///
 /// It is at home as long as the channel is small, and then in the shard of the thread that polls it
 /// next. There it stays if its task moves to another thread: a shard that is not that of the thread
 /// costs time, but to move at each wait costs more.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Place {
     /// Its slot, once it has waited.
     ticket: Option<Ticket>,
-    /// The shard of its slot. None, at home.
-    shard: Option<ShardIndex>,
-    /// The shard that the caller has named.
-    named: Option<ShardIndex>,
-    is_registered: bool,
-    has_left: bool,
-    /// The waker that is registered, and when.
+    /// The waker that is registered.
     waker: WakerId,
-    since: u32,
+    since: Since,
+    spot: Spot,
+    /// Where the caller wants it to wait.
+    named: Spot,
 }
 
-/// The index of a shard, plus one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct ShardIndex(NonZeroU8);
-
-/// Which task a waker wakes, among the wakers of one runtime: the bytes of its data pointer, so that
-/// it needs no padding.
+/// When a waker was registered: the number of times that the readers had become due by then, without
+/// its upper bits. Since the tip has not moved, no more publishers can have made readers due than
+/// were at work at once.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct WakerId([u8; size_of::<usize>()]);
+struct Since(u16);
+
+/// A shard, or one of the values below.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Spot(u8);
 
 impl Place {
+    pub(super) fn new() -> Self {
+        Self {
+            ticket: None,
+            waker: WakerId::default(),
+            since: Since::NEVER,
+            spot: Spot::HOME,
+            named: Spot::HOME,
+        }
+    }
+
     /// Names the shard to wait in. A number that is too large counts round.
     pub(super) fn name_shard(&mut self, number: usize) {
-        self.named = Some(ShardIndex::of(number % MOST_SHARDS));
+        self.named = Spot::shard(number % MOST_SHARDS);
     }
 
     /// Whether a reader at the end of the log is registered there with this waker. It takes no lock.
@@ -54,29 +60,26 @@ impl Place {
             Some(shard) => shard.calls(),
             None => shared.tip.changes(),
         };
-        self.is_registered
-            && self.since == now
-            && self.waker == WakerId::of(waker)
-            && is_usual(shared.settings(), waker)
+        self.since == Since::new(now) && shared.settings().waker_ids.id(waker) == Some(self.waker)
     }
 
     /// The shard where the reader has its slot.
     pub(super) fn shard<'a>(&self, shared: &'a Shared) -> Option<&'a Shard> {
-        shared.shards()?.get(self.shard?.get())
+        shared.shards()?.get(self.spot.index()?)
     }
 
     /// Moves to where the reader has to wait now. Without a lock.
     pub(super) fn settle(&mut self, shared: &Shared) {
-        let Some(shards) = shared.shards().filter(|_| !self.has_left) else { return };
-        let wanted = match (self.named, self.shard) {
-            (Some(named), _) => shards.index(named.get()),
+        let Some(shards) = shared.shards().filter(|_| self.spot != Spot::GONE) else { return };
+        let wanted = match (self.named.index(), self.spot.index()) {
+            (Some(named), _) => shards.index(named),
             (None, Some(_)) => return,
             (None, None) => shards.index((shared.settings().thread_number)()),
         };
-        let wanted = wanted.map(ShardIndex::of);
-        if wanted != self.shard {
+        let wanted = wanted.map_or(Spot::HOME, Spot::shard);
+        if wanted != self.spot {
             drop(self.leave_slot(shared));
-            self.shard = wanted;
+            self.spot = wanted;
         }
     }
 
@@ -87,7 +90,7 @@ impl Place {
         state: &mut State,
         waker: Waker,
     ) -> Option<Waker> {
-        if self.has_left {
+        if self.spot == Spot::GONE {
             return Some(waker);
         }
         let ticket = *self.ticket.get_or_insert_with(|| state.home.join());
@@ -114,13 +117,12 @@ impl Place {
     /// Leaves for good. Returns whether that is the first time.
     pub(super) fn leave(&mut self, shared: &Shared) -> bool {
         drop(self.leave_slot(shared));
-        self.shard = None;
-        !std::mem::replace(&mut self.has_left, true)
+        std::mem::replace(&mut self.spot, Spot::GONE) != Spot::GONE
     }
 
     /// Frees the slot. The caller drops the waker that was registered, which is without a lock.
     fn leave_slot(&mut self, shared: &Shared) -> Option<Waker> {
-        self.is_registered = false;
+        self.since = Since::NEVER;
         let ticket = self.ticket.take()?;
         let Some(shard) = self.shard(shared) else {
             return shared.lock().home.leave(ticket);
@@ -133,32 +135,33 @@ impl Place {
         waker
     }
 
-    fn register(&mut self, shared: &Shared, waker: &Waker, since: u32) {
-        self.is_registered = is_usual(shared.settings(), waker);
-        self.waker = WakerId::of(waker);
-        self.since = since;
+    fn register(&mut self, shared: &Shared, waker: &Waker, now: u32) {
+        let id = shared.settings().waker_ids.id(waker);
+        self.since = if id.is_some() { Since::new(now) } else { Since::NEVER };
+        self.waker = id.unwrap_or_default();
     }
 }
 
-/// Whether a waker is of the kind that the first reader had, as those of one runtime are: a
-/// [`WakerId`] differs only between such wakers.
-fn is_usual(settings: &Settings, waker: &Waker) -> bool {
-    ptr::eq(*settings.usual_waker.get_or_init(|| waker.vtable()), waker.vtable())
-}
+impl Since {
+    const NEVER: Self = Self(0);
 
-impl ShardIndex {
-    fn of(index: usize) -> Self {
-        let index = u8::try_from(index).unwrap_or(u8::MAX);
-        Self(NonZeroU8::MIN.saturating_add(index))
-    }
-
-    fn get(self) -> usize {
-        usize::from(self.0.get()) - 1
+    fn new(now: u32) -> Self {
+        Self((now as u16) << 1 | 1)
     }
 }
 
-impl WakerId {
-    fn of(waker: &Waker) -> Self {
-        Self(waker.data().addr().to_ne_bytes())
+impl Spot {
+    /// Under the lock of the log.
+    const HOME: Self = Self(u8::MAX);
+
+    /// The reader has left.
+    const GONE: Self = Self(u8::MAX - 1);
+
+    fn shard(index: usize) -> Self {
+        u8::try_from(index).map_or(Self::HOME, Self)
+    }
+
+    fn index(self) -> Option<usize> {
+        Some(usize::from(self.0)).filter(|_| self != Self::HOME && self != Self::GONE)
     }
 }

@@ -59,7 +59,7 @@ impl Subscriber {
         opening: Option<Opening>,
     ) -> Self {
         let opening = opening.map(Box::new);
-        let (place, terms) = (Place::default(), Terms::new(outcome));
+        let (place, terms) = (Place::new(), Terms::new(outcome));
         Self { shared, cursor, opening, topics: None, place, terms }
     }
 

@@ -310,8 +310,9 @@ fn readers_wait_in_the_shard_of_their_thread_and_stay_there() {
 }
 
 #[test]
-fn a_subscriber_takes_56_bytes_and_a_shard_256() {
-    assert_eq!(size_of::<Subscriber>(), 56);
+fn a_subscriber_takes_40_bytes_and_a_shard_256() {
+    // With more, a stream of lasse-tokio takes another 200 bytes of glibc's heap.
+    assert_eq!(size_of::<Subscriber>(), 40);
     assert_eq!(size_of::<shard::Shard>(), 256);
 }
 
