@@ -13,6 +13,7 @@ mod opening;
 mod pending_subscriber;
 mod place;
 mod publisher;
+mod rare;
 mod reader;
 mod seat;
 mod shard;

@@ -1,27 +1,27 @@
 //! A reader of a channel: a cursor, and the frames that its stream starts with.
 
-use std::boxed::Box;
 #[cfg(feature = "http")]
+mod backfilling;
+mod filtering;
+
 use std::string::String;
 use std::sync::Arc;
-use std::task::{Context, Poll, Waker, ready};
+use std::task::{Context, Poll, ready};
 use std::vec::Vec;
 
-use super::backfill::BackfillPage;
-use super::filter_handle::FilterHandle;
 use super::opening::Opening;
 use super::place::Place;
+use super::rare::Rare;
 use super::reader::Reader;
 use super::shared::Shared;
 use super::terms::Terms;
 use super::topic_reader::TopicReader;
 use crate::end::EndReason;
-use crate::field::{EventId, LastEventId};
+use crate::field::EventId;
 use crate::frame::Frame;
-use crate::log::{Cursor, Ending, Read, ResetReason, StartAt, View};
+use crate::log::{Cursor, Ending, Read, ResetReason, StartAt};
 use crate::source::{Next, Source};
 use crate::time::Instant;
-use crate::topic::TopicFilter;
 
 /// A reader of a [`Channel`](crate::Channel).
 ///
@@ -33,9 +33,8 @@ use crate::topic::TopicFilter;
 pub struct Subscriber {
     shared: Arc<Shared>,
     cursor: Cursor,
-    opening: Option<Box<Opening>>,
-    /// None, for a reader of all events.
-    topics: Option<Box<TopicReader>>,
+    /// The opening of the stream, and the reader of a part of the channel.
+    rare: Rare,
     place: Place,
     terms: Terms,
 }
@@ -58,14 +57,14 @@ impl Subscriber {
         outcome: ResumeOutcome,
         opening: Option<Opening>,
     ) -> Self {
-        let opening = opening.map(Box::new);
-        let (place, terms) = (Place::new(), Terms::new(outcome));
-        Self { shared, cursor, opening, topics: None, place, terms }
+        let mut rare = Rare::default();
+        opening.into_iter().for_each(|opening| rare.set_opening(opening));
+        Self { shared, cursor, rare, place: Place::new(), terms: Terms::new(outcome) }
     }
 
     /// The same subscriber, of a client that reads a part of the channel.
-    pub(super) fn with_topics(mut self, topics: Option<Box<TopicReader>>) -> Self {
-        self.topics = topics;
+    pub(super) fn with_topics(mut self, topics: Option<TopicReader>) -> Self {
+        topics.into_iter().for_each(|topics| self.rare.set_topics(topics));
         self
     }
 
@@ -80,7 +79,7 @@ impl Subscriber {
     #[cfg(feature = "http")]
     pub(super) fn without_notices(mut self) -> Result<Self, String> {
         self.terms.has_notices = false;
-        match self.opening.as_deref().and_then(Opening::reset_data) {
+        match self.rare.opening().and_then(Opening::reset_data) {
             Some(reset) => Err(reset),
             None => Ok(self),
         }
@@ -119,7 +118,7 @@ impl Subscriber {
     pub fn read(&mut self) -> Read {
         match self.read_opening() {
             Some(read) => read,
-            None if self.topics.is_some() => self.read_topics(None),
+            None if self.rare.topics().is_some() => self.read_topics(None),
             None if !self.shared.tip.has_news(self.cursor) => Read::Wait,
             None => self.reader().read(None),
         }
@@ -133,17 +132,17 @@ impl Subscriber {
         if let Some(read) = ready!(self.poll_backfill(cx)) {
             return Poll::Ready(read);
         }
-        while self.opening.is_some() {
+        while self.rare.opening().is_some() {
             match self.read_opening() {
                 Some(Read::Wait) if self.poll_wake(cx).is_pending() => return Poll::Pending,
                 Some(Read::Wait) | None => {}
                 Some(read) => return Poll::Ready(read),
             }
         }
-        if self.topics.is_some() {
+        if !self.rare.is_empty() {
             match self.read_topics(Some(cx.waker())) {
                 // It reads all events from now on.
-                Read::Wait if self.topics.is_none() => {}
+                Read::Wait if self.rare.is_empty() => {}
                 Read::Wait => return Poll::Pending,
                 read => return Poll::Ready(read),
             }
@@ -157,8 +156,8 @@ impl Subscriber {
     /// Ready when there is something to read, or when the channel has ended. Until then, registers
     /// the waker of `cx`.
     pub fn poll_wake(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let has_opening = self.opening.as_ref().is_some_and(|opening| !opening.is_ahead);
-        if self.topics.is_some() && self.opening.is_none() {
+        let has_opening = self.rare.opening().is_some_and(|opening| !opening.is_ahead);
+        if self.rare.topics().is_some() && self.rare.opening().is_none() {
             return self.poll_wake_topics(cx.waker());
         }
         if has_opening || self.shared.tip.has_news(self.cursor) {
@@ -171,7 +170,7 @@ impl Subscriber {
         };
         // Read after the waker is registered: a new epoch can reset a reader that is ahead.
         let changes = self.shared.tip.changes();
-        let is_ahead = self.opening.as_ref().filter(|opening| opening.is_ahead);
+        let is_ahead = self.rare.opening().filter(|opening| opening.is_ahead);
         if is_ahead.is_some_and(|opening| opening.changes != changes) {
             return Poll::Ready(());
         }
@@ -186,108 +185,41 @@ impl Subscriber {
     /// Starts the stream at `cursor`.
     pub(super) fn start_at(&mut self, cursor: Cursor, opening: Opening) {
         self.cursor = cursor;
-        self.opening = Some(Box::new(opening));
+        self.rare.set_opening(opening);
     }
 
     /// Whether the client has seen events that the channel still does not have. Once the channel
     /// has them, the stream starts after them.
     fn is_ahead(&mut self) -> bool {
-        let Some(opening) = self.opening.as_deref_mut().filter(|opening| opening.is_ahead) else {
+        let Some(opening) = self.rare.opening().filter(|opening| opening.is_ahead) else {
             return false;
         };
         let mut state = self.shared.lock();
         let requested = opening.requested.id();
-        let after = requested.map_or(Err(ResetReason::Unknown), |id| match &self.topics {
+        let after = requested.map_or(Err(ResetReason::Unknown), |id| match self.rare.topics() {
             Some(topics) => state.log.after_in_view(id, &topics.view),
             None => state.log.after(id),
         });
         let waits = requested.is_some_and(|id| state.log.can_reach(id));
-        self.cursor = state.log.cursor(StartAt::Now);
-        opening.changes = self.shared.tip.changes();
-        match after {
-            Err(ResetReason::Ahead) if waits => return true,
-            Ok(cursor) => {
-                self.cursor = cursor;
-                self.opening = None;
-            }
-            Err(reason) => {
+        let is_still_ahead = waits && after == Err(ResetReason::Ahead);
+        self.cursor = after.unwrap_or_else(|_| state.log.cursor(StartAt::Now));
+        if after.is_ok() {
+            drop(state);
+            self.rare.take_opening();
+        } else if let Some(opening) = self.rare.opening_mut() {
+            opening.changes = self.shared.tip.changes();
+            if let (Err(reason), false) = (after, is_still_ahead) {
                 state.stats.get_or_insert_default().count_reset(reason);
                 opening.at = state.log.id_before(self.cursor);
                 (opening.is_ahead, opening.reset) = (false, Some(reason));
             }
         }
-        false
-    }
-
-    fn is_backfilling(&self) -> bool {
-        self.opening.as_deref().is_some_and(|opening| opening.backfill.is_some())
-    }
-
-    /// The next events of the backfill. None, if there is no backfill, or none any more: then the
-    /// stream goes on with the log, or with a reset.
-    fn poll_backfill(&mut self, cx: &mut Context<'_>) -> Poll<Option<Read>> {
-        if !self.is_backfilling() || self.joins_log() {
-            return Poll::Ready(None);
-        }
-        let opening = self.opening.as_deref_mut();
-        let Some(backfill) = opening.and_then(|opening| opening.backfill.as_mut()) else {
-            return Poll::Ready(None);
-        };
-        match ready!(backfill.pages.poll_page(cx)) {
-            BackfillPage::Events(frame, last) => {
-                backfill.after = last;
-                Poll::Ready(Some(Read::Events(frame)))
-            }
-            BackfillPage::Missing(reason) => {
-                self.reset_backfill(reason);
-                Poll::Ready(None)
-            }
-            BackfillPage::Failed => Poll::Ready(Some(Read::Lagged)),
-        }
-    }
-
-    /// Whether the backfill has reached the log, which then goes on with it. If the backfill is
-    /// ahead of the log, the subscriber waits for the log. What the caller supplied is dropped
-    /// without the lock.
-    fn joins_log(&mut self) -> bool {
-        let state = self.shared.lock();
-        let Some(opening) = self.opening.as_deref_mut() else { return true };
-        let Some(backfill) = &opening.backfill else { return true };
-        match state.log.after(&backfill.after) {
-            Ok(cursor) => {
-                self.cursor = cursor;
-                let done = self.opening.take();
-                drop(state);
-                drop(done);
-            }
-            Err(ResetReason::Ahead) if state.log.can_reach(&backfill.after) => {
-                opening.requested = LastEventId::Id(backfill.after.clone());
-                opening.is_ahead = true;
-                let done = opening.backfill.take();
-                drop(state);
-                drop(done);
-            }
-            Err(_) => return false,
-        }
-        true
-    }
-
-    fn reset_backfill(&mut self, reason: ResetReason) {
-        let mut state = self.shared.lock();
-        let Some(opening) = self.opening.as_deref_mut() else { return };
-        state.stats.get_or_insert_default().count_reset(reason);
-        self.cursor = state.log.cursor(self.shared.settings().start);
-        opening.at = state.log.id_before(self.cursor);
-        opening.reset = Some(reason);
-        let done = opening.backfill.take();
-        drop(state);
-        // It is the caller's code that is dropped.
-        drop(done);
+        is_still_ahead
     }
 
     /// What is read before the log: the frames of the opening, or nothing yet. None, if that is done.
     fn read_opening(&mut self) -> Option<Read> {
-        self.opening.as_ref()?;
+        self.rare.opening()?;
         if self.is_backfilling() || self.is_ahead() {
             return Some(Read::Wait);
         }
@@ -300,7 +232,7 @@ impl Subscriber {
     }
 
     fn opening_frames(&mut self) -> Vec<Frame> {
-        let Some(opening) = self.opening.take() else { return Vec::new() };
+        let Some(opening) = self.rare.take_opening() else { return Vec::new() };
         if self.terms.has_notices {
             return opening.into_frames(self.shared.settings());
         }
@@ -319,75 +251,13 @@ impl Subscriber {
 
     /// Whether the client must be reset while its stream is open, which only an event could report.
     fn is_reset_without_notice(&self) -> bool {
-        let is_reset = self.opening.as_deref().is_some_and(|opening| opening.reset.is_some());
+        let is_reset = self.rare.opening().is_some_and(|opening| opening.reset.is_some());
         is_reset && !self.terms.has_notices
-    }
-
-    /// Gives the subscriber another filter, while its stream is open. A subscriber of all events gets
-    /// only those that match from now on.
-    ///
-    /// A topic that it had before, it reads on. A topic that is new applies from now on, or after the
-    /// lower bound that [`TopicFilter::with_after`] gives. The next frame is a position event, by
-    /// which the client resumes after the change.
-    pub fn set_filter(&mut self, filter: &TopicFilter) {
-        let mut state = self.shared.lock();
-        let topics = self.topics.get_or_insert_with(|| TopicReader::new(&mut state, View::all()));
-        topics.set_filter(&mut self.cursor, &mut state, filter);
-    }
-
-    /// A handle that sets the filter while the stream is open elsewhere.
-    pub fn filter_handle(&mut self) -> FilterHandle {
-        let shared = &self.shared;
-        let new = || TopicReader::new(&mut shared.lock(), View::all());
-        self.topics.get_or_insert_with(new).handle()
-    }
-
-    /// Reads for a reader of a part of the channel. With a waker, registers it if nothing is left to
-    /// read then.
-    fn read_topics(&mut self, waker: Option<&Waker>) -> Read {
-        self.apply_filter(waker);
-        let waker = waker.cloned();
-        let Some(topics) = self.topics.as_deref_mut() else { return Read::Wait };
-        let (shared, settings) = (&self.shared, self.shared.settings());
-        let mut state = shared.lock();
-        let read = topics.read(&mut self.cursor, &mut state, &mut self.terms, settings);
-        let is_plain = topics.is_plain(settings);
-        let unneeded = match waker.filter(|_| !is_plain && read == Read::Wait) {
-            Some(waker) => topics.wait(self.cursor, &mut state, waker).unwrap_or_else(Some),
-            None => None,
-        };
-        let left = self.topics.take_if(|_| is_plain).map(|topics| topics.leave(&mut state));
-        drop(state);
-        drop((unneeded, left));
-        read
-    }
-
-    fn poll_wake_topics(&mut self, waker: &Waker) -> Poll<()> {
-        self.apply_filter(Some(waker));
-        let waker = waker.clone();
-        let Some(topics) = self.topics.as_deref_mut() else { return Poll::Ready(()) };
-        let mut state = self.shared.lock();
-        let waits = topics.wait(self.cursor, &mut state, waker);
-        drop(state);
-        if waits.is_ok() { Poll::Pending } else { Poll::Ready(()) }
-    }
-
-    /// Sets the filters that a handle has left, and registers the waker for the next.
-    fn apply_filter(&mut self, waker: Option<&Waker>) {
-        loop {
-            let next = self.topics.as_deref().and_then(TopicReader::take_filter);
-            next.iter().for_each(|filter| self.set_filter(filter));
-            let waits =
-                |topics: &TopicReader| waker.is_none_or(|waker| topics.wait_for_filter(waker));
-            if next.is_none() && self.topics.as_deref().is_none_or(waits) {
-                return;
-            }
-        }
     }
 
     /// Leaves the channel, once.
     fn leave(&mut self) {
-        if let Some(topics) = self.topics.take() {
+        if let Some(topics) = self.rare.take_topics() {
             let waker = topics.leave(&mut self.shared.lock());
             drop(waker);
         }
@@ -409,12 +279,10 @@ impl Source for Subscriber {
     }
 
     fn keep_alive(&mut self) -> Option<Frame> {
-        let topics = self.topics.as_deref_mut().filter(|_| self.terms.has_notices)?;
-        if self.opening.is_some() {
-            None
-        } else {
-            topics.keep_alive(&mut self.cursor, &self.shared)
+        if self.rare.opening().is_some() || !self.terms.has_notices {
+            return None;
         }
+        self.rare.topics_mut()?.keep_alive(&mut self.cursor, &self.shared)
     }
 
     fn terminate(&mut self, _: EndReason) {

@@ -162,7 +162,7 @@ impl Subscription {
         last: &LastEventId,
         (outcome, cursor): (ResumeOutcome, Cursor),
         is_ahead: bool,
-        topics: Option<Box<TopicReader>>,
+        topics: Option<TopicReader>,
     ) -> Self {
         let settings = shared.settings();
         // The channel has ended and nothing that is sent would move the client: it would

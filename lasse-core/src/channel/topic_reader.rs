@@ -1,6 +1,5 @@
 //! The reader of a part of a channel: of some topics, or of the newest event of each key.
 
-use std::boxed::Box;
 use std::sync::Arc;
 use std::task::Waker;
 
@@ -35,7 +34,7 @@ pub(super) struct TopicReader {
 
 impl TopicReader {
     /// A reader with this view, which enters the lists of its topics.
-    pub(super) fn new(state: &mut State, view: View) -> Box<Self> {
+    pub(super) fn new(state: &mut State, view: View) -> Self {
         let lacks_position = view.is_catching_up();
         let mut reader = Self {
             view,
@@ -47,11 +46,11 @@ impl TopicReader {
             filter: None,
         };
         reader.join(state);
-        Box::new(reader)
+        reader
     }
 
     /// The same reader, which must be sent a notice that it skips superseded events.
-    pub(super) fn conflated(mut self: Box<Self>) -> Box<Self> {
+    pub(super) fn conflated(mut self) -> Self {
         (self.is_conflated, self.lacks_position) = (true, false);
         self
     }
