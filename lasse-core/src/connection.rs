@@ -253,6 +253,7 @@ impl<S: Source> Connection<S> {
 
     /// Returns what to do next. If that is [`Output::Wait`], the waker of `cx` is registered
     /// with the source.
+    #[inline]
     pub fn poll_output(&mut self, now: Instant, cx: &mut Context<'_>) -> Output {
         self.poll_source(now, cx);
         if let Some(bytes) = self.outbox.offer() {

@@ -35,6 +35,7 @@ impl StreamTimer {
     }
 
     /// Ready when the stream must end, now or in a drain of the gate.
+    #[inline]
     pub(crate) fn poll_signal(&mut self, cx: &mut Context<'_>) -> Poll<Signal> {
         self.permit.as_mut().map_or(Poll::Pending, |permit| permit.poll_signal(cx))
     }

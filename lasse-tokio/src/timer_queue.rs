@@ -122,6 +122,7 @@ impl TimerQueue {
 
     /// Wakes the task of `entry` at `time`, or once before. The task must then call
     /// this again. Must be called in a tokio runtime.
+    #[inline]
     pub(crate) fn wake_at(&self, entry: &mut TimerEntry, time: Instant, now: Instant) {
         // If the value read is stale, the task has been woken since, and is polled again.
         let is_running = self.0.is_running.load(Ordering::Acquire);

@@ -218,6 +218,7 @@ impl Subscriber {
     }
 
     /// What is read before the log: the frames of the opening, or nothing yet. None, if that is done.
+    #[inline]
     fn read_opening(&mut self) -> Option<Read> {
         self.rare.opening()?;
         if self.is_backfilling() || self.is_ahead() {

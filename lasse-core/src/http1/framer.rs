@@ -42,6 +42,8 @@ pub struct Framer {
     is_chunked: bool,
     persistence: Persistence,
     is_ending: bool,
+    /// Whether the response is broken off. It has room here, beside the other flags.
+    is_aborted: bool,
     /// How many bytes of the last chunk are written.
     end_written: u8,
 }
@@ -102,6 +104,16 @@ impl Framer {
     /// Closes the connection after this response.
     pub(super) fn close_after(&mut self) {
         self.persistence = Persistence::Close;
+    }
+
+    /// Breaks off the response: nothing more is written.
+    pub(super) fn abort(&mut self) {
+        self.is_aborted = true;
+    }
+
+    /// Whether the response is broken off.
+    pub(super) fn is_aborted(&self) -> bool {
+        self.is_aborted
     }
 
     /// The bytes to write for `payload`: the rest of the head, and the payload in its

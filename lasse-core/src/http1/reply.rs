@@ -25,7 +25,6 @@ pub(super) struct Reply<S: Source> {
     /// When the client last took a byte, or when what is being written was offered. Never,
     /// if nothing is being written.
     progress_at: Deadline,
-    is_aborted: bool,
 }
 
 #[derive(Debug)]
@@ -71,7 +70,7 @@ impl<S: Source> Reply<S> {
                 (framer, Body::Full(payload))
             }
         };
-        Self { framer, body, progress_at: Deadline::NEVER, is_aborted: false }
+        Self { framer, body, progress_at: Deadline::NEVER }
     }
 
     /// Whether another request can follow.
@@ -99,8 +98,9 @@ impl<S: Source> Reply<S> {
         }
     }
 
+    #[inline]
     pub(super) fn poll_output(&mut self, now: Instant, cx: &mut Context<'_>) -> Progress {
-        if self.is_aborted {
+        if self.framer.is_aborted() {
             return Progress::Abort;
         }
         let (wire, end) = match &mut self.body {
@@ -163,7 +163,7 @@ impl<S: Source> Reply<S> {
 
     /// Writes no more. `end_stream` gives the stream the reason.
     pub(super) fn abort(&mut self, end_stream: impl FnOnce(&mut Connection<S>)) {
-        self.is_aborted = true;
+        self.framer.abort();
         if let Some(stream) = self.stream() {
             end_stream(stream);
         }

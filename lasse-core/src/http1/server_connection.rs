@@ -207,41 +207,23 @@ impl<S: Source> ServerConnection<S> {
 
     /// What the driver must do next. After [`ServerOutput::Wait`], the waker of `cx` is
     /// registered with the source of the stream.
+    #[inline]
     pub fn poll_output(&mut self, now: Instant, cx: &mut Context<'_>) -> ServerOutput {
         loop {
-            match &mut self.state {
-                State::ReadingHead(deadline) => {
-                    let is_late = deadline.is_due(now);
-                    match self.read_head(is_late, now) {
-                        Ok(Some(request)) => return ServerOutput::Request(request),
-                        Ok(None) if is_late || self.is_peer_closed => self.close(Close::Clean),
-                        Ok(None) => return ServerOutput::Wait,
-                        Err(bad) => self.refuse(bad.response()),
+            let output = match &mut self.state {
+                // Nearly all polls are those of a stream.
+                State::Replying(reply) => match reply.poll_output(now, cx) {
+                    Progress::Write(wire) => return ServerOutput::Write(wire),
+                    Progress::Wait => return ServerOutput::Wait,
+                    progress => {
+                        self.end_reply(progress, now);
+                        None
                     }
-                }
-                State::AwaitingResponse(..) if self.is_peer_closed => self.close(Close::Abort),
-                State::AwaitingResponse(_, deadline) if deadline.is_due(now) => {
-                    let text = "the server took too long to prepare a response";
-                    self.refuse(plain_text(StatusCode::SERVICE_UNAVAILABLE, &text));
-                }
-                State::AwaitingResponse(..) => return ServerOutput::Wait,
-                State::Replying(reply) => {
-                    let progress = reply.poll_output(now, cx);
-                    self.end_reason = reply.end_reason();
-                    match progress {
-                        Progress::Write(wire) => return ServerOutput::Write(wire),
-                        Progress::Wait => return ServerOutput::Wait,
-                        Progress::Next => self.state = self.read_next(now),
-                        Progress::Close if self.is_peer_closed => self.close(Close::Clean),
-                        Progress::Close => self.state = State::Lingering(Linger::new(now)),
-                        Progress::Abort => self.close(Close::Abort),
-                    }
-                }
-                State::Lingering(linger) if self.is_peer_closed || linger.is_over(now) => {
-                    self.close(Close::Clean);
-                }
-                State::Lingering(linger) => return linger.poll_output(),
-                State::Closed(close) => return ServerOutput::Close(*close),
+                },
+                _ => self.advance(now),
+            };
+            if let Some(output) = output {
+                return output;
             }
         }
     }
@@ -300,6 +282,45 @@ impl<S: Source> ServerConnection<S> {
     /// Whether the connection is closed: nothing follows.
     pub fn is_closed(&self) -> bool {
         matches!(self.state, State::Closed(_))
+    }
+
+    /// Takes one step in a state without a reply.
+    fn advance(&mut self, now: Instant) -> Option<ServerOutput> {
+        match &mut self.state {
+            State::ReadingHead(deadline) => {
+                let is_late = deadline.is_due(now);
+                match self.read_head(is_late, now) {
+                    Ok(Some(request)) => return Some(ServerOutput::Request(request)),
+                    Ok(None) if is_late || self.is_peer_closed => self.close(Close::Clean),
+                    Ok(None) => return Some(ServerOutput::Wait),
+                    Err(bad) => self.refuse(bad.response()),
+                }
+            }
+            State::AwaitingResponse(..) if self.is_peer_closed => self.close(Close::Abort),
+            State::AwaitingResponse(_, deadline) if deadline.is_due(now) => {
+                let text = "the server took too long to prepare a response";
+                self.refuse(plain_text(StatusCode::SERVICE_UNAVAILABLE, &text));
+            }
+            State::AwaitingResponse(..) => return Some(ServerOutput::Wait),
+            State::Lingering(linger) if self.is_peer_closed || linger.is_over(now) => {
+                self.close(Close::Clean);
+            }
+            State::Lingering(linger) => return Some(linger.poll_output()),
+            State::Closed(close) => return Some(ServerOutput::Close(*close)),
+            State::Replying(_) => {}
+        }
+        None
+    }
+
+    fn end_reply(&mut self, progress: Progress, now: Instant) {
+        self.end_reason = self.end_reason();
+        match progress {
+            Progress::Write(_) | Progress::Wait => {}
+            Progress::Next => self.state = self.read_next(now),
+            Progress::Close if self.is_peer_closed => self.close(Close::Clean),
+            Progress::Close => self.state = State::Lingering(Linger::new(now)),
+            Progress::Abort => self.close(Close::Abort),
+        }
     }
 
     fn read_next(&self, now: Instant) -> State<S> {

@@ -97,7 +97,16 @@ impl Permit {
     /// plan replaces the old one. For most streams it costs one atomic load until then.
     ///
     /// If both the endpoint's and the server's gate drain, the server's plan counts.
+    #[inline]
     pub fn poll_signal(&mut self, cx: &mut Context<'_>) -> Poll<Signal> {
+        match self.extra {
+            None => self.poll_drain(cx).map(Signal::Drain),
+            Some(_) => self.poll_all(cx),
+        }
+    }
+
+    /// Polls for an end of this stream alone, and the server's gate, too.
+    fn poll_all(&mut self, cx: &mut Context<'_>) -> Poll<Signal> {
         let entry = self.extra.as_ref().and_then(|extra| extra.entry.as_ref());
         if let Some(Poll::Ready(end)) = entry.map(|entry| entry.poll_end(cx)) {
             return Poll::Ready(end);
@@ -114,10 +123,16 @@ impl Permit {
     fn poll_drain(&mut self, cx: &Context<'_>) -> Poll<Drain> {
         let gate = &self.gate.0;
         gate.timers.register(&mut self.timer, cx.waker());
-        let drains = gate.admissions.drains();
-        if drains == self.drains {
+        if gate.admissions.drains() == self.drains {
             return Poll::Pending;
         }
+        self.draw()
+    }
+
+    #[cold]
+    fn draw(&mut self) -> Poll<Drain> {
+        let gate = &self.gate.0;
+        let drains = gate.admissions.drains();
         // A clone, because to draw calls the user's code, which must not be called under a
         // lock.
         let schedule = gate.admissions.with_schedule(|schedule, _| schedule.clone());
