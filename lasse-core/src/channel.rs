@@ -51,7 +51,7 @@ pub use notice::{NoticeName, ReservedName};
 pub use pending_subscriber::{PendingSubscriber, StaleSnapshot};
 pub use publisher::Publisher;
 use shared::Shared;
-pub use stats::ChannelStats;
+pub use stats::{ChannelStats, StatsReader};
 pub use subscriber::{ResumeOutcome, Subscriber};
 pub use subscription::Subscription;
 
@@ -443,15 +443,12 @@ impl Channel {
     /// Counters, and what the channel holds now.
     #[doc(alias = "metrics")]
     pub fn stats(&self) -> ChannelStats {
-        let state = self.0.lock();
-        ChannelStats {
-            subscribers: state.subscribers,
-            published: state.log.appended(),
-            events: state.log.len(),
-            bytes: state.log.memory(),
-            bytes_in_flight: state.log.bytes_in_flight(),
-            ..state.stats.as_deref().copied().unwrap_or_default()
-        }
+        self.0.lock().stats()
+    }
+
+    /// Reads the counters of the channel, and does not keep it alive.
+    pub fn stats_reader(&self) -> StatsReader {
+        StatsReader(Arc::downgrade(&self.0))
     }
 }
 

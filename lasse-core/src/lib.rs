@@ -93,7 +93,7 @@ mod topic;
 pub use channel::{
     Backfill, BackfillPage, Channel, ChannelConfig, ChannelStats, Channels, Dispatcher, Ended,
     FilterHandle, IdleWatch, LagPolicy, NoticeName, PendingSubscriber, Publisher, ReservedName,
-    ResumeOutcome, StaleSnapshot, Subscriber, Subscription,
+    ResumeOutcome, StaleSnapshot, StatsReader, Subscriber, Subscription,
 };
 #[cfg(feature = "http")]
 pub use client::{Backoff, Client, ClientClosed, ClientOutput};

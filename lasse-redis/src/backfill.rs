@@ -12,6 +12,7 @@ use crate::backplane::Backplane;
 use crate::entry::Entry;
 use crate::error::Failure;
 use crate::reply;
+use crate::report;
 use crate::stream::Stream;
 use crate::stream_id::StreamId;
 
@@ -65,7 +66,10 @@ impl Source {
     async fn next(self: Arc<Self>, at: StreamId) -> Page {
         let _place = self.places.acquire().await;
         match self.read(at).await {
-            Ok(entries) => page(at, entries),
+            Ok(entries) => {
+                report::page();
+                page(at, entries)
+            }
             Err(_) => Page { page: BackfillPage::Failed, at },
         }
     }

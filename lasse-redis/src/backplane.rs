@@ -42,6 +42,8 @@ pub struct Backplane(Arc<Handle>);
 struct Handle {
     shared: Arc<Shared>,
     reader: AbortHandle,
+    #[cfg(feature = "metrics")]
+    report: AbortHandle,
 }
 
 /// How a node stands with Redis.
@@ -73,7 +75,12 @@ impl Backplane {
     pub fn start(server: RedisServer, config: &BackplaneConfig) -> Self {
         let shared = Arc::new(Shared::new(server, config));
         let reader = tokio::spawn(reader::run(Arc::clone(&shared))).abort_handle();
-        Self(Arc::new(Handle { shared, reader }))
+        Self(Arc::new(Handle {
+            #[cfg(feature = "metrics")]
+            report: tokio::spawn(crate::report::run(Arc::clone(&shared))).abort_handle(),
+            shared,
+            reader,
+        }))
     }
 
     /// The channel on the stream `name`, which is a key of Redis. Other nodes share it under the
@@ -99,6 +106,8 @@ impl Backplane {
         streams.push(Arc::clone(&stream));
         drop(streams);
         tokio::spawn(lasse_tokio::dispatch(&stream.channel));
+        #[cfg(feature = "metrics")]
+        tokio::spawn(lasse_tokio::report_metrics(&stream.channel));
         tokio::spawn(wake_reader(Arc::clone(shared)));
         Ok(RedisChannel::new(self.clone(), stream))
     }
@@ -129,6 +138,8 @@ impl Backplane {
 impl Drop for Handle {
     fn drop(&mut self) {
         self.reader.abort();
+        #[cfg(feature = "metrics")]
+        self.report.abort();
     }
 }
 

@@ -16,6 +16,7 @@ use crate::connector::Numbered;
 use crate::entry::{self, Field};
 use crate::error::{Failure, PublishError};
 use crate::reply::{self, Opened};
+use crate::report;
 use crate::scripts;
 use crate::shared::spread;
 use crate::stream::Stream;
@@ -152,6 +153,7 @@ impl RedisChannel {
         let config = &self.backplane.shared().config;
         let caught_up = timeout(config.decision_timeout, self.catch_up()).await;
         let Ok(Ok(opened)) = caught_up else {
+            report::undecided();
             return Subscription::Undecided(spread(config.retry_delay));
         };
         let id = last.id().and_then(|id| StreamId::parse(id.as_str()));
@@ -213,8 +215,15 @@ impl RedisChannel {
         }
     }
 
-    /// Writes within the time to publish.
     async fn write(&self, write: &Write) -> Result<EventId, PublishError> {
+        let started = Instant::now();
+        let written = self.write_in_time(write).await;
+        report::published(written.as_ref().err(), started.elapsed());
+        written
+    }
+
+    /// Writes within the time to publish.
+    async fn write_in_time(&self, write: &Write) -> Result<EventId, PublishError> {
         if let Some(ending) = self.stream.channel.ending() {
             return Err(PublishError::Ended(ending));
         }

@@ -35,6 +35,7 @@ mod error;
 mod follower;
 mod reader;
 mod reply;
+mod report;
 mod scripts;
 mod server;
 mod shared;

@@ -11,6 +11,7 @@ use tokio::time::{Instant, sleep};
 use crate::entry::Entry;
 use crate::error::Failure;
 use crate::reply;
+use crate::report;
 use crate::scripts;
 use crate::shared::{Shared, spread};
 use crate::stream::Stream;
@@ -181,6 +182,7 @@ impl<'a> Reader<'a> {
         stream: &Stream,
         entries: Vec<(StreamId, Entry)>,
     ) -> Result<(), Failure> {
+        let (count, before) = (entries.len(), counts(stream));
         for (id, entry) in entries {
             let is_next = stream.follower().is_next(id, &entry);
             if !is_next {
@@ -188,6 +190,8 @@ impl<'a> Reader<'a> {
             }
             stream.follower().apply(id, &entry);
         }
+        let (foreign, gaps) = counts(stream);
+        report::read(count, foreign - before.0, gaps - before.1);
         stream.show_position();
         Ok(())
     }
@@ -240,6 +244,12 @@ impl<'a> Reader<'a> {
         let reply = command.query_async(&mut self.connection).await;
         reply.map_err(|error| Failure::of(&error).without_effect())
     }
+}
+
+/// How many foreign entries and gaps there were in a stream.
+fn counts(stream: &Stream) -> (u64, u64) {
+    let follower = stream.follower();
+    (follower.foreign(), follower.gaps())
 }
 
 /// About how many bytes an entry takes in a channel.

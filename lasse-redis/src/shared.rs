@@ -11,6 +11,7 @@ use tokio::time::Instant;
 use crate::config::BackplaneConfig;
 use crate::connector::Connector;
 use crate::error::Failure;
+use crate::report;
 use crate::server::RedisServer;
 use crate::stream::Stream;
 
@@ -76,6 +77,7 @@ impl Shared {
         let mut link = lock(&self.link);
         (link.is_connected, link.problem) = (false, Some(failure.to_string()));
         drop(link);
+        report::disconnected();
         // A connection to the same server has probably failed, too.
         self.connector.discard_any();
     }

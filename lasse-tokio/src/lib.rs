@@ -15,6 +15,8 @@
 #![warn(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod answer;
+#[cfg(feature = "metrics")]
+mod channel_metrics;
 mod clock;
 mod dispatch;
 mod endpoint;
@@ -34,6 +36,8 @@ mod tracker;
 pub use answer::{
     SessionBody, refuse, respond, respond_with, stream, subscribe, subscribe_to, unauthorized,
 };
+#[cfg(feature = "metrics")]
+pub use channel_metrics::report_metrics;
 pub use clock::now;
 pub use dispatch::{dispatch, idle, sweep};
 pub use endpoint::Endpoint;

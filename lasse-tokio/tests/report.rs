@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 use std::fmt::{self, Write};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use http::Request;
-use lasse_core::{EndReason, RequestHead};
+use lasse_core::{Channel, ChannelConfig, EndReason, EventId, LastEventId, RequestHead};
 use lasse_tokio::{DrainPlan, Gate, GateConfig, Permit};
 use metrics::{Counter, Histogram, Key, KeyName, Recorder, SharedString, Unit};
 use tracing::field::{Field, Visit};
@@ -74,6 +75,45 @@ fn metrics_count_ends_and_rejections_by_reason() {
             ("lasse_streams_rejected_total reason=limit", 1),
         ]
     );
+}
+
+/// Two channels, with a client that is new, one that resumes and one that is reset.
+async fn run_channels() {
+    let (news, chat) = (Channel::new(&ChannelConfig::new()), Channel::new(&ChannelConfig::new()));
+    for channel in [&news, &chat] {
+        tokio::spawn(lasse_tokio::report_metrics(channel));
+    }
+    let id = LastEventId::Id(news.publish(lasse_tokio::Event::new("1")).unwrap());
+    chat.publish(lasse_tokio::Event::new("2")).unwrap();
+    let foreign = LastEventId::Id(EventId::new("other-1").unwrap());
+    let _new = news.subscribe(&LastEventId::Absent);
+    let _resumed = news.subscribe(&id);
+    drop(chat.subscribe(&foreign));
+    tokio::time::sleep(Duration::from_millis(1500)).await;
+}
+
+#[test]
+fn metrics_of_channels_add_up_and_have_no_label_for_a_channel() {
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    let recorder = Metrics::default();
+    let mut runtime = tokio::runtime::Builder::new_current_thread();
+    let runtime = runtime.enable_time().start_paused(true).build().unwrap();
+    metrics::with_local_recorder(&recorder, || runtime.block_on(run_channels()));
+    let metrics = recorder.0.lock().unwrap();
+    let value = |name: &str| metrics[name].load(Ordering::Relaxed);
+    assert_eq!(value("lasse_events_published_total"), 2);
+    assert_eq!(value("lasse_resumes_total outcome=fresh"), 1);
+    assert_eq!(value("lasse_resumes_total outcome=resumed"), 1);
+    assert_eq!(value("lasse_resumes_total outcome=complete"), 0);
+    assert_eq!(value("lasse_resumes_total outcome=full"), 0);
+    for reason in ["expired", "ahead", "unknown", "lagged", "hole"] {
+        assert_eq!(value(&format!("lasse_resets_total reason={reason}")), 0);
+    }
+    assert_eq!(value("lasse_resets_total reason=foreign"), 1);
+    assert_eq!(value("lasse_subscribers"), 2_f64.to_bits());
+    assert!(f64::from_bits(value("lasse_log_bytes")) > 100.0);
+    assert!(metrics.contains_key("lasse_bytes_in_flight"));
+    assert_eq!(metrics.len(), 14);
 }
 
 /// Collects log events.

@@ -25,6 +25,11 @@ pub mod recipes {
     #![doc = include_str!("../docs/recipes.md")]
 }
 
+/// Channels on several nodes: failures, settings, metrics.
+pub mod redis {
+    #![doc = include_str!("../docs/redis.md")]
+}
+
 /// The types, in the order in which they meet the data.
 pub mod tour {
     #![doc = include_str!("../docs/tour.md")]

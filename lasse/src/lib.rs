@@ -3,6 +3,7 @@
 //! [Compatibility]: guide::compatibility
 //! [Deployment]: guide::deployment
 //! [Recipes]: guide::recipes
+//! [Redis]: guide::redis
 //! [The log and the channel]: guide::log_and_channel
 //! [The tour]: guide::tour
 #![doc = include_str!("../README.md")]
@@ -24,6 +25,9 @@ pub use lasse_core::*;
 #[cfg(feature = "client")]
 #[doc(inline)]
 pub use lasse_hyper::{ClientEvent, DisconnectReason, EventSource, EventSourceError, MessageEvent};
+#[cfg(feature = "metrics")]
+#[doc(inline)]
+pub use lasse_tokio::report_metrics;
 #[cfg(feature = "tokio")]
 #[doc(inline)]
 pub use lasse_tokio::{

@@ -1,5 +1,9 @@
 //! Counters of a channel.
 
+use std::sync::Weak;
+
+use super::shared::Shared;
+use super::state::State;
 use crate::log::ResetReason;
 
 /// Counters of a channel since it was made, and what it holds now.
@@ -45,6 +49,30 @@ impl ChannelStats {
     pub(super) fn count_reset(&mut self, reason: ResetReason) {
         if let Some(count) = self.resets.get_mut(reason as usize) {
             *count += 1;
+        }
+    }
+}
+
+/// Reads the counters of a channel, and does not keep it alive.
+#[derive(Clone, Debug)]
+pub struct StatsReader(pub(super) Weak<Shared>);
+
+impl StatsReader {
+    /// Counters, and what the channel holds now. None, once the channel and its readers are gone.
+    pub fn stats(&self) -> Option<ChannelStats> {
+        self.0.upgrade().map(|shared| shared.lock().stats())
+    }
+}
+
+impl State {
+    pub(super) fn stats(&self) -> ChannelStats {
+        ChannelStats {
+            subscribers: self.subscribers,
+            published: self.log.appended(),
+            events: self.log.len(),
+            bytes: self.log.memory(),
+            bytes_in_flight: self.log.bytes_in_flight(),
+            ..self.stats.as_deref().copied().unwrap_or_default()
         }
     }
 }

@@ -4,6 +4,7 @@
 mod client;
 mod cluster;
 mod losses;
+mod metrics;
 mod nodes;
 mod record;
 mod sentinel;
@@ -17,6 +18,7 @@ use libtest_mimic::{Arguments, Trial};
 use tokio::runtime::Builder;
 
 fn main() -> ExitCode {
+    metrics::install();
     let is_installed = server::is_installed();
     if !is_installed {
         eprintln!("redis-server is not installed: the tests are skipped");
@@ -28,7 +30,8 @@ fn main() -> ExitCode {
         .into_iter()
         .chain(losses::trials())
         .chain(cluster::trials())
-        .chain(storm::trials());
+        .chain(storm::trials())
+        .chain(metrics::trials());
     let trials = trials.map(|trial| trial.with_ignored_flag(!is_installed)).collect();
     libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
 }

@@ -1,0 +1,98 @@
+//! The metrics of channels, for all channels together.
+
+use std::future::Future;
+use std::time::Duration;
+
+use lasse_core::{Channel, ChannelStats, ResetReason};
+use tokio::time::sleep;
+
+/// Reports what a channel counts through the crate `metrics`, every second, until the channel and
+/// its readers are gone. Several channels add up: no metric has a label for the channel. What a
+/// channel counts in its last second is not reported.
+///
+/// | name | kind | unit | labels |
+/// |---|---|---|---|
+/// | `lasse_events_published_total` | counter | events | |
+/// | `lasse_resumes_total` | counter | clients | `outcome`: `fresh`, `resumed`, `complete`, `full` |
+/// | `lasse_resets_total` | counter | clients | `reason`, as [`ResetReason::as_str`] |
+/// | `lasse_subscribers` | gauge | clients | |
+/// | `lasse_log_bytes` | gauge | bytes | |
+/// | `lasse_bytes_in_flight` | gauge | bytes | |
+///
+/// # Examples
+///
+/// ```
+/// use lasse_tokio::lasse_core::{Channel, ChannelConfig};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() {
+/// let news = Channel::new(&ChannelConfig::new());
+/// tokio::spawn(lasse_tokio::report_metrics(&news));
+/// # }
+/// ```
+pub fn report_metrics(channel: &Channel) -> impl Future<Output = ()> + Send + use<> {
+    let reader = channel.stats_reader();
+    async move {
+        let mut reported = Reported(ChannelStats::default());
+        while let Some(stats) = reader.stats() {
+            reported.add(stats);
+            sleep(INTERVAL).await;
+        }
+    }
+}
+
+/// What was reported of a channel. Its share of the gauges is taken away when it is dropped.
+struct Reported(ChannelStats);
+
+impl Reported {
+    fn add(&mut self, now: ChannelStats) {
+        let before = std::mem::replace(&mut self.0, now);
+        metrics::counter!("lasse_events_published_total")
+            .increment(now.published.saturating_sub(before.published));
+        for (outcome, now, before) in [
+            ("fresh", now.fresh, before.fresh),
+            ("resumed", now.resumed, before.resumed),
+            ("complete", now.complete, before.complete),
+            ("full", now.full, before.full),
+        ] {
+            let counter = metrics::counter!("lasse_resumes_total", "outcome" => outcome);
+            counter.increment(now.saturating_sub(before));
+        }
+        for reason in REASONS {
+            let counter = metrics::counter!("lasse_resets_total", "reason" => reason.as_str());
+            counter.increment(now.resets(reason).saturating_sub(before.resets(reason)));
+        }
+        change("lasse_subscribers", now.subscribers, before.subscribers);
+        change("lasse_log_bytes", now.bytes, before.bytes);
+        change("lasse_bytes_in_flight", now.bytes_in_flight, before.bytes_in_flight);
+    }
+}
+
+impl Drop for Reported {
+    fn drop(&mut self) {
+        change("lasse_subscribers", 0, self.0.subscribers);
+        change("lasse_log_bytes", 0, self.0.bytes);
+        change("lasse_bytes_in_flight", 0, self.0.bytes_in_flight);
+    }
+}
+
+fn change(gauge: &'static str, now: usize, before: usize) {
+    let gauge = metrics::gauge!(gauge);
+    if now >= before {
+        gauge.increment((now - before) as f64);
+    } else {
+        gauge.decrement((before - now) as f64);
+    }
+}
+
+const REASONS: [ResetReason; 6] = [
+    ResetReason::Expired,
+    ResetReason::Foreign,
+    ResetReason::Ahead,
+    ResetReason::Unknown,
+    ResetReason::Lagged,
+    ResetReason::Hole,
+];
+
+/// How often a channel is looked at.
+const INTERVAL: Duration = Duration::from_secs(1);
