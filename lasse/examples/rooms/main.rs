@@ -15,6 +15,8 @@
 //! A real service takes the name from a session, as the example `chat_rooms` does.
 
 mod members;
+#[path = "../support/shutdown.rs"]
+mod shutdown;
 
 use std::error::Error;
 use std::time::Duration;
@@ -89,7 +91,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
 
     serve_router(listener, ServeConfig::new(), router)
         .with_gate(&gate)
-        .with_graceful_shutdown(async { drop(tokio::signal::ctrl_c().await) })
+        .with_graceful_shutdown(async { drop(shutdown::signalled().await) })
         .await;
     Ok(())
 }
