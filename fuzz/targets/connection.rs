@@ -13,8 +13,8 @@ use std::time::Duration;
 
 use arbitrary::Arbitrary;
 use lasse_core::{
-    Close, Connection, Drain, EndReason, Event, Frame, Instant, Next, Output, SendError, Source,
-    StreamConfig,
+    Close, Connection, Dialect, Drain, EndReason, Event, Frame, Instant, Next, Output, SendError,
+    Source, StreamConfig,
 };
 use lasse_testkit::{Received, Recorder};
 use libfuzzer_sys::fuzz_target;
@@ -30,6 +30,8 @@ enum Call {
     PeerClosed,
     WriteError,
     Drain { end: u16, stall: u16, abort: u16 },
+    End { reason: u8, retry: Option<u16> },
+    ExpireAt(u16),
 }
 
 #[derive(Arbitrary, Clone, Copy, Debug)]
@@ -51,6 +53,7 @@ struct Case {
     max_age: Option<u16>,
     finite: bool,
     has_more: bool,
+    dialect: u8,
     orders: Vec<Order>,
     calls: Vec<Call>,
 }
@@ -151,13 +154,15 @@ impl Wire {
 
 fuzz_target!(|case: Case| {
     let journal = Rc::new(RefCell::new(Records::default()));
-    let Case { first, first_byte, max_age, finite, has_more, orders, calls } = case;
+    let Case { first, first_byte, max_age, finite, has_more, dialect, orders, calls } = case;
     let mut now = Instant::from_nanos(1 << 62);
     journal.borrow_mut().orders = orders.into();
     let handler = TestHandler { has_more, journal: journal.clone() };
     let first: Vec<_> = (0..first).map(|len| handler.frame(len.into())).collect();
     let first_len: usize = first.iter().map(Frame::len).sum();
     let mut config = StreamConfig::new().with_first_byte(first_byte).with_finite(finite);
+    let dialects = [Dialect::EventSource, Dialect::Fetch, Dialect::DataOnly, Dialect::Auto];
+    config = config.with_dialect(dialects[usize::from(dialect) % dialects.len()]);
     if let Some(millis) = max_age {
         config = config.with_max_age(Duration::from_millis(millis.into()));
     }
@@ -224,6 +229,12 @@ fn perform(
             stall_timeout: Duration::from_millis(stall.into()),
             abort_at: after(abort),
         }),
+        Call::End { reason, retry } => {
+            let reasons = EndReason::all();
+            let reason = reasons[usize::from(reason) % reasons.len()];
+            connection.end(reason, retry.map(|millis| Duration::from_millis(millis.into())));
+        }
+        Call::ExpireAt(millis) => connection.expire_at(after(millis)),
     }
 }
 
@@ -231,4 +242,4 @@ fn perform(
 const BATCH: usize = 16 * 1024;
 
 /// What the protocol itself may have queued.
-const SMALL: usize = 64;
+const SMALL: usize = 128;
