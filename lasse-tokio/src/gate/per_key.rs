@@ -18,6 +18,9 @@ pub enum KeyLimitPolicy {
     RefuseNewest,
     /// The oldest stream ends as [`EndReason::Replaced`](lasse_core::EndReason::Replaced): its client
     /// is sent an event named `replaced`. With a limit of zero, the new stream is refused.
+    ///
+    /// A request that `init` then refuses has replaced a stream all the same, so the key must be of a
+    /// user that is signed in.
     ReplaceOldest,
 }
 

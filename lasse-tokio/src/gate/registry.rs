@@ -64,9 +64,9 @@ impl Gate {
     pub fn end_where(&self, mut should_end: impl FnMut(&StreamInfo) -> bool) -> usize {
         let mut entries = self.0.registry.entries();
         entries.retain(|entry| should_end(&entry.info));
-        let end =
-            |entry: &Arc<Entry>| entry.end(EndReason::Revoked, self.0.config.draw_client_retry());
-        entries.iter().filter(|entry| end(entry)).count()
+        let retry = || self.0.config.draw_client_retry();
+        entries.retain(|entry| entry.end(EndReason::Revoked, retry()));
+        entries.len()
     }
 }
 
