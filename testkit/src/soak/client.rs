@@ -1,5 +1,6 @@
 //! A client of a soak: it connects, receives events, leaves in one of many ways, and returns.
 
+use std::io;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -70,7 +71,7 @@ impl Client {
     }
 
     /// Receives events until the connection ends.
-    async fn receive(&mut self) -> std::io::Result<()> {
+    async fn receive(&mut self) -> io::Result<()> {
         let is_http10 = self.random.one_in(3);
         let address = self.random.pick(&self.addresses);
         let mut socket = TcpStream::connect(address).await?;
@@ -78,13 +79,7 @@ impl Client {
         if self.random.one_in(3) {
             SockRef::from(&socket).set_linger(Some(Duration::ZERO))?;
         }
-        let version = u8::from(!is_http10);
-        let mut request =
-            format!("GET / HTTP/1.{version}\r\nhost: soak\r\naccept: text/event-stream\r\n");
-        if !self.last_id.is_empty() {
-            request.push_str(&format!("last-event-id: {}\r\n", self.last_id));
-        }
-        socket.write_all(format!("{request}\r\n").as_bytes()).await?;
+        self.send_request(&mut socket, is_http10).await?;
         if self.random.one_in(50) {
             // A client that reads nothing, for longer than the write timeout.
             sleep(Duration::from_secs(6)).await;
@@ -108,6 +103,25 @@ impl Client {
                 socket.shutdown().await?;
             }
         }
+    }
+
+    /// Sends the request, now and then so slowly that the server gives up.
+    async fn send_request(&mut self, socket: &mut TcpStream, is_http10: bool) -> io::Result<()> {
+        let version = u8::from(!is_http10);
+        let mut request =
+            format!("GET / HTTP/1.{version}\r\nhost: soak\r\naccept: text/event-stream\r\n");
+        if !self.last_id.is_empty() {
+            request.push_str(&format!("last-event-id: {}\r\n", self.last_id));
+        }
+        request.push_str("\r\n");
+        if !self.random.one_in(20) {
+            return socket.write_all(request.as_bytes()).await;
+        }
+        for byte in request.as_bytes() {
+            socket.write_all(&[*byte]).await?;
+            sleep(Duration::from_millis(500)).await;
+        }
+        Ok(())
     }
 
     fn next_part(&self, response: &mut ResponseReader) -> Option<Part> {
