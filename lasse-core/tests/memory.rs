@@ -6,7 +6,7 @@ use std::task::{Context, Waker};
 
 use lasse_core::{
     Channel, ChannelConfig, Cursor, Epoch, Event, EventId, LastEventId, Log, Read, Retention,
-    StartAt, Subscriber, Subscription,
+    StartAt, Subscriber, Subscription, Topic, TopicFilter,
 };
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
 
@@ -43,6 +43,7 @@ fn logs_and_channels_keep_to_their_memory() {
     a_resume_is_decided_without_an_allocation();
     an_empty_channel_takes_at_most_half_a_kilobyte();
     a_subscriber_that_waits_takes_a_hundred_bytes();
+    a_quiet_reader_of_topics_takes_little_more_than_a_reader_of_all();
     publishing_to_ten_thousand_allocates_no_more_than_to_one();
 }
 
@@ -152,6 +153,39 @@ fn a_subscriber_that_waits_takes_a_hundred_bytes() {
     drop(subscribers);
     let (taken, _) = bytes_taken(|| drop(waiting(&channel, 10_000)));
     assert!(taken <= 64, "{taken} bytes, though all have left");
+}
+
+fn a_quiet_reader_of_topics_takes_little_more_than_a_reader_of_all() {
+    let channel = Channel::new(&ChannelConfig::new());
+    let common = Topic::from_static("notices");
+    let own = |n: usize| Topic::new(format!("user.{n}")).unwrap();
+    let shared = [Topic::from_static("notices"), Topic::from_static("news")];
+    let (plain, _all) = bytes_taken(|| waiting(&channel, 10_000));
+    let (same, _same) = bytes_taken(|| {
+        waiting_for(&channel, 10_000, |_| TopicFilter::new(shared.clone()).unwrap())
+    });
+    let (distinct, _distinct) = bytes_taken(|| {
+        waiting_for(&channel, 10_000, |n| TopicFilter::new([common.clone(), own(n)]).unwrap())
+    });
+    let (more, topic) = ((same - plain) / 10_000, (distinct - same) / 10_000);
+    assert!(more <= 200, "{more} bytes more for each reader of two topics");
+    assert!(topic <= 160, "{topic} bytes for each topic that only one reader has");
+}
+
+fn waiting_for(
+    channel: &Channel,
+    count: usize,
+    filter: impl Fn(usize) -> TopicFilter,
+) -> Vec<Subscriber> {
+    let mut cx = Context::from_waker(Waker::noop());
+    let subscribers = (0..count).map(|n| {
+        let subscription = channel.subscribe_to(&filter(n), &LastEventId::Absent);
+        let Subscription::Stream(mut subscriber) = subscription else { panic!("there is room") };
+        subscriber.first_frames();
+        assert!(subscriber.poll_read(&mut cx).is_pending());
+        subscriber
+    });
+    subscribers.collect()
 }
 
 fn publishing_to_ten_thousand_allocates_no_more_than_to_one() {

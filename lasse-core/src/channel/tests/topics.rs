@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::task::{Context, Poll};
 
 use super::*;
+use crate::config::StreamConfig;
+use crate::connection::{Connection, Output};
 use crate::log::{Compaction, StartAt};
 use crate::source::Source;
 use crate::topic::{Topic, TopicFilter, TopicPattern};
@@ -149,6 +151,26 @@ fn a_quiet_reader_is_sent_its_position_in_place_of_a_keep_alive() {
     publish_to(&rooms, "mine", "11");
     assert_eq!((reader.keep_alive(), count.get()), (None, 1));
     assert_eq!(read(&mut reader), "data: 11\nid: k-11\n\n");
+}
+
+#[test]
+fn a_stream_sends_the_position_of_a_quiet_reader_when_a_keep_alive_is_due() {
+    let rooms = channel(keeping(10));
+    let mut reader = join_to(&rooms, &filter(&["mine"]), &LastEventId::Absent);
+    let first = reader.first_frames();
+    let config = StreamConfig::new().with_first_byte(false);
+    let mut stream = Connection::open(reader, first, &config, at(0));
+    let mut cx = Context::from_waker(Waker::noop());
+    let mut write_at = |stream: &mut Connection<Subscriber>, seconds: u64| {
+        stream.handle_timeout(at(seconds));
+        let Output::Write(bytes) = stream.poll_output(at(seconds), &mut cx) else { panic!() };
+        stream.handle_written(bytes.len(), at(seconds));
+        String::from_utf8(bytes.to_vec()).unwrap()
+    };
+    assert_eq!(write_at(&mut stream, 0), position("k-0"));
+    publish_to(&rooms, "others", "1");
+    assert_eq!(write_at(&mut stream, 15), position("k-1"));
+    assert_eq!(write_at(&mut stream, 30), ":\n", "it has not moved");
 }
 
 #[test]
