@@ -6,12 +6,14 @@ use super::waiters::Ticket;
 
 /// A list of readers for each topic. A reader enters the lists of all its topics together, and leaves
 /// them in constant time each.
+///
+/// A link is the number of a node plus one, or [`NONE`].
 #[derive(Debug, Default)]
 pub(super) struct TopicLists {
     nodes: Vec<Node>,
-    /// The first of the free nodes, each of which has the next as its sibling.
-    free: Option<u32>,
-    /// The first node of each topic, by its number, plus one. Zero, if there is none.
+    /// The first of the free nodes, each of which links the next as its sibling.
+    free: u32,
+    /// The link to the first node of each topic, by its number.
     heads: Vec<u32>,
 }
 
@@ -19,84 +21,95 @@ pub(super) struct TopicLists {
 #[derive(Debug)]
 struct Node {
     reader: Ticket,
-    topic: u32,
-    /// The neighbours in the list of the topic, plus one.
+    /// The link to the node before it in the list of the topic. The first node has the number of the
+    /// topic here, with [`FIRST`].
     before: u32,
+    /// The link to the node after it.
     next: u32,
-    /// The next node of the same reader.
-    sibling: Option<u32>,
+    /// The link to the next node of the same reader.
+    sibling: u32,
 }
 
 impl TopicLists {
-    /// Enters a reader. Returns its first node, by which it leaves.
-    pub(super) fn join(&mut self, reader: Ticket, topics: &[u32]) -> Option<u32> {
-        topics.iter().fold(None, |sibling, topic| Some(self.insert(reader, *topic, sibling)))
+    /// Enters a reader. Returns the link to its first node, by which it leaves.
+    pub(super) fn join(&mut self, reader: Ticket, topics: &[u32]) -> u32 {
+        topics.iter().fold(NONE, |sibling, topic| self.insert(reader, *topic, sibling))
     }
 
     /// Takes out a reader.
-    pub(super) fn leave(&mut self, first: Option<u32>) {
-        let mut next = first;
-        while let Some(nth) = next {
-            next = self.remove(nth);
+    pub(super) fn leave(&mut self, first: u32) {
+        let mut link = first;
+        while link != NONE {
+            link = self.remove(link);
         }
     }
 
     /// The readers of a topic.
     pub(super) fn readers_of(&self, topic: u32) -> impl Iterator<Item = Ticket> {
-        let head = self.heads.get(topic as usize).copied().unwrap_or_default();
         let node = |link: u32| self.nodes.get(link.checked_sub(1)? as usize);
-        let nodes = std::iter::successors(node(head), move |last| node(last.next));
-        nodes.map(|node| node.reader)
+        let head = self.heads.get(topic as usize).copied().unwrap_or(NONE);
+        std::iter::successors(node(head), move |last| node(last.next)).map(|node| node.reader)
     }
 
-    fn insert(&mut self, reader: Ticket, topic: u32, sibling: Option<u32>) -> u32 {
+    fn insert(&mut self, reader: Ticket, topic: u32, sibling: u32) -> u32 {
         if self.heads.len() <= topic as usize {
-            self.heads.resize(topic as usize + 1, 0);
+            self.heads.resize(topic as usize + 1, NONE);
         }
-        let next = self.heads.get(topic as usize).copied().unwrap_or_default();
-        let node = Node { reader, topic, before: 0, next, sibling };
-        let free = self.free.and_then(|nth| Some((nth, self.nodes.get_mut(nth as usize)?)));
-        let nth = match free {
-            Some((nth, place)) => {
-                self.free = std::mem::replace(place, node).sibling;
-                nth
+        let next = self.heads.get(topic as usize).copied().unwrap_or(NONE);
+        let node = Node { reader, before: topic | FIRST, next, sibling };
+        let free = self.free;
+        let link = match self.node(free) {
+            Some(place) => {
+                let next_free = std::mem::replace(place, node).sibling;
+                self.free = next_free;
+                free
             }
             None => {
                 self.nodes.push(node);
-                u32::try_from(self.nodes.len() - 1).unwrap_or(u32::MAX)
+                u32::try_from(self.nodes.len()).unwrap_or(NONE)
             }
         };
-        self.link(topic, 0, nth + 1);
-        self.link(topic, nth + 1, next);
-        nth
+        if let Some(next) = self.node(next) {
+            next.before = link;
+        }
+        self.set_next(topic | FIRST, link);
+        link
     }
 
-    /// Takes out a node, and returns the next one of its reader.
-    fn remove(&mut self, nth: u32) -> Option<u32> {
+    /// Takes out a node, and returns the link to the next one of its reader.
+    fn remove(&mut self, link: u32) -> u32 {
         let free = self.free;
-        let node = self.nodes.get_mut(nth as usize)?;
+        let Some(node) = self.node(link) else { return NONE };
         let sibling = std::mem::replace(&mut node.sibling, free);
-        let (topic, before, next) = (node.topic, node.before, node.next);
-        self.free = Some(nth);
-        self.link(topic, before, next);
+        let (before, next) = (node.before, node.next);
+        self.free = link;
+        if let Some(next) = self.node(next) {
+            next.before = before;
+        }
+        self.set_next(before, next);
         sibling
     }
 
-    /// Makes two nodes of a topic neighbours.
-    fn link(&mut self, topic: u32, before: u32, next: u32) {
-        let index = |link: u32| link.checked_sub(1).map(|nth| nth as usize);
-        let link = match index(before) {
-            Some(before) => self.nodes.get_mut(before).map(|node| &mut node.next),
-            None => self.heads.get_mut(topic as usize),
+    /// Sets what follows a node, or the first node of a topic.
+    fn set_next(&mut self, before: u32, next: u32) {
+        let place = match before & FIRST {
+            0 => self.node(before).map(|node| &mut node.next),
+            _ => self.heads.get_mut((before & !FIRST) as usize),
         };
-        if let Some(link) = link {
-            *link = next;
-        }
-        if let Some(node) = index(next).and_then(|next| self.nodes.get_mut(next)) {
-            node.before = before;
+        if let Some(place) = place {
+            *place = next;
         }
     }
+
+    fn node(&mut self, link: u32) -> Option<&mut Node> {
+        self.nodes.get_mut(link.checked_sub(1)? as usize)
+    }
 }
+
+const NONE: u32 = 0;
+
+/// The bit of a number that is that of a topic.
+const FIRST: u32 = 1 << 31;
 
 #[cfg(test)]
 mod tests {

@@ -19,15 +19,15 @@ use crate::topic::TopicFilter;
 #[derive(Debug)]
 pub(super) struct TopicReader {
     pub(super) view: View,
-    /// Its slot, and its first node in the lists of topics.
+    /// Its slot, and the link to its first node in the lists of topics.
     ticket: Option<Ticket>,
-    node: Option<u32>,
+    node: u32,
     /// Whether the client must be sent its position.
     lacks_position: bool,
     /// Whether the client must be sent a notice that it skips superseded events.
     is_conflated: bool,
-    /// The place of the position that was sent last, if no event was sent after it.
-    sent: Option<Cursor>,
+    /// Whether the client was sent the position of the cursor, or an event after which it is.
+    has_position: bool,
     /// The next filter, once there is a handle.
     filter: Option<Arc<FilterCell>>,
 }
@@ -39,10 +39,10 @@ impl TopicReader {
         let mut reader = Self {
             view,
             ticket: None,
-            node: None,
+            node: 0,
             lacks_position,
             is_conflated: false,
-            sent: None,
+            has_position: false,
             filter: None,
         };
         reader.join(state);
@@ -92,12 +92,13 @@ impl TopicReader {
             return Read::Events(frame);
         }
         loop {
+            let before = *cursor;
             let read = state.log.read_view(cursor, &mut self.view, settings.read_budget);
+            self.has_position &= *cursor == before;
             let reason = match read {
                 Read::Lagged => ResetReason::Lagged,
                 Read::Hole => ResetReason::Hole,
                 Read::Events(events) => {
-                    self.sent = None;
                     return Read::Events(
                         self.with_position(events, *cursor, state, terms, settings),
                     );
@@ -138,11 +139,11 @@ impl TopicReader {
         }
         let state = shared.lock();
         let end = state.log.cursor(StartAt::Now);
-        if state.log.is_view_ready(*cursor, &self.view) || self.sent == Some(end) {
+        if state.log.is_view_ready(*cursor, &self.view) || (self.has_position && *cursor == end) {
             return None;
         }
         *cursor = end;
-        self.sent = Some(end);
+        self.has_position = true;
         let at = state.log.id_before(end)?;
         drop(state);
         position(shared.settings(), &at)
@@ -156,7 +157,7 @@ impl TopicReader {
         filter: &TopicFilter,
     ) {
         state.log.change_view(cursor, &mut self.view, filter);
-        state.watchers.iter_mut().for_each(|watchers| watchers.topics.leave(self.node.take()));
+        state.watchers.iter_mut().for_each(|watchers| watchers.topics.leave(self.node));
         self.join(state);
         self.lacks_position = true;
     }
@@ -169,6 +170,7 @@ impl TopicReader {
     }
 
     fn join(&mut self, state: &mut State) {
+        self.node = 0;
         if self.view.is_all() {
             return;
         }
@@ -226,7 +228,7 @@ impl TopicReader {
         }
         self.lacks_position = false;
         let at = state.log.id_before(cursor).filter(|_| terms.has_notices)?;
-        self.sent = Some(cursor);
+        self.has_position = true;
         position(settings, &at)
     }
 
