@@ -12,12 +12,12 @@ before(async () => { browser = await launch(); });
 after(() => browser.close());
 
 test('a tab that is refused, replaced or signed out sends at most two requests in a minute', async (t) => {
-  const refusing = await Server.start(t, 'sign_in', { env: { LIMIT_POLICY: 'refuse' } });
-  const replacing = await Server.start(t, 'sign_in', { env: { LIMIT_POLICY: 'replace' } });
-  const expiring = await Server.start(t, 'sign_in', { env: { SESSION_SECONDS: '8' } });
-  const refused = await openTabs(refusing, 5);
-  const replaced = await openTabs(replacing, 5);
-  const expired = await openTabs(expiring, 3);
+  const open = async (env, count) => openTabs(await Server.start(t, 'sign_in', { env }), count);
+  const [refused, replaced, expired] = await Promise.all([
+    open({ LIMIT_POLICY: 'refuse' }, 5),
+    open({ LIMIT_POLICY: 'replace' }, 5),
+    open({ SESSION_SECONDS: '8' }, 3),
+  ]);
 
   await show(refused, ['Connected.', 'Connected.', 'Connected.', REFUSED, REFUSED]);
   await show(replaced, [REPLACED, REPLACED, 'Connected.', 'Connected.', 'Connected.']);
