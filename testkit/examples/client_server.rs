@@ -16,7 +16,8 @@
 //!
 //! Each line of its standard input is a command as JSON: `{"publish": {"data": "1"}}`, `"refuse"`,
 //! `"admit"`, `"finish"`, `"drain"`. With `--replay`, as many events are read before the server
-//! listens: a restarted server has the events of the one before, under the same ids.
+//! listens: a restarted server has the events of the one before, under the same ids. The program ends
+//! with its input.
 //!
 //! The first line of the output is its URL, and each later one is a request: the dialect that the
 //! client gets, and its last event id.
@@ -65,9 +66,13 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let server = serve(listener, ServeConfig::new(), service).with_gate(&gate);
     let commands = app.clone();
     std::thread::spawn(move || {
-        if let Err(error) = commands.read_commands(usize::MAX) {
-            eprintln!("{error}");
-            std::process::exit(1);
+        match commands.read_commands(usize::MAX) {
+            // The suite has ended.
+            Ok(()) => std::process::exit(0),
+            Err(error) => {
+                eprintln!("{error}");
+                std::process::exit(1);
+            }
         }
     });
     server.with_graceful_shutdown(async move { app.drain.notified().await }).await;
