@@ -30,6 +30,11 @@ pub mod redis {
     #![doc = include_str!("../docs/redis.md")]
 }
 
+/// One stream for many rooms, the newest event of each key, and what combines.
+pub mod topics_and_keys {
+    #![doc = include_str!("../docs/topics-and-keys.md")]
+}
+
 /// The types, in the order in which they meet the data.
 pub mod tour {
     #![doc = include_str!("../docs/tour.md")]
