@@ -1,8 +1,11 @@
 //! Changing the filter of a subscriber whose stream is open elsewhere.
 
+use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::Waker;
 
+use super::shared::Shared;
+use crate::log::{Cursor, StartAt};
 use crate::topic::TopicFilter;
 
 /// Changes the [filter](crate::Subscriber::set_filter) of a subscriber whose stream is open: when a
@@ -29,17 +32,33 @@ use crate::topic::TopicFilter;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Debug)]
-pub struct FilterHandle(Weak<FilterCell>);
+pub struct FilterHandle {
+    shared: Weak<Shared>,
+    cell: Weak<FilterCell>,
+}
 
 impl FilterHandle {
+    pub(super) fn new(shared: &Arc<Shared>, cell: &Arc<FilterCell>) -> Self {
+        Self { shared: Arc::downgrade(shared), cell: Arc::downgrade(cell) }
+    }
+
     /// Gives the subscriber another filter, as [`set_filter`](crate::Subscriber::set_filter) does,
     /// and wakes its stream. What is published after this call, and matches, is sent.
     ///
     /// Returns whether the subscriber is still there.
     pub fn set_filter(&self, filter: TopicFilter) -> bool {
-        let Some(cell) = self.0.upgrade() else { return false };
+        let (Some(shared), Some(cell)) = (self.shared.upgrade(), self.cell.upgrade()) else {
+            return false;
+        };
+        let from = shared.lock().log.cursor(StartAt::Now);
         let mut state = cell.lock();
-        let before = state.filter.replace(filter);
+        let before = if state.filters.len() < MOST_FILTERS {
+            None
+        } else {
+            // The stream has not read for long: what was new in this one applies later.
+            state.filters.pop_back()
+        };
+        state.filters.push_back((filter, from));
         let waker = state.waker.take();
         drop(state);
         drop(before);
@@ -49,35 +68,32 @@ impl FilterHandle {
 
     /// Whether the subscriber is gone.
     pub fn is_closed(&self) -> bool {
-        self.0.strong_count() == 0
+        self.cell.strong_count() == 0
     }
 }
 
-/// Where a handle leaves the next filter for its subscriber.
+/// Where a handle leaves the next filters for its subscriber.
 #[derive(Debug, Default)]
 pub(super) struct FilterCell(Mutex<FilterState>);
 
 #[derive(Debug, Default)]
 struct FilterState {
-    filter: Option<TopicFilter>,
+    /// Each applies from its place on, wherever the subscriber is by then.
+    filters: VecDeque<(TopicFilter, Cursor)>,
     waker: Option<Waker>,
 }
 
 impl FilterCell {
-    pub(super) fn handle(self: &Arc<Self>) -> FilterHandle {
-        FilterHandle(Arc::downgrade(self))
-    }
-
-    /// Takes the next filter, if there is one.
-    pub(super) fn take(&self) -> Option<TopicFilter> {
-        self.lock().filter.take()
+    /// Takes the next filter, if there is one, and the place from which it applies.
+    pub(super) fn take(&self) -> Option<(TopicFilter, Cursor)> {
+        self.lock().filters.pop_front()
     }
 
     /// Registers the waker of the subscriber, unless there is a filter for it.
     pub(super) fn wait(&self, waker: &Waker) -> bool {
         let waker = waker.clone();
         let mut state = self.lock();
-        if state.filter.is_some() {
+        if !state.filters.is_empty() {
             return false;
         }
         let before = state.waker.replace(waker);
@@ -90,3 +106,6 @@ impl FilterCell {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+/// How many filters wait for a stream that does not read.
+const MOST_FILTERS: usize = 16;

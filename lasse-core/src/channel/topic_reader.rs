@@ -65,12 +65,12 @@ impl TopicReader {
             && !matches!(settings.lag_policy, LagPolicy::Latest { .. })
     }
 
-    pub(super) fn handle(&mut self) -> FilterHandle {
-        self.filter.get_or_insert_default().handle()
+    pub(super) fn handle(&mut self, shared: &Arc<Shared>) -> FilterHandle {
+        FilterHandle::new(shared, self.filter.get_or_insert_default())
     }
 
-    /// Takes the filter that a handle has left.
-    pub(super) fn take_filter(&self) -> Option<TopicFilter> {
+    /// Takes a filter that a handle has left, and the place from which it applies.
+    pub(super) fn take_filter(&self) -> Option<(TopicFilter, Cursor)> {
         self.filter.as_ref()?.take()
     }
 
@@ -155,8 +155,9 @@ impl TopicReader {
         cursor: &mut Cursor,
         state: &mut State,
         filter: &TopicFilter,
+        from: Cursor,
     ) {
-        state.log.change_view(cursor, &mut self.view, filter);
+        state.log.change_view_from(cursor, &mut self.view, filter, from);
         state.watchers.iter_mut().for_each(|watchers| watchers.topics.leave(self.node));
         self.join(state);
         self.lacks_position = true;

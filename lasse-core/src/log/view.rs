@@ -116,11 +116,22 @@ impl Log {
     /// reads on. What is new applies from now on, or after the lower bound that the filter gives:
     /// then the cursor moves back to it, and only the new part is read from there.
     pub fn change_view(&mut self, cursor: &mut Cursor, view: &mut View, filter: &TopicFilter) {
+        self.change_view_from(cursor, view, filter, Cursor(self.end()));
+    }
+
+    /// The same, but what is new applies from the place `from` on.
+    pub(crate) fn change_view_from(
+        &mut self,
+        cursor: &mut Cursor,
+        view: &mut View,
+        filter: &TopicFilter,
+        from: Cursor,
+    ) {
         if !view.is_catching_up() && !self.has_more(*cursor, view) {
             cursor.0 = self.end();
         }
         let mut changed = self.view(filter);
-        let (end, before) = (self.end(), cursor.0);
+        let before = cursor.0;
         for (nth, wanted) in filter.wanted().iter().enumerate() {
             let Some(id) = changed.topics.as_deref().and_then(|topics| topics.get(nth)).copied()
             else {
@@ -132,7 +143,10 @@ impl Log {
                 // A reader of all events had it, too.
                 _ if view.is_all() => changed.set_bound(nth, before.max(new)),
                 (Some(old), _) => changed.set_bound(nth, before.max(old).max(new)),
-                (None, None) => changed.set_bound(nth, end),
+                (None, None) => {
+                    changed.set_bound(nth, from.0);
+                    cursor.0 = cursor.0.min(from.0);
+                }
                 (None, Some(_)) => cursor.0 = cursor.0.min(new),
             }
         }

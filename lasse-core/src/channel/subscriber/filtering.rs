@@ -5,7 +5,7 @@ use std::task::{Poll, Waker};
 use super::Subscriber;
 use crate::channel::filter_handle::FilterHandle;
 use crate::channel::topic_reader::TopicReader;
-use crate::log::{Read, View};
+use crate::log::{Cursor, Read, StartAt, View};
 use crate::topic::TopicFilter;
 
 impl Subscriber {
@@ -16,16 +16,22 @@ impl Subscriber {
     /// lower bound that [`TopicFilter::with_after`] gives. The next frame is a position event, by
     /// which the client resumes after the change.
     pub fn set_filter(&mut self, filter: &TopicFilter) {
+        self.set_filter_from(filter, None);
+    }
+
+    /// The same, but what is new applies from a place on, or else from now on.
+    fn set_filter_from(&mut self, filter: &TopicFilter, from: Option<Cursor>) {
         let mut state = self.shared.lock();
+        let from = from.unwrap_or_else(|| state.log.cursor(StartAt::Now));
         let topics = self.rare.topics_or(|| TopicReader::new(&mut state, View::all()));
-        topics.set_filter(&mut self.cursor, &mut state, filter);
+        topics.set_filter(&mut self.cursor, &mut state, filter, from);
     }
 
     /// A handle that sets the filter while the stream is open elsewhere.
     pub fn filter_handle(&mut self) -> FilterHandle {
         let shared = &self.shared;
         let new = || TopicReader::new(&mut shared.lock(), View::all());
-        self.rare.topics_or(new).handle()
+        self.rare.topics_or(new).handle(shared)
     }
 
     /// Reads for a reader of a part of the channel. With a waker, registers it if nothing is left to
@@ -63,7 +69,9 @@ impl Subscriber {
     fn apply_filter(&mut self, waker: Option<&Waker>) {
         loop {
             let next = self.rare.topics().and_then(TopicReader::take_filter);
-            next.iter().for_each(|filter| self.set_filter(filter));
+            if let Some((filter, from)) = &next {
+                self.set_filter_from(filter, Some(*from));
+            }
             let waits =
                 |topics: &TopicReader| waker.is_none_or(|waker| topics.wait_for_filter(waker));
             if next.is_none() && self.rare.topics().is_none_or(waits) {

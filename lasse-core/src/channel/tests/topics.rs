@@ -290,3 +290,25 @@ fn a_client_that_resumes_late_skips_what_was_superseded() {
     let reader = join(&prices, &last("k-1"));
     assert_eq!(reader.outcome(), ResumeOutcome::Reset(ResetReason::Expired));
 }
+
+#[test]
+fn a_filter_that_a_handle_sets_applies_from_that_call_on_whenever_the_stream_reads() {
+    let rooms = channel(keeping(10));
+    let mut reader = join_to(&rooms, &filter(&["tea"]), &LastEventId::Absent);
+    reader.first_frames();
+    let handle = reader.filter_handle();
+    publish_to(&rooms, "cake", "1");
+    assert!(handle.set_filter(filter(&["tea", "cake"])));
+    publish_to(&rooms, "cake", "2");
+    publish_to(&rooms, "pie", "3");
+    assert!(handle.set_filter(filter(&["tea", "cake", "pie"])));
+    for (topic, data) in [("pie", "4"), ("tea", "5"), ("cake", "6")] {
+        publish_to(&rooms, topic, data);
+    }
+    let mut received = String::new();
+    while let Read::Events(frame) = reader.read() {
+        received += &text([frame]);
+    }
+    let data: Vec<_> = received.lines().filter(|line| line.starts_with("data: ")).skip(1).collect();
+    assert_eq!(data, ["data: 2", "data: 4", "data: 5", "data: 6"], "{received}");
+}
