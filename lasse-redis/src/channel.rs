@@ -144,6 +144,23 @@ impl RedisChannel {
     /// holds. A client whose next event only Redis still holds is sent pages from there, and then goes
     /// on with this node. If Redis does not answer in time, the decision is [`Subscription::Undecided`]: the
     /// client must retry. It is never reset because Redis is away.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use lasse_hyper::{ChannelBody, Endpoint, RequestHead, respond_with};
+    /// use lasse_redis::RedisChannel;
+    ///
+    /// async fn answer<B>(
+    ///     news: &RedisChannel,
+    ///     request: &http::Request<B>,
+    ///     endpoint: &Endpoint,
+    /// ) -> http::Response<ChannelBody> {
+    ///     let last = RequestHead::from(request).last_event_id().clone();
+    ///     let subscription = news.subscribe(&last).await;
+    ///     respond_with(request, endpoint, |head| subscription.into_init(head, |events| events))
+    /// }
+    /// ```
     pub async fn subscribe(&self, last: &LastEventId) -> Subscription {
         let channel = &self.stream.channel;
         channel.advance(lasse_tokio::now());

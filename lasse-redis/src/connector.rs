@@ -62,6 +62,20 @@ impl Connector {
         }
     }
 
+    /// Drops the connection if it does not answer: Redis and networks close connections that are
+    /// idle, and an event that is sent on such a connection has an unknown outcome.
+    pub(crate) async fn check(&self) {
+        let (number, connection) = {
+            let current = self.current.lock().await;
+            (current.number, current.connection.clone())
+        };
+        let Some(mut connection) = connection else { return };
+        // A command that each user of a stream may call.
+        if redis::cmd("TIME").query_async::<redis::Value>(&mut connection).await.is_err() {
+            self.discard(number).await;
+        }
+    }
+
     /// Drops the connection, if there is one and none is being made.
     pub(crate) fn discard_any(&self) {
         if let Ok(mut current) = self.current.try_lock() {

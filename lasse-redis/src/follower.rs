@@ -59,9 +59,11 @@ impl Follower {
         self.at
     }
 
-    /// The greatest id that this node knows to have been given.
+    /// The greatest id that this node knows to have been given, also to an entry of others: an epoch
+    /// below it would not be read.
     pub(crate) fn known(&self) -> StreamId {
-        self.known.iter().copied().max().unwrap_or_default().max(self.newest)
+        let acknowledged = self.known.iter().copied().max().unwrap_or_default();
+        acknowledged.max(self.newest).max(self.at)
     }
 
     /// Whether the channel has what the stream held when this node started.

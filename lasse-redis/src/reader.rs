@@ -41,7 +41,7 @@ pub(crate) async fn run(shared: Arc<Shared>) {
 
 /// A connection of the reader.
 struct Reader<'a> {
-    shared: &'a Shared,
+    shared: &'a Arc<Shared>,
     connection: MultiplexedConnection,
     /// The epoch of each stream that is open on this connection.
     epochs: HashMap<String, u64>,
@@ -53,7 +53,7 @@ struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
-    async fn connect(shared: &'a Shared) -> Result<Self, Failure> {
+    async fn connect(shared: &'a Arc<Shared>) -> Result<Self, Failure> {
         let config = &shared.config;
         // A read that waits is answered after the block time.
         let response_timeout = config.block + config.connect_timeout;
@@ -104,6 +104,8 @@ impl<'a> Reader<'a> {
         let is_due = now >= self.next_check;
         if is_due {
             self.next_check = now + TIME_BETWEEN_CHECKS;
+            let shared = Arc::clone(self.shared);
+            tokio::spawn(async move { shared.connector.check().await });
         }
         for stream in streams {
             if !is_due && self.epochs.contains_key(&stream.key) {

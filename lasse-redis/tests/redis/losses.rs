@@ -20,6 +20,8 @@ pub(crate) fn trials() -> Vec<Trial> {
         trial("a_server_that_restarts_without_data_resets_each_client_once", empty_restart),
         trial("a_flush_resets_each_client_once", flush),
         trial("a_deleted_stream_resets_each_client_once", delete),
+        trial("a_stream_that_is_deleted_after_an_entry_of_the_future_goes_on", future_entry),
+        trial("a_connection_that_redis_has_closed_is_not_used_to_publish", closed_connection),
         trial("a_lost_tail_resets_the_clients_of_all_nodes_once", lost_tail),
         trial("events_that_were_trimmed_before_a_node_read_them_are_a_reset", trim_while_away),
         trial("a_paused_server_leaves_streams_open_and_errors_in_time", pause),
@@ -153,6 +155,33 @@ async fn delete() {
     server.call::<i64>("DEL news");
     scene.finish().await;
     assert_eq!(scene.resets(), [1, 1, 1]);
+}
+
+/// The epochs after it are above the id of the entry, or no node would read them.
+async fn future_entry() {
+    let server = Server::start();
+    let mut scene = Scene::new(&server).await;
+    server.call::<String>("XADD news 9999999999999-5 message hello");
+    let foreign = || scene.nodes.iter().all(|node| node.stream_stats().foreign == 1);
+    until("the entry is read", foreign).await;
+    server.call::<i64>("DEL news");
+    scene.finish().await;
+    assert_eq!(scene.resets(), [1, 1, 1]);
+}
+
+/// As Redis does with its setting `timeout`, and networks do with connections that are idle.
+async fn closed_connection() {
+    let server = Server::start();
+    let channel = node(&server);
+    ready(&channel).await;
+    channel.publish(Event::new("1")).await.unwrap();
+    let clients: String = server.call("CLIENT LIST TYPE normal");
+    let publisher = clients.lines().find(|client| client.contains("cmd=xadd ")).unwrap();
+    let id = publisher.split(' ').next().unwrap().trim_start_matches("id=").to_owned();
+    assert_eq!(server.call::<i64>(&format!("CLIENT KILL ID {id}")), 1);
+    // The connection is checked every five seconds.
+    sleep(Duration::from_secs(7)).await;
+    channel.publish(Event::new("2")).await.unwrap();
 }
 
 /// The server goes back to an earlier state, as after a failover to a replica that lacks the end.
