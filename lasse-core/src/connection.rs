@@ -62,7 +62,7 @@ use timing::Rare;
 ///
 /// # Writes in flight
 ///
-/// The bytes of a write are [`Bytes`]: owned, shared with the connection, and
+/// The bytes of a write are [`Bytes`](bytes::Bytes): owned, shared with the connection, and
 /// valid until the driver drops them. A driver whose kernel completes writes
 /// (`io_uring`, IOCP) keeps them until the completion arrives. Meanwhile:
 ///

@@ -113,7 +113,7 @@ impl Subscriber {
     /// Reads what is new, up to the channel's read budget.
     ///
     /// [`Read::Lagged`] is final: end the stream, and the client reconnects and is reset. Under
-    /// [`LagPolicy::Skip`] it does not occur, unless the stream started with a snapshot.
+    /// [`LagPolicy::Skip`](crate::LagPolicy::Skip) it does not occur, unless the stream started with a snapshot.
     /// [`Read::Hole`] never occurs: the reset is among the events.
     pub fn read(&mut self) -> Read {
         match self.read_opening() {

@@ -63,7 +63,7 @@ impl Log {
     ///
     /// Logs whose events all have their ids from the same source can share an epoch, and a client
     /// can move between them. If it moves to a log that does not have its event yet, it is
-    /// [ahead](ResetReason::Ahead) of that log; a channel can let it wait.
+    /// [ahead](crate::ResetReason::Ahead) of that log; a channel can let it wait.
     ///
     /// # Errors
     ///
@@ -81,8 +81,8 @@ impl Log {
     /// Records that events are missing between the newest event and the next one. The hole takes a
     /// number, whose id is returned, or `None` if the events have ids of their own.
     ///
-    /// A reader that reads across the hole gets [`Read::Hole`], and a client that resumes at it is
-    /// [reset](ResetReason::Hole).
+    /// A reader that reads across the hole gets [`Read::Hole`](crate::Read::Hole), and a client that resumes at it is
+    /// [reset](crate::ResetReason::Hole).
     ///
     /// # Errors
     ///
@@ -116,7 +116,7 @@ impl Log {
     /// log.append_hole_up_to(9)?;
     /// log.append(&Event::new("ten"))?;
     ///
-    /// assert_eq!(log.after(&EventId::new("k-8")?), Err(ResetReason::Hole));
+    /// assert_eq!(log.after(&EventId::new("k-8")?), Err(crate::ResetReason::Hole));
     /// assert!(log.after(&EventId::new("k-9")?).is_ok());
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
@@ -147,7 +147,7 @@ impl Log {
     /// log.append_as(&EventId::new("k-20")?, &Event::new("twenty"))?;
     ///
     /// assert!(log.after(&EventId::new("k-1")?).is_ok());
-    /// assert_eq!(log.after(&EventId::new("k-10")?), Err(ResetReason::Hole));
+    /// assert_eq!(log.after(&EventId::new("k-10")?), Err(crate::ResetReason::Hole));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn skip_unused(&mut self, number: u64) -> Result<(), AppendError> {
