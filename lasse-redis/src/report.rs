@@ -1,11 +1,9 @@
 //! The metrics of a backplane, if the feature `metrics` is on.
 #![cfg_attr(not(feature = "metrics"), expect(unused_variables))]
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use crate::error::PublishError;
-use crate::shared::Shared;
 
 /// An event was published, or was not, after this time.
 pub(crate) fn published(error: Option<&PublishError>, time: Duration) {
@@ -52,7 +50,7 @@ pub(crate) fn page() {
 
 /// Reports the state of the connection every second. It does not return.
 #[cfg(feature = "metrics")]
-pub(crate) async fn run(shared: Arc<Shared>) {
+pub(crate) async fn run(shared: std::sync::Arc<crate::shared::Shared>) {
     loop {
         let link = shared.link();
         metrics::gauge!("lasse_redis_connected").set(f64::from(u8::from(link.is_connected)));
