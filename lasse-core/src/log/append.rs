@@ -116,7 +116,7 @@ impl Log {
     /// log.append_hole_up_to(9)?;
     /// log.append(&Event::new("ten"))?;
     ///
-    /// assert_eq!(log.after(&EventId::new("k-8")?), Err(crate::ResetReason::Hole));
+    /// assert_eq!(log.after(&EventId::new("k-8")?), Err(ResetReason::Hole));
     /// assert!(log.after(&EventId::new("k-9")?).is_ok());
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
@@ -147,7 +147,7 @@ impl Log {
     /// log.append_as(&EventId::new("k-20")?, &Event::new("twenty"))?;
     ///
     /// assert!(log.after(&EventId::new("k-1")?).is_ok());
-    /// assert_eq!(log.after(&EventId::new("k-10")?), Err(crate::ResetReason::Hole));
+    /// assert_eq!(log.after(&EventId::new("k-10")?), Err(ResetReason::Hole));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn skip_unused(&mut self, number: u64) -> Result<(), AppendError> {
