@@ -1,11 +1,10 @@
 //! The frames that a stream starts with, before the first event.
 
-use std::string::String;
 use std::vec::Vec;
 
 use super::backfill::Backfilling;
 use super::config::Settings;
-use super::notice::{position, reset, reset_data};
+use super::notice::{position, reset};
 use crate::field::{EventId, LastEventId};
 use crate::frame::Frame;
 use crate::log::ResetReason;
@@ -49,11 +48,5 @@ impl Opening {
             frames.extend(position(settings, &at));
         }
         frames
-    }
-
-    /// The data of the reset, if the client is reset.
-    pub(super) fn reset_data(&self) -> Option<String> {
-        let reason = self.reset?;
-        Some(reset_data(reason, self.requested.id(), self.at.as_ref()))
     }
 }

@@ -1,10 +1,10 @@
 //! A reader of a channel: a cursor, and the frames that its stream starts with.
 
-#[cfg(feature = "http")]
 mod backfilling;
+#[cfg(feature = "http")]
+mod data_only;
 mod filtering;
 
-use std::string::String;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::vec::Vec;
@@ -72,17 +72,6 @@ impl Subscriber {
     pub(super) fn with_snapshots(mut self) -> Self {
         self.terms.has_snapshots = true;
         self
-    }
-
-    /// The same subscriber, of a client that takes every event for one of the application. If it
-    /// cannot resume, returns the data of its reset instead.
-    #[cfg(feature = "http")]
-    pub(super) fn without_notices(mut self) -> Result<Self, String> {
-        self.terms.has_notices = false;
-        match self.rare.opening().and_then(Opening::reset_data) {
-            Some(reset) => Err(reset),
-            None => Ok(self),
-        }
     }
 
     /// Where the stream starts, which is decided before the response head is sent.
