@@ -12,6 +12,7 @@ mod notice;
 mod opening;
 mod pending_subscriber;
 mod place;
+mod publish;
 mod publisher;
 mod rare;
 mod reader;
@@ -21,6 +22,7 @@ mod shard_flags;
 mod shared;
 mod state;
 mod stats;
+mod subscribe;
 mod subscriber;
 mod subscription;
 mod terms;
@@ -31,13 +33,10 @@ mod waiters;
 mod waker_id;
 mod wakers;
 
-use std::borrow::Borrow;
-use std::boxed::Box;
 use std::fmt;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
-use std::vec::Vec;
 
 pub use backfill::{Backfill, BackfillPage};
 use budget::{Budget, Counted};
@@ -55,11 +54,9 @@ pub use stats::{ChannelStats, StatsReader};
 pub use subscriber::{ResumeOutcome, Subscriber};
 pub use subscription::Subscription;
 
-use crate::event::Event;
-use crate::field::{EventId, LastEventId};
-use crate::log::{AppendError, Ending, Epoch, Log, ResetReason, Resume, StartAt};
+use crate::field::EventId;
+use crate::log::{Ending, Epoch, Log, StartAt};
 use crate::time::Instant;
-use crate::topic::{Topic, TopicFilter};
 
 /// A stream of events for many readers: encoded once, kept once, and resumable.
 ///
@@ -106,264 +103,6 @@ impl Channel {
             log = log.with_compaction(compaction.clone());
         }
         Self(Shared::new(config, log, budget))
-    }
-
-    /// Publishes an event, and returns its id. It never waits for a reader.
-    ///
-    /// Without a [`Dispatcher`], this wakes the readers.
-    ///
-    /// # Errors
-    ///
-    /// If the channel has ended, or if [`Log::append`] refuses the event's own id.
-    #[doc(alias = "send")]
-    pub fn publish<'a>(&self, event: impl Borrow<Event<'a>>) -> Result<EventId, AppendError> {
-        let event = event.borrow();
-        self.0.change(|log| log.append(event))
-    }
-
-    /// Publishes an event of a topic. It wakes the readers of that topic, and those of all events.
-    ///
-    /// # Errors
-    ///
-    /// If the channel has ended, or if [`Log::append_to`] refuses the event.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use lasse_core::{Channel, ChannelConfig, Event, LastEventId, Topic, TopicPattern};
-    ///
-    /// let rooms = Channel::new(&ChannelConfig::new());
-    /// let all_rooms = TopicPattern::from_static("room.*").into();
-    /// let subscription = rooms.subscribe_to(&all_rooms, &LastEventId::Absent);
-    /// rooms.publish_to(&Topic::new("room.tea")?, Event::new("The kettle is on."))?;
-    /// # let _ = subscription;
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
-    pub fn publish_to<'a>(
-        &self,
-        topic: &Topic,
-        event: impl Borrow<Event<'a>>,
-    ) -> Result<EventId, AppendError> {
-        let event = event.borrow();
-        self.0.change(|log| log.append_to(topic, event))
-    }
-
-    /// Publishes an event of a topic under an id that comes from outside, as [`Log::append_to_as`]
-    /// does.
-    ///
-    /// # Errors
-    ///
-    /// If the channel has ended, or if [`Log::append_to_as`] refuses the event or its id.
-    pub fn publish_to_as<'a>(
-        &self,
-        id: &EventId,
-        topic: &Topic,
-        event: impl Borrow<Event<'a>>,
-    ) -> Result<EventId, AppendError> {
-        let event = event.borrow();
-        self.0.change(|log| log.append_to_as(id, topic, event))
-    }
-
-    /// Deletes a key, and publishes an event from which readers learn it, as
-    /// [`Log::append_tombstone`] does.
-    ///
-    /// # Errors
-    ///
-    /// If the channel has ended, or if the topic is not a [key](ChannelConfig::with_compaction).
-    pub fn publish_tombstone<'a>(
-        &self,
-        topic: &Topic,
-        event: impl Borrow<Event<'a>>,
-    ) -> Result<EventId, AppendError> {
-        let event = event.borrow();
-        self.0.change(|log| log.append_tombstone(topic, event))
-    }
-
-    /// Publishes several events, all or none: no other event comes between, and readers see all of
-    /// them at once. Returns the id of the last one, or `None` if there were no events.
-    ///
-    /// # Errors
-    ///
-    /// If the channel has ended, or if [`Log::append`] refuses one of the events. Then none is
-    /// published.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use lasse_core::{Channel, ChannelConfig, Event};
-    ///
-    /// let news = Channel::new(&ChannelConfig::new());
-    /// let last = news.publish_all(["one", "two"].map(Event::new))?;
-    /// assert_eq!(last, news.last_id());
-    /// # Ok::<(), lasse_core::AppendError>(())
-    /// ```
-    pub fn publish_all<'a, E: Borrow<Event<'a>>>(
-        &self,
-        events: impl IntoIterator<Item = E>,
-    ) -> Result<Option<EventId>, AppendError> {
-        // Collected first, because it is the caller's code that runs.
-        let events: Vec<E> = events.into_iter().collect();
-        let events: Vec<&Event<'a>> = events.iter().map(Borrow::borrow).collect();
-        self.0.change(|log| log.append_all(&events))
-    }
-
-    /// Publishes an event under an id that comes from outside, as [`Log::append_as`] does.
-    ///
-    /// # Errors
-    ///
-    /// If the channel has ended, or if the id is refused.
-    pub fn publish_as<'a>(
-        &self,
-        id: &EventId,
-        event: impl Borrow<Event<'a>>,
-    ) -> Result<EventId, AppendError> {
-        let event = event.borrow();
-        self.0.change(|log| log.append_as(id, event))
-    }
-
-    /// Records that events are missing here, as [`Log::append_hole`] does: readers are reset when
-    /// they reach the hole. Returns the id of the place after it, if the place has one.
-    ///
-    /// # Errors
-    ///
-    /// If the channel has ended.
-    pub fn publish_hole(&self) -> Result<Option<EventId>, AppendError> {
-        self.0.change(Log::append_hole)
-    }
-
-    /// Records that the events after the newest, up to `number`, are missing, as
-    /// [`Log::append_hole_up_to`] does.
-    ///
-    /// # Errors
-    ///
-    /// If [`Log::append_hole_up_to`] refuses it.
-    pub fn publish_hole_up_to(&self, number: u64) -> Result<(), AppendError> {
-        self.0.change(|log| log.append_hole_up_to(number))
-    }
-
-    /// Declares that no event was ever given the numbers after the newest, up to `number`, as
-    /// [`Log::skip_unused`] does.
-    ///
-    /// # Errors
-    ///
-    /// If [`Log::skip_unused`] refuses it.
-    pub fn skip_unused(&self, number: u64) -> Result<(), AppendError> {
-        self.0.change(|log| log.skip_unused(number))
-    }
-
-    /// Goes on under another epoch, from number 1, as [`Log::begin_epoch`] does. Older events stay.
-    ///
-    /// # Errors
-    ///
-    /// If [`Log::begin_epoch`] refuses it.
-    pub fn begin_epoch(&self, epoch: Epoch) -> Result<(), AppendError> {
-        self.0.change(|log| log.begin_epoch(epoch))
-    }
-
-    /// Ends the channel as complete. Streams end cleanly once they have sent everything, and
-    /// clients that reconnect after that receive a 204. The first ending counts.
-    pub fn finish(&self) {
-        self.0.change(Log::finish);
-    }
-
-    /// Publishes an event and finishes the channel. No other event can come between.
-    ///
-    /// # Errors
-    ///
-    /// If the channel has ended, or if the event's id is refused.
-    pub fn finish_with<'a>(&self, event: impl Borrow<Event<'a>>) -> Result<EventId, AppendError> {
-        let event = event.borrow();
-        self.0.change(|log| {
-            let id = log.append(event)?;
-            log.finish();
-            Ok(id)
-        })
-    }
-
-    /// Ends the channel as incomplete: there should have been more events. Streams end uncleanly
-    /// once they have sent what there is, and clients that reconnect after that receive a 204.
-    /// The first ending counts.
-    pub fn abort(&self) {
-        self.0.change(Log::abort);
-    }
-
-    /// Publishes an event that explains the failure, and aborts the channel.
-    ///
-    /// # Errors
-    ///
-    /// If the channel has ended, or if the event's id is refused.
-    pub fn abort_with<'a>(&self, event: impl Borrow<Event<'a>>) -> Result<EventId, AppendError> {
-        let event = event.borrow();
-        self.0.change(|log| {
-            let id = log.append(event)?;
-            log.abort();
-            Ok(id)
-        })
-    }
-
-    /// A guard that publishes, and that aborts the channel if it is dropped before the channel is
-    /// finished: because its task panicked, or was cancelled.
-    pub fn publisher(&self) -> Publisher {
-        Publisher::new(self.clone())
-    }
-
-    /// Decides on a client whose last event id is `last`, before its request is answered. A new
-    /// client starts where the configuration says.
-    pub fn subscribe(&self, last: &LastEventId) -> Subscription {
-        self.subscribe_from(last, self.0.settings().start)
-    }
-
-    /// The same, but a client that is new or reset starts at `start`.
-    pub fn subscribe_from(&self, last: &LastEventId, start: StartAt) -> Subscription {
-        Subscription::decide(&self.0, last, start)
-    }
-
-    /// Decides on a client that gets only the events whose topics match `filter`. It is reset only if
-    /// it lacks one of these, and waits without being woken for others.
-    ///
-    /// Which topics a client may read is the application's decision: the filter is not checked here.
-    /// A [`FilterHandle`] changes it while the stream is open.
-    pub fn subscribe_to(&self, filter: &TopicFilter, last: &LastEventId) -> Subscription {
-        self.subscribe_to_from(filter, last, self.0.settings().start)
-    }
-
-    /// The same, but a client that is new or reset starts at `start`.
-    pub fn subscribe_to_from(
-        &self,
-        filter: &TopicFilter,
-        last: &LastEventId,
-        start: StartAt,
-    ) -> Subscription {
-        Subscription::decide_view(&self.0, Some(filter), last, start)
-    }
-
-    /// The same, but the client is reset for a reason that the caller knows, whatever the channel
-    /// holds.
-    pub fn subscribe_reset(&self, last: &LastEventId, reason: ResetReason) -> Subscription {
-        Subscription::reset(&self.0, last, reason)
-    }
-
-    /// The same as [`subscribe`](Self::subscribe), but what the log no longer holds is read from
-    /// `backfill`, after the client's last event. Use it if those events are held there.
-    pub fn subscribe_with_backfill(
-        &self,
-        last: &LastEventId,
-        backfill: impl Backfill + 'static,
-    ) -> Subscription {
-        Subscription::with_backfill(&self.0, last, Box::new(backfill))
-    }
-
-    /// The decision that [`subscribe`](Self::subscribe) would make now, without a subscriber.
-    pub fn resume(&self, last: &LastEventId) -> Resume {
-        self.0.lock().log.resume(last, self.0.settings().start)
-    }
-
-    /// The same, but a client that is new or reset starts with a snapshot, which the application
-    /// supplies by [`PendingSubscriber::with_snapshot`].
-    ///
-    /// For a client that follows a state: it gets the state, and then what changes it.
-    pub fn subscribe_with_snapshot(&self, last: &LastEventId) -> Subscription<PendingSubscriber> {
-        Subscription::decide_with_snapshot(&self.0, last)
     }
 
     /// Watches for the channel to have no readers for as long as `grace`. A client that left can

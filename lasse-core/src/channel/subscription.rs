@@ -1,9 +1,10 @@
 //! The decision on a client that connects, made before the response head is sent.
 
+#[cfg(feature = "http")]
+mod http;
+
 use std::boxed::Box;
 use std::convert::Infallible;
-#[cfg(feature = "http")]
-use std::string::String;
 use std::sync::{Arc, MutexGuard};
 use std::time::Duration;
 
@@ -310,100 +311,6 @@ impl State {
         let requested = last.clone();
         let (backfill, snapshot) = (None, None);
         Some(Opening { reset, is_ahead, changes: 0, requested, at, backfill, snapshot })
-    }
-}
-
-#[cfg(feature = "http")]
-mod http {
-    use bytes::Bytes;
-    use http::header::{CACHE_CONTROL, CONTENT_TYPE};
-    use http::{HeaderValue, Response, StatusCode};
-
-    use super::{String, Subscriber, Subscription};
-    use crate::channel::Channel;
-    use crate::dialect::Dialect;
-    use crate::request::{Accept, Init, RequestHead};
-
-    impl Subscription {
-        /// The answer to a request: a stream of what `source` makes of the subscriber.
-        ///
-        /// A client of [`Dialect::DataOnly`] that cannot resume gets a 410 instead of a reset, with
-        /// the data of the reset as JSON.
-        ///
-        /// # Examples
-        ///
-        /// Private messages beside the events of the channel:
-        ///
-        /// ```
-        /// use lasse_core::{
-        ///     Channel, Event, Handler, HandlerSource, Init, Next, Notifier, RequestHead, Subscriber,
-        ///     WithSource, mailbox,
-        /// };
-        ///
-        /// struct Desk;
-        ///
-        /// impl Handler for Desk {
-        ///     type Notify = String;
-        ///     type Info = ();
-        ///
-        ///     fn handle_notify(&mut self, private: String) -> Next {
-        ///         Next::send(Event::new(private))
-        ///     }
-        /// }
-        ///
-        /// fn open(
-        ///     news: &Channel,
-        ///     request: &RequestHead<'_>,
-        /// ) -> (Notifier<Desk>, Init<WithSource<Desk, Subscriber>>) {
-        ///     let (notifier, mailbox) = mailbox(64);
-        ///     let desk = HandlerSource::new(Desk, mailbox);
-        ///     let subscription = news.subscribe(request.last_event_id());
-        ///     (notifier, subscription.into_init(request, |events| desk.with_source(events)))
-        /// }
-        /// ```
-        pub fn into_init<S>(
-            self,
-            request: &RequestHead<'_>,
-            source: impl FnOnce(Subscriber) -> S,
-        ) -> Init<S> {
-            match self {
-                Self::Stream(subscriber) if request.dialect() == Dialect::DataOnly => {
-                    match subscriber.without_notices() {
-                        Ok(subscriber) => open(subscriber, source),
-                        Err(reset) => Init::Respond(gone(reset)),
-                    }
-                }
-                Self::Stream(subscriber) => open(subscriber, source),
-                Self::NeedsSnapshot(never) => match never {},
-                Self::Complete => Init::Complete,
-                Self::Full(delay) | Self::Undecided(delay) => Init::refuse(delay),
-            }
-        }
-    }
-
-    /// Answers a request for a channel with its events.
-    impl Accept for Subscriber {
-        type Args = Channel;
-
-        fn init(channel: Channel, request: &RequestHead<'_>) -> Init<Self> {
-            channel.subscribe(request.last_event_id()).into_init(request, |subscriber| subscriber)
-        }
-    }
-
-    fn open<S>(mut subscriber: Subscriber, source: impl FnOnce(Subscriber) -> S) -> Init<S> {
-        let first = subscriber.first_frames();
-        Init::Stream(source(subscriber), first)
-    }
-
-    /// The response to a client that cannot resume and reads no event about that.
-    fn gone(reset: String) -> Response<Bytes> {
-        let mut response = Response::new(Bytes::from(reset));
-        *response.status_mut() = StatusCode::GONE;
-        let headers = response.headers_mut();
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        // Without this field, a 410 may be cached (RFC 9110 15.5.11).
-        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        response
     }
 }
 

@@ -14,6 +14,8 @@ use std::task::{Wake, Waker};
 use std::vec::Vec;
 
 use super::*;
+use crate::event::Event;
+use crate::field::LastEventId;
 use crate::frame::Frame;
 use crate::log::{Read, Retention};
 

@@ -6,6 +6,7 @@ use std::task::{Context, Poll};
 use super::*;
 use crate::config::StreamConfig;
 use crate::connection::{Connection, Output};
+use crate::log::ResetReason;
 use crate::log::{Compaction, StartAt};
 use crate::source::Source;
 use crate::topic::{Topic, TopicFilter, TopicPattern};
