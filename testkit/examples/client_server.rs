@@ -161,11 +161,12 @@ fn stream_config() -> StreamConfig {
     StreamConfig::new().with_post(true).with_keep_alive(Duration::from_millis(200))
 }
 
+/// Clients reconnect when the next server listens, since some do not try again.
 fn drain_plan() -> DrainPlan {
     DrainPlan::new()
         .with_notice(Duration::ZERO)
         .with_window(Duration::from_millis(500))
-        .with_retry(Duration::from_millis(200)..=Duration::from_millis(400))
+        .with_retry(Duration::from_millis(1_200)..=Duration::from_millis(1_600))
 }
 
 struct Options {
