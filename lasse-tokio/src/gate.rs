@@ -73,6 +73,7 @@ mod sync {
 /// Under `axum::serve`:
 ///
 /// ```no_run
+/// # #[cfg(feature = "axum")]
 /// # use axum::Router;
 /// # use lasse_tokio::{Endpoint, Gate, Listener};
 /// # #[cfg(feature = "axum")]
