@@ -14,6 +14,10 @@
 
 mod options;
 mod own_redis;
+#[path = "../../../lasse/examples/support/plain_http.rs"]
+mod plain_http;
+#[path = "../../../lasse/examples/support/shutdown.rs"]
+mod shutdown;
 
 use std::convert::Infallible;
 use std::error::Error;
@@ -21,7 +25,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HOST, ORIGIN, RETRY_AFTER};
+use http::header::{CACHE_CONTROL, RETRY_AFTER};
 use http::{HeaderValue, Method, Request, Response, StatusCode};
 use http_body_util::{Either, Full};
 use hyper::body::Incoming;
@@ -32,10 +36,10 @@ use lasse_hyper::{
 };
 use lasse_redis::{Backplane, BackplaneConfig, PublishError, RedisChannel, RedisServer};
 use serde::{Deserialize, Serialize};
-use tokio::signal::unix::{SignalKind, signal};
 
 use options::Options;
 use own_redis::OwnRedis;
+use plain_http::{failure, is_cross_origin, not_allowed, reply};
 
 /// One piece of news.
 #[derive(Deserialize, Serialize)]
@@ -82,12 +86,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
     // A load balancer reads /health, and no balancer needs time here.
     let plan = DrainPlan::new().with_notice(Duration::ZERO);
     let gate = Gate::new(GateConfig::new().with_drain_plan(plan));
-    let mut terminate = signal(SignalKind::terminate())?;
     let stopped = async move {
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = tokio::signal::ctrl_c() => {}
-        }
+        drop(shutdown::signalled().await);
         backplane.drain();
     };
     let service = service_fn(move |request| answer(node.clone(), request));
@@ -142,22 +142,6 @@ fn status(error: &PublishError) -> StatusCode {
     }
 }
 
-/// Whether a browser sends this for a page of another origin. Such a request needs
-/// no permission of the server if it looks like that of a form.
-fn is_cross_origin<B>(request: &Request<B>) -> bool {
-    let header = |name| request.headers().get(name).map(HeaderValue::as_bytes);
-    if let Some(site) = header("sec-fetch-site") {
-        return site != b"same-origin" && site != b"none";
-    }
-    // An older browser, or no browser at all: curl sends no Origin.
-    let Some(origin) = header(ORIGIN.as_str()) else { return false };
-    let authority = request.uri().authority().map(|authority| authority.as_str().as_bytes());
-    let host = authority.or_else(|| header(HOST.as_str()));
-    let is_ours =
-        |scheme: &[u8]| origin.strip_prefix(scheme).is_some_and(|from| Some(from) == host);
-    !is_ours(b"http://") && !is_ours(b"https://")
-}
-
 impl Node {
     /// Answers with the news, from where the client left off at any node.
     async fn subscribe(&self, request: &Request<Incoming>) -> Response<ChannelBody> {
@@ -187,23 +171,6 @@ impl Node {
         response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
         response
     }
-}
-
-fn not_allowed() -> Response<Full<Bytes>> {
-    let mut response = failure(StatusCode::METHOD_NOT_ALLOWED, "this page allows GET and HEAD");
-    response.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
-    response
-}
-
-fn failure(status: StatusCode, problem: &str) -> Response<Full<Bytes>> {
-    reply(status, "text/plain; charset=utf-8", format!("{problem}\n"))
-}
-
-fn reply(status: StatusCode, kind: &'static str, body: impl Into<Bytes>) -> Response<Full<Bytes>> {
-    let mut response = Response::new(Full::new(body.into()));
-    *response.status_mut() = status;
-    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(kind));
-    response
 }
 
 const JSON: &str = "application/json";

@@ -9,6 +9,8 @@
 //! `PORT` changes the port. `NEWS` names a file that keeps the news over a restart:
 //! clients then resume as if the server had not stopped.
 
+#[path = "../support/plain_http.rs"]
+mod plain_http;
 #[path = "../support/shutdown.rs"]
 mod shutdown;
 mod store;
@@ -21,8 +23,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{ALLOW, CONTENT_TYPE, HOST, ORIGIN};
-use http::{HeaderValue, Method, Request, Response, StatusCode};
+use http::{Method, Request, Response, StatusCode};
 use http_body_util::{Either, Full};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
@@ -31,6 +32,7 @@ use lasse::{
     Channel, ChannelConfig, Dialect, DrainPlan, Endpoint, Epoch, Event, EventId, Gate, GateConfig,
     Listener, ServeConfig, StartAt, StreamConfig,
 };
+use plain_http::{failure, is_cross_origin, not_allowed, reply};
 use serde::{Deserialize, Serialize};
 use store::Store;
 
@@ -105,22 +107,6 @@ async fn post(news: Arc<News>, request: Request<Incoming>) -> Response<Full<Byte
     }
 }
 
-/// Whether a browser sends this for a page of another origin. Such a request needs
-/// no permission of the server if it looks like that of a form.
-fn is_cross_origin<B>(request: &Request<B>) -> bool {
-    let header = |name| request.headers().get(name).map(HeaderValue::as_bytes);
-    if let Some(site) = header("sec-fetch-site") {
-        return site != b"same-origin" && site != b"none";
-    }
-    // An older browser, or no browser at all: curl sends no Origin.
-    let Some(origin) = header(ORIGIN.as_str()) else { return false };
-    let authority = request.uri().authority().map(|authority| authority.as_str().as_bytes());
-    let host = authority.or_else(|| header(HOST.as_str()));
-    let is_ours =
-        |scheme: &[u8]| origin.strip_prefix(scheme).is_some_and(|from| Some(from) == host);
-    !is_ours(b"http://") && !is_ours(b"https://")
-}
-
 impl News {
     /// The news of `file`, under the ids that they had before.
     fn open(file: Option<&Path>) -> Result<Self, Box<dyn Error>> {
@@ -179,23 +165,6 @@ fn parse(line: &str) -> Result<(Epoch, u64, EventId, &str), Box<dyn Error>> {
 
 fn page() -> Response<Full<Bytes>> {
     reply(StatusCode::OK, "text/html; charset=utf-8", include_str!("news.html"))
-}
-
-fn not_allowed() -> Response<Full<Bytes>> {
-    let mut response = failure(StatusCode::METHOD_NOT_ALLOWED, "this page allows GET and HEAD");
-    response.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
-    response
-}
-
-fn failure(status: StatusCode, problem: &str) -> Response<Full<Bytes>> {
-    reply(status, "text/plain; charset=utf-8", format!("{problem}\n"))
-}
-
-fn reply(status: StatusCode, kind: &'static str, body: impl Into<Bytes>) -> Response<Full<Bytes>> {
-    let mut response = Response::new(Full::new(body.into()));
-    *response.status_mut() = status;
-    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(kind));
-    response
 }
 
 /// In bytes.
