@@ -133,10 +133,7 @@ fn channel_changes() -> Vec<Change> {
         |channel, calm| channel.linger = calm.linger,
         |channel, calm| channel.idle_timeout = calm.idle_timeout,
     ];
-    let apply = |change: fn(&mut ChannelSettings, ChannelSettings)| -> Change {
-        Box::new(move |settings| change(&mut settings.channel, ChannelSettings::calm()))
-    };
-    changes.into_iter().map(apply).collect()
+    each(changes, |settings, change| change(&mut settings.channel, ChannelSettings::calm()))
 }
 
 fn client_changes(index: usize) -> Vec<Change> {
@@ -156,14 +153,11 @@ fn client_changes(index: usize) -> Vec<Change> {
         |client, calm| client.request_piece = calm.request_piece,
         |client, calm| client.uses_query = calm.uses_query,
     ];
-    let apply = |change: fn(&mut ClientSettings, ClientSettings)| -> Change {
-        Box::new(move |settings| {
-            if let Some(client) = settings.clients.get_mut(index) {
-                change(client, ClientSettings::calm());
-            }
-        })
-    };
-    changes.into_iter().map(apply).collect()
+    each(changes, move |settings, change| {
+        if let Some(client) = settings.clients.get_mut(index) {
+            change(client, ClientSettings::calm());
+        }
+    })
 }
 
 fn node_changes(index: usize) -> Vec<Change> {
@@ -176,12 +170,18 @@ fn node_changes(index: usize) -> Vec<Change> {
         |node, calm| node.has_first_byte = calm.has_first_byte,
         |node, calm| node.head_timeout = calm.head_timeout,
     ];
-    let apply = |change: fn(&mut NodeSettings, NodeSettings)| -> Change {
-        Box::new(move |settings| {
-            if let Some(node) = settings.nodes.get_mut(index) {
-                change(node, NodeSettings::calm(node.stack));
-            }
-        })
-    };
-    changes.into_iter().map(apply).collect()
+    each(changes, move |settings, change| {
+        if let Some(node) = settings.nodes.get_mut(index) {
+            change(node, NodeSettings::calm(node.stack));
+        }
+    })
+}
+
+/// A change of the settings for each change of a part of them, which `apply` finds.
+fn each<T: 'static>(
+    changes: impl IntoIterator<Item = fn(&mut T, T)>,
+    apply: impl Fn(&mut Settings, fn(&mut T, T)) + Copy + 'static,
+) -> Vec<Change> {
+    let whole = |change| -> Change { Box::new(move |settings| apply(settings, change)) };
+    changes.into_iter().map(whole).collect()
 }
