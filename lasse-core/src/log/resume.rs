@@ -3,6 +3,7 @@
 use core::fmt;
 
 use super::cursor::Cursor;
+use super::view::View;
 use super::{Log, numbered};
 use crate::field::{EventId, LastEventId};
 
@@ -117,23 +118,11 @@ impl Log {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn resume(&self, last: &LastEventId, start: StartAt) -> Resume {
-        let resume = match last {
-            LastEventId::Absent | LastEventId::Empty => Resume::Fresh(self.cursor(start)),
-            LastEventId::Invalid(_) => Resume::Reset(ResetReason::Unknown, self.cursor(start)),
-            LastEventId::Id(id) => match self.after(id) {
-                Ok(cursor) => Resume::Resumed(cursor),
-                Err(ResetReason::Hole) => {
-                    Resume::Reset(ResetReason::Hole, self.cursor(start).max(self.past_hole(id)))
-                }
-                Err(reason) => Resume::Reset(reason, self.cursor(start)),
-            },
+        let start = match start {
+            StartAt::LatestPerKey => StartAt::Now,
+            start => start,
         };
-        match resume {
-            Resume::Fresh(cursor) | Resume::Resumed(cursor) if self.is_over_at(cursor) => {
-                Resume::Complete
-            }
-            _ => resume,
-        }
+        self.resume_view(last, start, &mut View::all())
     }
 
     /// The place after the event `id`, if the log holds all that follows it.
@@ -221,9 +210,5 @@ impl Log {
             }
             place = earlier;
         }
-    }
-
-    fn is_over_at(&self, cursor: Cursor) -> bool {
-        self.ending.is_some() && cursor.0 >= self.end()
     }
 }

@@ -191,21 +191,14 @@ impl Log {
     /// [`Retention::with_bytes`](crate::Retention::with_bytes), then what happened to the oldest of
     /// them is not known, and their readers are reset.
     pub fn resume_view(&self, last: &LastEventId, start: StartAt, view: &mut View) -> Resume {
-        if view.is_all() && start != StartAt::LatestPerKey {
-            return self.resume(last, start);
-        }
         let resume = match last {
             LastEventId::Absent | LastEventId::Empty => Resume::Fresh(self.start_view(start, view)),
             LastEventId::Invalid(_) => {
                 Resume::Reset(ResetReason::Unknown, self.start_view(start, view))
             }
-            LastEventId::Id(id) => match self.after_in(id, view, true) {
+            LastEventId::Id(id) => match self.after_in_view(id, view) {
                 Ok(cursor) => Resume::Resumed(cursor),
-                Err(ResetReason::Hole) if start != StartAt::LatestPerKey => {
-                    let start = self.start_view(start, view).max(self.past_hole(id));
-                    Resume::Reset(ResetReason::Hole, start)
-                }
-                Err(reason) => Resume::Reset(reason, self.start_view(start, view)),
+                Err(reason) => Resume::Reset(reason, self.restart(reason, id, start, view)),
             },
         };
         match resume {
@@ -313,6 +306,22 @@ impl Log {
             Err(_) => self.end(),
         };
         view.set_bound(nth, bound);
+    }
+
+    /// Where a reader starts that cannot go on after the event `id`. If a hole is the reason, the
+    /// reader starts behind it, so that it is reset once. The state of all keys has no holes.
+    fn restart(
+        &self,
+        reason: ResetReason,
+        id: &EventId,
+        start: StartAt,
+        view: &mut View,
+    ) -> Cursor {
+        let cursor = self.start_view(start, view);
+        if reason == ResetReason::Hole && !view.is_catching_up() {
+            return cursor.max(self.past_hole(id));
+        }
+        cursor
     }
 
     fn after_in(&self, id: &EventId, view: &View, superseded: bool) -> Result<Cursor, ResetReason> {
