@@ -109,6 +109,37 @@ impl Channel {
         self.0.change(|log| log.append_all(&events))
     }
 
+    /// Publishes several events, each of a topic, all or none: no other event comes between, and
+    /// readers see all of them at once. Returns the id of the last one, or `None` if there were no
+    /// events.
+    ///
+    /// # Errors
+    ///
+    /// If the channel has ended, or if [`Log::append_all_to`] refuses one of the events. Then none
+    /// is published.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use lasse_core::{Channel, ChannelConfig, Event, Topic};
+    ///
+    /// const FROM: Topic = Topic::from_static("account.7");
+    /// const TO: Topic = Topic::from_static("account.9");
+    /// let accounts = Channel::new(&ChannelConfig::new());
+    /// accounts.publish_all_to([(FROM, Event::new("-5")), (TO, Event::new("+5"))])?;
+    /// # Ok::<(), lasse_core::AppendError>(())
+    /// ```
+    pub fn publish_all_to<'a, T: Borrow<Topic>, E: Borrow<Event<'a>>>(
+        &self,
+        events: impl IntoIterator<Item = (T, E)>,
+    ) -> Result<Option<EventId>, AppendError> {
+        // Collected first, because it is the caller's code that runs.
+        let events: Vec<(T, E)> = events.into_iter().collect();
+        let events: Vec<(&Topic, &Event<'a>)> =
+            events.iter().map(|(topic, event)| (topic.borrow(), event.borrow())).collect();
+        self.0.change(|log| log.append_all_to(&events))
+    }
+
     /// Publishes an event under an id that comes from outside, as [`Log::append_as`] does.
     ///
     /// # Errors
@@ -182,6 +213,24 @@ impl Channel {
         })
     }
 
+    /// The same, with an event of a topic. Readers of other topics do not receive it.
+    ///
+    /// # Errors
+    ///
+    /// If the channel has ended, or if [`Log::append_to`] refuses the event.
+    pub fn finish_with_to<'a>(
+        &self,
+        topic: &Topic,
+        event: impl Borrow<Event<'a>>,
+    ) -> Result<EventId, AppendError> {
+        let event = event.borrow();
+        self.0.change(|log| {
+            let id = log.append_to(topic, event)?;
+            log.finish();
+            Ok(id)
+        })
+    }
+
     /// Ends the channel as incomplete: there should have been more events. Streams end uncleanly
     /// once they have sent what there is, and clients that reconnect after that receive a 204.
     /// The first ending counts.
@@ -198,6 +247,24 @@ impl Channel {
         let event = event.borrow();
         self.0.change(|log| {
             let id = log.append(event)?;
+            log.abort();
+            Ok(id)
+        })
+    }
+
+    /// The same, with an event of a topic. Readers of other topics do not receive it.
+    ///
+    /// # Errors
+    ///
+    /// If the channel has ended, or if [`Log::append_to`] refuses the event.
+    pub fn abort_with_to<'a>(
+        &self,
+        topic: &Topic,
+        event: impl Borrow<Event<'a>>,
+    ) -> Result<EventId, AppendError> {
+        let event = event.borrow();
+        self.0.change(|log| {
+            let id = log.append_to(topic, event)?;
             log.abort();
             Ok(id)
         })

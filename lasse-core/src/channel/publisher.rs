@@ -6,6 +6,7 @@ use super::Channel;
 use crate::event::Event;
 use crate::field::EventId;
 use crate::log::AppendError;
+use crate::topic::Topic;
 
 /// Publishes to a [`Channel`], and aborts it if dropped before it is finished.
 ///
@@ -50,6 +51,19 @@ impl Publisher {
     /// If the channel has ended, or if the event's id is refused.
     pub fn publish<'a>(&self, event: impl Borrow<Event<'a>>) -> Result<EventId, AppendError> {
         self.channel.publish(event)
+    }
+
+    /// Publishes an event of a topic, as [`Channel::publish_to`] does.
+    ///
+    /// # Errors
+    ///
+    /// If the channel has ended, or if the event is refused.
+    pub fn publish_to<'a>(
+        &self,
+        topic: &Topic,
+        event: impl Borrow<Event<'a>>,
+    ) -> Result<EventId, AppendError> {
+        self.channel.publish_to(topic, event)
     }
 
     /// Finishes the channel, as [`Channel::finish`] does.

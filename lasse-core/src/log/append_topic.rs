@@ -41,6 +41,25 @@ impl Log {
         self.append_topic(topic, event, None, false)
     }
 
+    /// Appends several events of topics, all or none, and returns the id of the last one, or `None`
+    /// if there are no events.
+    ///
+    /// # Errors
+    ///
+    /// If [`append_to`](Self::append_to) refuses one of the events, after those before it. Then none
+    /// is appended.
+    pub fn append_all_to(
+        &mut self,
+        events: &[(&Topic, &Event<'_>)],
+    ) -> Result<Option<EventId>, AppendError> {
+        self.check_all_to(events)?;
+        let mut last = None;
+        for (topic, event) in events {
+            last = Some(self.append_to(topic, event)?);
+        }
+        Ok(last)
+    }
+
     /// Deletes a key: appends `event`, from which readers learn it, as the last one of its topic. A
     /// reader that starts with the [state of all keys](crate::StartAt::LatestPerKey) does not get
     /// the key any more. Unlike the newest event of a key, retention drops a tombstone.
@@ -77,6 +96,26 @@ impl Log {
             }
             _ => Err(AppendError::TopicWithOwnId),
         }
+    }
+
+    fn check_all_to(&self, events: &[(&Topic, &Event<'_>)]) -> Result<(), AppendError> {
+        if events.iter().any(|(_, event)| event.id().is_some()) {
+            return Err(AppendError::TopicWithOwnId);
+        }
+        if events.is_empty() {
+            return Ok(());
+        }
+        self.check_numbered()?;
+        let first = self.next_number()?;
+        let Some(last) = first.checked_add(events.len() as u64 - 1) else {
+            return Err(AppendError::NumbersUsedUp);
+        };
+        let Some(topics) = self.topics.as_deref() else { return Ok(()) };
+        topics.check_all(events.iter().zip(first..=last).map(|((topic, event), number)| {
+            let id = numbered::write(self.epoch(), number);
+            let len = Fields { id: Some(id.as_str()), ..event.fields() }.encoded_len();
+            Label { topic, value: Some(len) }
+        }))
     }
 
     fn append_topic(

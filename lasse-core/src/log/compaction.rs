@@ -4,6 +4,7 @@ use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use core::mem::size_of;
 
+use super::AppendError;
 use crate::topic::TopicFilter;
 
 /// Which topics of a log are keys: the log keeps the newest event of each, whatever else its
@@ -63,13 +64,32 @@ impl Compaction {
     pub(super) fn keys(&self) -> &TopicFilter {
         &self.keys
     }
+}
 
-    pub(super) fn max_keys(&self) -> usize {
-        self.max_keys
+/// How many keys there are, and how many bytes their newest events have together.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct KeyTotals {
+    count: usize,
+    bytes: usize,
+}
+
+impl KeyTotals {
+    /// The totals when the newest event of a key has `len` bytes in place of `before`. Zero is for
+    /// none.
+    pub(super) fn replace(self, before: usize, len: usize) -> Self {
+        let count = self.count + usize::from(len > 0) - usize::from(before > 0);
+        Self { count, bytes: (self.bytes - before).saturating_add(len) }
     }
 
-    pub(super) fn max_bytes(&self) -> usize {
-        self.max_bytes
+    /// The same totals, if they keep to the limits.
+    pub(super) fn within(self, limits: &Compaction) -> Result<Self, AppendError> {
+        if self.count > limits.max_keys {
+            return Err(AppendError::TooManyKeys { max: limits.max_keys });
+        }
+        if self.bytes > limits.max_bytes {
+            return Err(AppendError::KeysTooLarge { max: limits.max_bytes });
+        }
+        Ok(self)
     }
 }
 
@@ -77,10 +97,7 @@ impl Compaction {
 #[derive(Debug)]
 pub(super) struct Keys {
     pub(super) config: Compaction,
-    /// How many keys there are.
-    pub(super) count: usize,
-    /// How many bytes their newest events have together.
-    pub(super) bytes: usize,
+    pub(super) totals: KeyTotals,
     /// The newest events that retention has dropped, by position.
     kept: BTreeMap<u64, Kept>,
     /// How many bytes they have.
@@ -95,7 +112,7 @@ pub(super) struct Kept {
 
 impl Keys {
     pub(super) fn new(config: Compaction) -> Self {
-        Self { config, count: 0, bytes: 0, kept: BTreeMap::new(), kept_bytes: 0 }
+        Self { config, totals: KeyTotals::default(), kept: BTreeMap::new(), kept_bytes: 0 }
     }
 
     pub(super) fn keep(&mut self, position: u64, topic: u32, bytes: Box<[u8]>) {

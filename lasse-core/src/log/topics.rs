@@ -3,12 +3,12 @@
 mod registry;
 
 use alloc::boxed::Box;
-use alloc::collections::VecDeque;
+use alloc::collections::{BTreeMap, VecDeque};
 use alloc::vec::Vec;
 use core::mem::size_of;
 
 use super::append_error::AppendError;
-use super::compaction::{Compaction, Keys};
+use super::compaction::{Compaction, KeyTotals, Keys};
 use crate::topic::Topic;
 use registry::{Entry, Kind, Registry};
 
@@ -98,20 +98,28 @@ impl Topics {
 
     /// Checks whether an event can be the newest one of its topic.
     pub(super) fn check(&self, label: &Label<'_>) -> Result<(), AppendError> {
-        let (name, value) = (label.topic.as_str(), label.value);
-        let entry = self.registry.find(name).and_then(|id| self.registry.entry(id));
-        let is_key = entry.map_or_else(|| self.matches_keys(name), |entry| entry.kind == Kind::Key);
-        let (Some(keys), true) = (&self.keys, is_key) else {
-            return if value.is_some() { Ok(()) } else { Err(AppendError::NotAKey) };
-        };
-        let Some(len) = value else { return Ok(()) };
-        let before = entry.map_or(0, |entry| entry.value_len);
-        let (max_keys, max_bytes) = (keys.config.max_keys(), keys.config.max_bytes());
-        if before == 0 && keys.count >= max_keys {
-            return Err(AppendError::TooManyKeys { max: max_keys });
+        let name = label.topic.as_str();
+        match (self.key(name), label.value) {
+            (None, None) => Err(AppendError::NotAKey),
+            (None, Some(_)) | (Some(_), None) => Ok(()),
+            (Some((keys, before)), Some(len)) => {
+                keys.totals.replace(before, len).within(&keys.config).map(drop)
+            }
         }
-        if (keys.bytes - before).saturating_add(len) > max_bytes {
-            return Err(AppendError::KeysTooLarge { max: max_bytes });
+    }
+
+    /// Checks whether several events can be the newest ones of their topics, one after the other.
+    pub(super) fn check_all<'a>(
+        &self,
+        labels: impl Iterator<Item = Label<'a>>,
+    ) -> Result<(), AppendError> {
+        let Some(mut totals) = self.keys().map(|keys| keys.totals) else { return Ok(()) };
+        let mut lens = BTreeMap::new();
+        for label in labels {
+            let name = label.topic.as_str();
+            let (Some((keys, before)), Some(len)) = (self.key(name), label.value) else { continue };
+            let before = lens.insert(name, len).unwrap_or(before);
+            totals = totals.replace(before, len).within(&keys.config)?;
         }
         Ok(())
     }
@@ -135,8 +143,7 @@ impl Topics {
             let len = value.unwrap_or_default();
             let before = core::mem::replace(&mut entry.value_len, len);
             if let Some(keys) = &mut self.keys {
-                keys.bytes = keys.bytes - before + len;
-                keys.count = keys.count + usize::from(len > 0) - usize::from(before > 0);
+                keys.totals = keys.totals.replace(before, len);
             }
         }
         Tag::new(id, value.is_none())
@@ -179,7 +186,7 @@ impl Topics {
     pub(super) fn clear_keys(&mut self) {
         let Some(keys) = &mut self.keys else { return };
         let all: Vec<_> = keys.kept_from(0).map(|(at, kept)| (at, kept.topic)).collect();
-        (keys.count, keys.bytes) = (0, 0);
+        keys.totals = KeyTotals::default();
         for (position, id) in all {
             if let Some(entry) = self.registry.entry_mut(id) {
                 entry.value_len = 0;
@@ -264,8 +271,15 @@ impl Topics {
         self.registry.intern(name, self.first, keys)
     }
 
-    fn matches_keys(&self, name: &str) -> bool {
-        self.keys.as_deref().is_some_and(|keys| keys.config.keys().matches_text(name))
+    /// The keys, and the bytes of the newest event of this one. None, if the topic is not a key.
+    fn key(&self, name: &str) -> Option<(&Keys, usize)> {
+        let keys = self.keys.as_deref()?;
+        let entry = self.registry.find(name).and_then(|id| self.registry.entry(id));
+        let is_key = match entry {
+            Some(entry) => entry.is_key(),
+            None => keys.config.keys().matches_text(name),
+        };
+        is_key.then(|| (keys, entry.map_or(0, |entry| entry.value_len)))
     }
 
     /// Whether an event is the newest one of a key.

@@ -6,7 +6,9 @@ use std::pin::pin;
 use std::task::{Context, Poll};
 
 use super::*;
+use crate::log::{AppendError, Compaction};
 use crate::source::{Next, Source};
+use crate::topic::{Topic, TopicFilter, TopicPattern};
 
 #[test]
 fn a_finished_channel_ends_its_streams_and_is_complete_for_clients_that_have_all_of_it() {
@@ -109,4 +111,50 @@ fn a_channel_is_idle_when_it_has_had_no_reader_for_the_grace_period() {
     assert!(watch.poll_idle(at(20), &mut cx).is_pending(), "there was a reader in between");
     assert_eq!(watch.deadline(), Some(at(30)));
     assert!(watch.poll_idle(at(30), &mut cx).is_ready());
+}
+
+#[test]
+fn the_last_event_of_a_channel_can_have_a_topic() {
+    let (tea, cake) = (Topic::from_static("tea"), Topic::from_static("cake"));
+    for (ends_well, ending) in [(true, Ending::Finished), (false, Ending::Aborted)] {
+        let rooms = channel(keeping(10));
+        let mut readers = [&tea, &cake].map(|topic| {
+            match rooms.subscribe_to(&TopicFilter::from(topic.clone()), &LastEventId::Absent) {
+                Subscription::Stream(reader) => reader,
+                other => panic!("{other:?}"),
+            }
+        });
+        let event = Event::new("closed");
+        let id = if ends_well {
+            rooms.finish_with_to(&tea, &event)
+        } else {
+            rooms.abort_with_to(&tea, &event)
+        };
+        assert_eq!(id.unwrap().as_str(), "k-1");
+        assert_eq!(rooms.ending(), Some(ending));
+        let all = readers.each_mut().map(|reader| text(reader.first_frames()));
+        assert_eq!(all, [position("k-0") + "data: closed\nid: k-1\n\n", position("k-0")]);
+        let refused = rooms.finish_with_to(&tea, &event);
+        assert_eq!(refused, Err(AppendError::Ended(ending)));
+    }
+}
+
+#[test]
+fn several_events_of_topics_are_published_all_or_none() {
+    let prices = TopicFilter::from(TopicPattern::from_static("price.*"));
+    let config = keeping(10).with_compaction(Compaction::new(prices.clone()).with_max_keys(2));
+    let ticker = channel(config);
+    let topic = |name: &str| Topic::new(format!("price.{name}")).unwrap();
+    let publish = |names: &[&str]| {
+        ticker.publish_all_to(names.iter().map(|name| (topic(name), Event::new(name.to_string()))))
+    };
+    assert_eq!(publish(&[]), Ok(None));
+    assert_eq!(publish(&["tea", "tea", "cake"]).unwrap().unwrap().as_str(), "k-3");
+    assert_eq!(publish(&["tea", "pie", "cake"]), Err(AppendError::TooManyKeys { max: 2 }));
+    let own = [(topic("tea"), Event::new("x")), (topic("tea"), Event::new("y").with_id(id("own")))];
+    assert_eq!(ticker.publish_all_to(own), Err(AppendError::TopicWithOwnId));
+    assert_eq!((ticker.stats().published, ticker.last_id()), (3, Some(id("k-3"))));
+    ticker.finish();
+    assert_eq!(publish(&[]), Ok(None));
+    assert_eq!(publish(&["tea"]), Err(AppendError::Ended(Ending::Finished)));
 }
