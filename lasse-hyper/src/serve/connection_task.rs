@@ -138,6 +138,9 @@ impl<Io: Transport, S: UserService> State<Io, S> {
                     Next::Stream { stream, body, service } => {
                         Self::Stream { stream, body, service }
                     }
+                    Next::Refusal { io, request, service } => {
+                        Self::http1(io, request, service, context)
+                    }
                     Next::Upgraded(connection) => Self::Upgraded { connection },
                     Next::End(io) => {
                         if let Some(io) = io {

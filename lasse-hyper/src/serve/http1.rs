@@ -15,6 +15,7 @@ use lasse_tokio::ServeConfig;
 use super::context::ConnectionContext;
 use super::event_stream::EventStream;
 use super::exchange::{Exchange, WriteMode};
+use super::protocol::PREFACE;
 use super::service::{ConnectionService, HttpVersion, UserService};
 use super::socket::{Socket, SocketParts};
 use super::transport::Transport;
@@ -57,6 +58,8 @@ enum Hyper<Io: Transport, S: UserService> {
 pub(super) enum Next<Io, S: UserService> {
     /// A response that the task writes itself. The next request needs the service.
     Stream { stream: EventStream<Io>, body: S::ResponseBody, service: S },
+    /// A request that a new connection of hyper's must refuse.
+    Refusal { io: Io, request: Bytes, service: S },
     /// Another protocol, which the user's task speaks.
     Upgraded(UpgradedConnection),
     /// The end. The client can still read, if there is a transport.
@@ -102,7 +105,7 @@ impl<Io: Transport, S: UserService> Http1Connection<Io, S> {
                 Hyper::Gone => return Poll::Pending,
             };
             if let Poll::Ready(ended) = ended {
-                return Poll::Ready(self.end(ended.is_ok()));
+                return Poll::Ready(self.end(ended));
             }
             if let Some(body) = self.exchange.take_body() {
                 return Poll::Ready(self.hand_over(body));
@@ -131,16 +134,23 @@ impl<Io: Transport, S: UserService> Http1Connection<Io, S> {
         Next::Stream { stream, body, service }
     }
 
-    /// `is_complete` is whether all responses are written and flushed.
-    fn end(&mut self, is_complete: bool) -> Next<Io, S> {
+    /// If `ended` is `Ok`, all responses are written and flushed.
+    fn end(&mut self, ended: hyper::Result<()>) -> Next<Io, S> {
         if let Some(connection) = self.exchange.take_upgraded() {
             return Next::Upgraded(connection);
         }
-        let Some((parts, ..)) = self.take_apart() else { return Next::End(None) };
-        if let (true, Some(io)) = (is_complete, &parts.io) {
-            io.set_reset_on_drop(false);
+        let Some((parts, read_buf, service)) = self.take_apart() else { return Next::End(None) };
+        let Some(io) = parts.io else { return Next::End(None) };
+        match ended {
+            Ok(()) => io.set_reset_on_drop(false),
+            // Hyper answers other versions, but not the preface of HTTP/2, which is too late here.
+            Err(error) if error.is_parse() && read_buf.starts_with(PREFACE) => {
+                let request = Bytes::from_static(REQUEST_OF_PREFACE);
+                return Next::Refusal { io, request, service };
+            }
+            Err(_) => {}
         }
-        Next::End(parts.io.filter(|_| parts.is_shut_down && !parts.has_read_end))
+        Next::End(Some(io).filter(|_| parts.is_shut_down && !parts.has_read_end))
     }
 
     /// The socket, what hyper has read ahead, and the service.
@@ -153,6 +163,9 @@ impl<Io: Transport, S: UserService> Http1Connection<Io, S> {
         Some((parts.io.into_inner().into_parts(), parts.read_buf, parts.service.service))
     }
 }
+
+/// The preface of HTTP/2 without its end, so that it is a request of an unknown version.
+const REQUEST_OF_PREFACE: &[u8] = PREFACE.split_at(18).0;
 
 /// The least and the largest buffer of hyper, in bytes.
 const LEAST_BUFFER: usize = 8192;

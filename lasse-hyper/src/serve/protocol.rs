@@ -49,7 +49,8 @@ fn poll_read(
     Poll::Ready(Ok(buffer.filled().len()))
 }
 
-const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+/// The first bytes of a client with HTTP/2 (RFC 9113 3.4).
+pub(super) const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
 #[cfg(test)]
 mod tests {

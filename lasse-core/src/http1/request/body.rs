@@ -25,13 +25,14 @@ pub(super) fn has_body(headers: &HeaderMap, is_1_0: bool) -> Result<bool, BadReq
     }
 }
 
-/// Several fields are allowed if they are equal, but no list in one field (RFC 9110 8.6), nor a
-/// number that other servers cannot represent.
+/// Several fields are allowed if their numbers are equal, but no list in one field (RFC 9110 8.6),
+/// nor a number that other servers cannot represent.
 fn has_length(headers: &HeaderMap) -> Result<bool, BadRequest> {
-    let mut lengths = headers.get_all(CONTENT_LENGTH).into_iter();
-    let length = lengths.next().filter(|length| lengths.all(|other| other == length));
-    let length = length.and_then(|length| length_of(length.as_bytes()));
-    length.map(|length| length > 0).ok_or(BadRequest::Length)
+    let lengths = headers.get_all(CONTENT_LENGTH).into_iter();
+    let mut lengths = lengths.map(|length| length_of(length.as_bytes()));
+    let length = lengths.next().flatten();
+    let is_one = lengths.all(|other| other == length);
+    length.filter(|_| is_one).map(|length| length > 0).ok_or(BadRequest::Length)
 }
 
 fn length_of(digits: &[u8]) -> Option<u64> {
