@@ -6,9 +6,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Wake, Waker};
 
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
+use lasse_core::log::{Cursor, Log, Read};
 use lasse_core::{
-    Channel, ChannelConfig, Cursor, Epoch, Event, LastEventId, Log, Read, Retention, StartAt,
-    Subscriber, Subscription,
+    Channel, ChannelConfig, Epoch, Event, LastEventId, Retention, StartAt, Subscriber, Subscription,
 };
 
 /// To append an event, and to read events beside a copy of their bytes.

@@ -68,7 +68,8 @@ use crate::time::Instant;
 /// # Examples
 ///
 /// ```
-/// use lasse_core::{Channel, ChannelConfig, Event, LastEventId, Read, Subscription};
+/// use lasse_core::log::Read;
+/// use lasse_core::{Channel, ChannelConfig, Event, LastEventId, Subscription};
 ///
 /// let news = Channel::new(&ChannelConfig::new());
 /// let Subscription::Stream(mut reader) = news.subscribe(&LastEventId::Absent) else {

@@ -7,7 +7,7 @@
 //! | one client's stream | [`Connection`]: frames and time in, bytes out |
 //! | the frames of a stream | [`Source`]; a [`Handler`] with a [`mailbox()`] is one, a [`Subscriber`] another |
 //! | a request | [`Accept`], which makes a stream or another response |
-//! | many clients, and those that reconnect | [`Channel`]: a [`Log`] behind a lock; a [`Subscriber`] is a cursor in it |
+//! | many clients, and those that reconnect | [`Channel`]: a [`Log`](log::Log) behind a lock; a [`Subscriber`] is a cursor in it |
 //! | receiving | [`Decoder`]: bytes in, events out; [`Client`]: when to connect, and from which event |
 //! | HTTP/1.1 on a bare socket | [`http1`] |
 //!
@@ -91,9 +91,8 @@ mod topic;
 
 #[cfg(feature = "std")]
 pub use channel::{
-    Backfill, BackfillPage, Channel, ChannelConfig, ChannelStats, Channels, Dispatcher, Ended,
-    FilterHandle, IdleWatch, LagPolicy, NoticeName, PendingSubscriber, Publisher, ReservedName,
-    ResumeOutcome, StaleSnapshot, StatsReader, Subscriber, Subscription,
+    Channel, ChannelConfig, Channels, Ended, FilterHandle, LagPolicy, Publisher, ResumeOutcome,
+    Subscriber, Subscription,
 };
 #[cfg(feature = "http")]
 pub use client::{Backoff, Client, ClientClosed, ClientOutput};
@@ -110,12 +109,9 @@ pub use event::JsonError;
 pub use field::{EventId, EventName, InvalidField, InvalidLastEventId, LastEventId};
 pub use frame::Frame;
 pub use handler::Handler;
-pub use log::{
-    AppendError, Compaction, Cursor, Ending, Epoch, InvalidEpoch, Log, Read, ResetReason, Resume,
-    Retention, StartAt, View,
-};
+pub use log::{AppendError, Compaction, Ending, Epoch, ResetReason, Retention, StartAt};
 #[cfg(feature = "std")]
-pub use mailbox::{HandlerSource, Mailbox, Notifier, NotifyError, WithSource, mailbox};
+pub use mailbox::{HandlerSource, Notifier, NotifyError, mailbox};
 #[cfg(feature = "http")]
 pub use request::{Accept, Init, Refusal, RequestHead};
 pub use source::{Next, Source};

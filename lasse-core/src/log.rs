@@ -61,7 +61,8 @@ pub use view::View;
 /// # Examples
 ///
 /// ```
-/// use lasse_core::{Epoch, Event, Log, Read, Retention, StartAt};
+/// use lasse_core::log::{Log, Read};
+/// use lasse_core::{Epoch, Event, Retention, StartAt};
 ///
 /// let mut log = Log::new(Epoch::new("k")?, Retention::new());
 /// let mut cursor = log.cursor(StartAt::Now);

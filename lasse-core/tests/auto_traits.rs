@@ -1,5 +1,6 @@
 //! Which types can be moved to other threads, and shared between them.
 
+use lasse_core::mailbox::{Mailbox, WithSource};
 use lasse_core::*;
 
 fn is_send<T: Send>() {}

@@ -5,8 +5,9 @@ use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread::{self, Thread};
 
+use lasse_core::log::Read;
 use lasse_core::{
-    Channel, ChannelConfig, Ending, Epoch, Event, EventId, Frame, LagPolicy, LastEventId, Read,
+    Channel, ChannelConfig, Ending, Epoch, Event, EventId, Frame, LagPolicy, LastEventId,
     ResetReason, ResumeOutcome, Retention, Subscriber, Subscription,
 };
 

@@ -4,9 +4,10 @@ use std::alloc::System;
 
 use std::task::{Context, Waker};
 
+use lasse_core::log::{Cursor, Log, Read};
 use lasse_core::{
-    Channel, ChannelConfig, Cursor, Epoch, Event, EventId, LastEventId, Log, Read, Retention,
-    StartAt, Subscriber, Subscription, Topic, TopicFilter,
+    Channel, ChannelConfig, Epoch, Event, EventId, LastEventId, Retention, StartAt, Subscriber,
+    Subscription, Topic, TopicFilter,
 };
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
 

@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use lasse_core::log::Read;
 use lasse_core::{
     AppendError, Channel, ChannelConfig, Compaction, Epoch, Event, EventName, Instant, LastEventId,
-    Read, Retention, StartAt, Subscription, Topic, TopicFilter, TopicPattern,
+    Retention, StartAt, Subscription, Topic, TopicFilter, TopicPattern,
 };
 
 const ENTER: EventName = EventName::from_static("enter");

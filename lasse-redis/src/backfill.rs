@@ -5,7 +5,8 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
-use lasse_core::{Backfill, BackfillPage, Frame, ResetReason};
+use lasse_core::channel::{Backfill, BackfillPage};
+use lasse_core::{Frame, ResetReason};
 use tokio::sync::Semaphore;
 
 use crate::backplane::Backplane;

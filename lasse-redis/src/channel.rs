@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
-use lasse_core::{Channel, Event, EventId, LastEventId, ResetReason, Resume, Subscription};
+use lasse_core::log::Resume;
+use lasse_core::{Channel, Event, EventId, LastEventId, ResetReason, Subscription};
 use redis::{RedisResult, Value};
 use tokio::time::{Instant, timeout};
 

@@ -3,7 +3,8 @@
 use std::future::Future;
 use std::time::Duration;
 
-use lasse_core::{Channel, ChannelStats, ResetReason};
+use lasse_core::channel::ChannelStats;
+use lasse_core::{Channel, ResetReason};
 use tokio::time::sleep;
 
 /// Reports what a channel counts through the crate `metrics`, every second, until the channel and

@@ -5,7 +5,8 @@ use std::future::Future;
 use std::hash::Hash;
 use std::time::Duration;
 
-use lasse_core::{Channel, Channels, Dispatcher, IdleWatch};
+use lasse_core::channel::{Dispatcher, IdleWatch};
+use lasse_core::{Channel, Channels};
 use tokio::task::{JoinSet, yield_now};
 use tokio::time::sleep;
 

@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use http::Request;
+use lasse_core::Subscription;
+use lasse_core::log::Read;
 use lasse_core::{
     Channel, ChannelConfig, Channels, Event, EventId, LastEventId, ResetReason, Retention,
 };
-use lasse_core::{Read, Subscription};
 use lasse_tokio::{Endpoint, dispatch, idle, subscribe, sweep};
 use tokio::time::{Instant, sleep};
 

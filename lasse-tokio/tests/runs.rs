@@ -3,7 +3,8 @@
 use std::future::pending;
 use std::time::Duration;
 
-use lasse_core::{Channel, Event, LastEventId, Read, Subscriber, Subscription};
+use lasse_core::log::Read;
+use lasse_core::{Channel, Event, LastEventId, Subscriber, Subscription};
 use lasse_tokio::{
     Run, RunFailure, RunId, RunOutcome, RunWriteError, RunWriter, Runs, RunsConfig, StartError,
 };

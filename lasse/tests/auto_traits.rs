@@ -1,11 +1,13 @@
 //! What moves between threads, and what is shared by them.
 
+use lasse::channel::{Dispatcher, IdleWatch};
 use lasse::hyper::{EventBody, EventService};
+use lasse::log::Log;
+use lasse::mailbox::{Mailbox, WithSource};
 use lasse::{
-    Channel, ChannelConfig, Channels, Client, Connection, Decoder, Dispatcher, Endpoint, Event,
-    EventSource, Frame, Gate, GateConfig, HandlerSource, IdleWatch, Listener, Log, Mailbox,
-    Notifier, Permit, Publisher, Run, RunWriter, Runs, ServeConfig, Session, StreamConfig,
-    Subscriber, WithSource,
+    Channel, ChannelConfig, Channels, Client, Connection, Decoder, Endpoint, Event, EventSource,
+    Frame, Gate, GateConfig, HandlerSource, Listener, Notifier, Permit, Publisher, Run, RunWriter,
+    Runs, ServeConfig, Session, StreamConfig, Subscriber,
 };
 use lasse_testkit::Ticker;
 

@@ -5,9 +5,10 @@ mod viewer;
 
 use std::time::Duration;
 
+use lasse_core::log::{Cursor, Log, Read, Resume};
 use lasse_core::{
-    Compaction, Cursor, Ending, Epoch, Event, EventId, Instant, LastEventId, Log, Read,
-    ResetReason, Resume, Retention, StartAt, Topic, TopicPattern,
+    Compaction, Ending, Epoch, Event, EventId, Instant, LastEventId, ResetReason, Retention,
+    StartAt, Topic, TopicPattern,
 };
 pub use viewer::{PATTERNS, Wants};
 use viewer::{TOPICS, Viewer};

@@ -16,9 +16,8 @@ use std::sync::{Arc, Barrier};
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread::{self, Thread};
 
-use lasse_core::{
-    Channel, ChannelConfig, Event, Instant, LastEventId, Read, Subscriber, Subscription,
-};
+use lasse_core::log::Read;
+use lasse_core::{Channel, ChannelConfig, Event, Instant, LastEventId, Subscriber, Subscription};
 use rustix::time::{ClockId, clock_gettime};
 
 fn main() -> ExitCode {

@@ -210,7 +210,7 @@ impl ChannelConfig {
 
     /// Sets how long events gather before readers are woken, for fewer and larger writes.
     ///
-    /// This takes a [`Dispatcher`](crate::Dispatcher): without one, `publish` wakes readers at
+    /// This takes a [`Dispatcher`](crate::channel::Dispatcher): without one, `publish` wakes readers at
     /// once.
     #[doc(alias = "debounce")]
     #[must_use]

@@ -28,7 +28,8 @@ use crate::time::Instant;
 /// use std::sync::Arc;
 /// use std::task::{Context, Poll, Wake, Waker};
 /// use std::thread::{self, Thread};
-/// use lasse_core::{Channel, ChannelConfig, Dispatcher, Instant};
+/// use lasse_core::channel::Dispatcher;
+/// use lasse_core::{Channel, ChannelConfig, Instant};
 ///
 /// struct Unpark(Thread);
 ///

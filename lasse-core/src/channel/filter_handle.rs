@@ -14,7 +14,10 @@ use crate::topic::TopicFilter;
 /// # Examples
 ///
 /// ```
-/// use lasse_core::{Channel, ChannelConfig, Event, LastEventId, Read, Subscription, Topic, TopicFilter};
+/// use lasse_core::log::Read;
+/// use lasse_core::{
+///     Channel, ChannelConfig, Event, LastEventId, Subscription, Topic, TopicFilter,
+/// };
 ///
 /// let rooms = Channel::new(&ChannelConfig::new());
 /// let (tea, cake) = (Topic::new("room.tea")?, Topic::new("room.cake")?);

@@ -18,7 +18,8 @@ use crate::log::ResetReason;
 /// # Examples
 ///
 /// ```
-/// use lasse_core::{ChannelConfig, EventName, NoticeName};
+/// use lasse_core::channel::NoticeName;
+/// use lasse_core::{ChannelConfig, EventName};
 ///
 /// const GAP: NoticeName = NoticeName::from_static("gap");
 /// let config = ChannelConfig::new().with_reset(GAP);

@@ -12,7 +12,7 @@ use crate::topic::Topic;
 impl Channel {
     /// Publishes an event, and returns its id. It never waits for a reader.
     ///
-    /// Without a [`Dispatcher`](crate::Dispatcher), this wakes the readers.
+    /// Without a [`Dispatcher`](crate::channel::Dispatcher), this wakes the readers.
     ///
     /// # Errors
     ///

@@ -222,9 +222,8 @@ impl Subscription<PendingSubscriber> {
     /// # Examples
     ///
     /// ```
-    /// use lasse_core::{
-    ///     Channel, ChannelConfig, Event, LastEventId, StaleSnapshot, Subscription,
-    /// };
+    /// use lasse_core::channel::StaleSnapshot;
+    /// use lasse_core::{Channel, ChannelConfig, Event, LastEventId, Subscription};
     ///
     /// fn follow(scores: &Channel, last: &LastEventId) -> Result<Subscription, StaleSnapshot> {
     ///     let subscription = scores.subscribe_with_snapshot(last);

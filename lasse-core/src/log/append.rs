@@ -81,7 +81,7 @@ impl Log {
     /// Records that events are missing between the newest event and the next one. The hole takes a
     /// number, whose id is returned, or `None` if the events have ids of their own.
     ///
-    /// A reader that reads across the hole gets [`Read::Hole`](crate::Read::Hole), and a client that resumes at it is
+    /// A reader that reads across the hole gets [`Read::Hole`](crate::log::Read::Hole), and a client that resumes at it is
     /// [reset](crate::ResetReason::Hole).
     ///
     /// # Errors
@@ -109,7 +109,8 @@ impl Log {
     /// # Examples
     ///
     /// ```
-    /// use lasse_core::{Epoch, Event, EventId, Log, ResetReason, Retention};
+    /// use lasse_core::log::Log;
+    /// use lasse_core::{Epoch, Event, EventId, ResetReason, Retention};
     ///
     /// let mut log = Log::new(Epoch::new("k")?, Retention::new());
     /// log.append(&Event::new("one"))?;
@@ -138,7 +139,8 @@ impl Log {
     /// # Examples
     ///
     /// ```
-    /// use lasse_core::{Epoch, Event, EventId, Log, Resume, ResetReason, Retention, StartAt};
+    /// use lasse_core::log::{Log, Resume};
+    /// use lasse_core::{Epoch, Event, EventId, ResetReason, Retention, StartAt};
     ///
     /// let mut log = Log::new(Epoch::new("k")?, Retention::new());
     /// log.append(&Event::new("one"))?;

@@ -6,7 +6,7 @@ use core::fmt;
 use super::cursor::Ending;
 use crate::field::LastEventId;
 
-/// Why a [`Log`](crate::Log) refuses an event, or another change.
+/// Why a [`Log`](crate::log::Log) refuses an event, or another change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum AppendError {

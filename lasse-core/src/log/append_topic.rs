@@ -9,7 +9,7 @@ use crate::topic::Topic;
 
 /// Events of topics.
 impl Log {
-    /// Appends an event of a topic. Readers that have a [`View`](crate::View) of the topic, and
+    /// Appends an event of a topic. Readers that have a [`View`](crate::log::View) of the topic, and
     /// those of all events, read it.
     ///
     /// # Errors
@@ -21,7 +21,8 @@ impl Log {
     /// # Examples
     ///
     /// ```
-    /// use lasse_core::{Epoch, Event, Log, Read, Retention, StartAt, Topic, TopicFilter};
+    /// use lasse_core::log::{Log, Read};
+    /// use lasse_core::{Epoch, Event, Retention, StartAt, Topic, TopicFilter};
     ///
     /// let (tea, cake) = (Topic::new("room.tea")?, Topic::new("room.cake")?);
     /// let mut log = Log::new(Epoch::new("k")?, Retention::new());

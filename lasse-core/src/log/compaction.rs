@@ -12,7 +12,7 @@ use crate::topic::TopicFilter;
 ///
 /// A newer event of a key supersedes the older ones. So a reader can start with
 /// [the state of all keys](crate::StartAt::LatestPerKey), or skip what was superseded while it
-/// was slow or away. A key is deleted by a [tombstone](crate::Log::append_tombstone).
+/// was slow or away. A key is deleted by a [tombstone](crate::log::Log::append_tombstone).
 ///
 /// The keys are bounded in number and in bytes. At a bound, the log refuses the event with
 /// [`AppendError::TooManyKeys`](crate::AppendError::TooManyKeys) or
@@ -21,7 +21,8 @@ use crate::topic::TopicFilter;
 /// # Examples
 ///
 /// ```
-/// use lasse_core::{Compaction, Epoch, Event, Log, Read, Retention, StartAt, Topic, TopicPattern, View};
+/// use lasse_core::log::{Log, Read, View};
+/// use lasse_core::{Compaction, Epoch, Event, Retention, StartAt, Topic, TopicPattern};
 ///
 /// let prices = Compaction::new(TopicPattern::from_static("price.*")).with_max_keys(5_000);
 /// let mut log = Log::new(Epoch::new("k")?, Retention::new().with_events(1)).with_compaction(prices);

@@ -1,6 +1,6 @@
 //! A place in a log, and how a log ends.
 
-/// A place in a [`Log`](crate::Log): between two events.
+/// A place in a [`Log`](crate::log::Log): between two events.
 ///
 /// A cursor means nothing to any other log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

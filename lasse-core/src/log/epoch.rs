@@ -17,7 +17,7 @@ use core::fmt;
 /// assert_eq!(Epoch::new("2026_02")?.as_str(), "2026_02");
 /// assert_eq!(Epoch::from(61).as_str(), "z");
 /// assert!(Epoch::new("no-dash").is_err());
-/// # Ok::<(), lasse_core::InvalidEpoch>(())
+/// # Ok::<(), lasse_core::log::InvalidEpoch>(())
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Epoch {

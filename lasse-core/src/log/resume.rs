@@ -22,8 +22,8 @@ pub enum StartAt {
     /// event. Nothing is lost or repeated between the two.
     ///
     /// It is for logs with a [`Compaction`](crate::Compaction); elsewhere it is the same as `Now`. A
-    /// log's [`cursor`](crate::Log::cursor) alone cannot hold this state:
-    /// [`start_view`](crate::Log::start_view) and a channel can.
+    /// log's [`cursor`](crate::log::Log::cursor) alone cannot hold this state:
+    /// [`start_view`](crate::log::Log::start_view) and a channel can.
     LatestPerKey,
 }
 
@@ -103,9 +103,8 @@ impl Log {
     /// # Examples
     ///
     /// ```
-    /// use lasse_core::{
-    ///     Epoch, Event, EventId, LastEventId, Log, ResetReason, Resume, Retention, StartAt,
-    /// };
+    /// use lasse_core::log::{Log, Resume};
+    /// use lasse_core::{Epoch, Event, EventId, LastEventId, ResetReason, Retention, StartAt};
     ///
     /// let mut log = Log::new(Epoch::new("k")?, Retention::new());
     /// let id = log.append(&Event::new("one"))?;

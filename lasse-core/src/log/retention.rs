@@ -53,7 +53,7 @@ impl Retention {
     /// A log has no clock: the age of an event counts from the first time that is set after it was
     /// appended, and the event is dropped when a time is set at which it is too old. A channel's
     /// `Dispatcher` sets both times. Without one, the time is set only where you call
-    /// [`advance`](crate::Log::advance), and by the adapters' `subscribe` when a client connects:
+    /// [`advance`](crate::log::Log::advance), and by the adapters' `subscribe` when a client connects:
     /// then an event can be older than the log knows, and stays until the time is set again. If the
     /// time is never set, the log keeps its events, whatever their age.
     #[must_use]

@@ -1,8 +1,8 @@
 //! Streams of entries, and what readers of the channel receive.
 
+use lasse_core::log::{Read, Resume};
 use lasse_core::{
-    ChannelConfig, EventId, LastEventId, Read, ResetReason, Resume, StartAt, Subscriber,
-    Subscription,
+    ChannelConfig, EventId, LastEventId, ResetReason, StartAt, Subscriber, Subscription,
 };
 
 use super::*;

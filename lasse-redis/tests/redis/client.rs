@@ -3,7 +3,8 @@
 use std::future::poll_fn;
 use std::time::Duration;
 
-use lasse_core::{Decoded, Decoder, EventId, LastEventId, Read, Subscriber, Subscription};
+use lasse_core::log::Read;
+use lasse_core::{Decoded, Decoder, EventId, LastEventId, Subscriber, Subscription};
 use lasse_redis::RedisChannel;
 use tokio::time::{sleep, timeout};
 

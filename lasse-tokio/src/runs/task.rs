@@ -8,7 +8,8 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use lasse_core::{Channel, IdleWatch, Instant, ResetReason};
+use lasse_core::channel::IdleWatch;
+use lasse_core::{Channel, Instant, ResetReason};
 use tokio::time::sleep;
 
 use super::{Registry, Run, RunFailure, RunOutcome};

@@ -9,9 +9,10 @@ mod host;
 use core::ffi::c_int;
 use core::task::{Context, Waker};
 
+use lasse_core::log::{Log, Read};
 use lasse_core::{
-    Close, Connection, Decoded, Decoder, Epoch, Event, Instant, Log, Next, Output, Read, Retention,
-    Source, StartAt, StreamConfig,
+    Close, Connection, Decoded, Decoder, Epoch, Event, Instant, Next, Output, Retention, Source,
+    StartAt, StreamConfig,
 };
 
 /// A source of one event.

@@ -1,9 +1,7 @@
 //! Readers of topics, and what a simple log gives them: a scan of all its entries.
 
-use lasse_core::{
-    Cursor, Ending, EventId, LastEventId, Log, Read, ResetReason, Resume, StartAt, TopicFilter,
-    TopicPattern, View,
-};
+use lasse_core::log::{Cursor, Log, Read, Resume, View};
+use lasse_core::{Ending, EventId, LastEventId, ResetReason, StartAt, TopicFilter, TopicPattern};
 
 use super::{CheckedLog, Entry, LastSeen, MAX_KEYS, id, numbered};
 

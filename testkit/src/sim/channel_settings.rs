@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use lasse_core::{ChannelConfig, LagPolicy, NoticeName, Retention, StartAt};
+use lasse_core::channel::NoticeName;
+use lasse_core::{ChannelConfig, LagPolicy, Retention, StartAt};
 
 use super::random::Random;
 use super::settings::{MILLI, NANO, SECOND};

@@ -4,9 +4,9 @@ use std::convert::Infallible;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread;
 
+use lasse_core::channel::PendingSubscriber;
 use lasse_core::{
-    Channel, ChannelConfig, Event, EventId, EventName, Init, PendingSubscriber, RequestHead,
-    Retention, Subscriber,
+    Channel, ChannelConfig, Event, EventId, EventName, Init, RequestHead, Retention, Subscriber,
 };
 use lasse_testkit::Received;
 

@@ -22,9 +22,10 @@ impl Subscription {
     /// Private messages beside the events of the channel:
     ///
     /// ```
+    /// use lasse_core::mailbox::WithSource;
     /// use lasse_core::{
     ///     Channel, Event, Handler, HandlerSource, Init, Next, Notifier, RequestHead, Subscriber,
-    ///     WithSource, mailbox,
+    ///     mailbox,
     /// };
     ///
     /// struct Desk;
