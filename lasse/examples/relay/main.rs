@@ -7,7 +7,7 @@
 //!
 //! `PORT` changes the port. When the input ends, each stream ends after its last line.
 //! Later clients still receive all lines that are kept. The program ends when there has
-//! been no client for ten seconds.
+//! been no client for ten seconds, or for `IDLE_SECONDS`.
 
 #[path = "../support/shutdown.rs"]
 mod shutdown;
@@ -29,6 +29,7 @@ use lasse::{
 #[tokio::main]
 async fn main() -> Result<Infallible, Box<dyn Error>> {
     let port = env::var("PORT").unwrap_or_else(|_| "4000".into()).parse::<u16>()?;
+    let idle_time = env::var("IDLE_SECONDS").unwrap_or_else(|_| "10".into()).parse()?;
     let listener = Listener::bind(("127.0.0.1", port)).await?;
     println!("http://{}/", listener.local_addr()?);
 
@@ -54,7 +55,7 @@ async fn main() -> Result<Infallible, Box<dyn Error>> {
     let signal = async move {
         tokio::select! {
             _ = shutdown::signalled() => {}
-            () = all_read(reading, &lines) => {}
+            () = all_read(reading, &lines, Duration::from_secs(idle_time)) => {}
         }
     };
     server.with_gate(&gate).with_graceful_shutdown(signal).await;
@@ -77,12 +78,16 @@ fn publish_lines(publisher: Publisher) -> io::Result<()> {
 }
 
 /// Returns when the input has ended, and there has been no client for a while.
-async fn all_read(reading: tokio::task::JoinHandle<io::Result<()>>, lines: &Channel) {
+async fn all_read(
+    reading: tokio::task::JoinHandle<io::Result<()>>,
+    lines: &Channel,
+    idle_time: Duration,
+) {
     if let Ok(Err(error)) = reading.await {
         eprintln!("the input cannot be read: {error}");
     }
     // Firefox reconnects after five seconds, and then receives that there is nothing more.
-    idle(lines, Duration::from_secs(10)).await;
+    idle(lines, idle_time).await;
 }
 
 fn reply(
