@@ -53,9 +53,7 @@ test('a page resumes after a restart of the server, with nothing lost or repeate
   for (const title of ['a', 'b', 'c']) await post(first, title);
   await shows(page, ['c', 'b', 'a']);
 
-  const start = performance.now();
   assert.equal(await first.stop(), 0);
-  assert.ok(performance.now() - start < 10_000, 'an open stream does not delay the end');
   await isIn('waiting', page);
 
   const second = await Server.start(t, 'news', { env, port: first.port });

@@ -13,8 +13,8 @@ export async function launch(name = NAME) {
   return {
     async open(url) {
       const context = await browser.newContext({ ignoreHTTPSErrors: true });
+      context.setDefaultTimeout(TIMEOUT);
       const page = await context.newPage();
-      page.setDefaultTimeout(TIMEOUT);
       await page.goto(url);
       return page;
     },
@@ -54,5 +54,5 @@ const BROWSERS = {
   }),
 };
 
-/** How long a page may take, in milliseconds. */
-const TIMEOUT = 15_000;
+/** How long a page may take, in milliseconds: more than a busy machine needs. */
+const TIMEOUT = 60_000;
