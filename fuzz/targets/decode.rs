@@ -1,4 +1,4 @@
-//! Any bytes, cut anywhere, are decoded as the standard says.
+//! Any bytes, cut anywhere, are decoded as the standard requires.
 
 #![no_main]
 

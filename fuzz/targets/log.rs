@@ -1,4 +1,4 @@
-//! Whatever calls are made, a log does what a simple one does.
+//! Any sequence of calls gives the same results as a simple log.
 
 #![no_main]
 

@@ -1,4 +1,4 @@
-//! What a client understands.
+//! The dialect of a client: which events and responses it understands.
 
 /// What the clients of an endpoint understand: by
 /// [`StreamConfig::with_dialect`](crate::StreamConfig::with_dialect).

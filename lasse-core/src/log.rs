@@ -138,7 +138,7 @@ impl Log {
         self
     }
 
-    /// Sets the time, and drops what is too old. An event is as old as the first call of this
+    /// Sets the time, and drops old events. An event is as old as the first call of this
     /// after it was appended.
     pub fn advance(&mut self, now: Instant) {
         if self.retention.has_age() {

@@ -123,7 +123,7 @@ impl<H: Handler> Mailbox<H> {
         self.queue.poll_receive(cx)
     }
 
-    /// Refuses messages from now on, and returns those that are queued.
+    /// Refuses messages from now on, and returns the queued ones.
     fn close(&mut self) -> VecDeque<Message<H>> {
         self.queue.close()
     }

@@ -46,7 +46,7 @@ impl Topic {
     ///
     /// # Errors
     ///
-    /// If `text` is no topic. The error says at which byte, and what is allowed there.
+    /// If `text` is no topic. The error contains the byte, its place, and what is allowed there.
     pub fn new(text: impl Into<Cow<'static, str>>) -> Result<Self, InvalidTopic> {
         let text = text.into();
         match problem(text.as_bytes()) {

@@ -1,4 +1,4 @@
-//! A log does what a simple one does.
+//! A log gives the same results as a simple one.
 
 use lasse_core::{Ending, StartAt};
 use lasse_testkit::checked_log::{CheckedLog, LastSeen, LogCall, PATTERNS, READERS, Wants};

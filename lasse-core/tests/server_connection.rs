@@ -548,7 +548,7 @@ const GET: &[u8] = b"GET / HTTP/1.1\r\nhost: here\r\n\r\n";
 const GET_WHOLE: &[u8] = b"GET /whole HTTP/1.1\r\nhost: here\r\n\r\n";
 const WHOLE: &str = "HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nwhole";
 
-/// A piece of what a client sends: random bytes are hardly ever a request.
+/// A piece of a client's input: random bytes are hardly ever a request.
 fn piece() -> impl Strategy<Value = String> {
     let pieces = [
         "GET / HTTP/1.1\r\n",

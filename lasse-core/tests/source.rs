@@ -1,4 +1,4 @@
-//! When a connection polls its source, and how drivers write what it sends.
+//! When a connection polls its source, and how drivers write its frames.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};

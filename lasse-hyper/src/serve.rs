@@ -100,7 +100,7 @@ pub fn serve<S>(listener: impl Into<Listener>, config: ServeConfig, service: S) 
 /// A server, to be awaited. It is ready when it has shut down.
 ///
 /// If it is dropped before, it stops at once: it accepts no more connections, and drops
-/// those that are open. Their streams end with
+/// the open ones. Their streams end with
 /// [`EndReason::Dropped`](lasse_tokio::lasse_core::EndReason::Dropped). No client can take
 /// a response that is cut off for a complete one.
 #[must_use = "a server does nothing unless it is awaited"]

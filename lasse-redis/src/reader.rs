@@ -178,7 +178,7 @@ impl<'a> Reader<'a> {
         self.call(&command).await.map(reply::streams)
     }
 
-    /// Applies entries, and reads again what is missing between them.
+    /// Applies entries, and reads missing ones between them again.
     async fn apply(
         &mut self,
         stream: &Stream,

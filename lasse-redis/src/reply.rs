@@ -21,7 +21,7 @@ pub(crate) fn id(value: &Value) -> Option<StreamId> {
     text(value).and_then(StreamId::parse)
 }
 
-/// The entries in the reply to XRANGE. What is no entry is left out.
+/// The entries in the reply to XRANGE. Malformed entries are left out.
 pub(crate) fn entries(value: Value) -> Vec<(StreamId, Entry)> {
     let Value::Array(entries) = value else { return Vec::new() };
     entries.into_iter().filter_map(entry).collect()

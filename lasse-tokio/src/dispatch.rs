@@ -1,4 +1,4 @@
-//! The tasks around channels that need a clock: waking readers, removing what is too old,
+//! The tasks around channels that need a clock: waking readers, removing old events,
 //! and waiting until the last reader has left.
 
 use std::future::Future;

@@ -124,7 +124,7 @@ impl Gate {
         Ok(self.admit_here(request)?.open(server))
     }
 
-    /// Starts to end all streams, as `plan` says. From now on the gate is not
+    /// Starts to end all streams, according to `plan`. From now on the gate is not
     /// [ready](Self::is_ready). If a drain has started already, the new plan replaces the
     /// old one.
     pub fn drain(&self, plan: &DrainPlan) {

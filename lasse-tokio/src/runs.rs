@@ -138,7 +138,7 @@ impl Runs {
         self.0.lock().by_id.values().filter(|run| run.owner() == owner).cloned().collect()
     }
 
-    /// How many runs are readable, those that have ended included.
+    /// How many runs are readable, ended ones included.
     pub fn len(&self) -> usize {
         self.0.lock().by_id.len()
     }
@@ -153,7 +153,7 @@ impl Runs {
         self.0.bytes.load(Ordering::Relaxed)
     }
 
-    /// Starts no more runs, and returns when all have ended. Those that have not ended within
+    /// Starts no more runs, and returns when all have ended. Runs that have not ended within
     /// `grace` fail as [`RunFailure::ShutDown`]. Drain the gate at the same time: readers of a run
     /// then move to another server while its producer goes on here.
     #[doc(alias = "drain")]

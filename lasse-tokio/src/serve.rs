@@ -67,7 +67,7 @@ where
 /// A server, to be awaited. It is ready when it has shut down.
 ///
 /// If it is dropped before, it stops at once: it accepts no more connections, and resets
-/// those that are open. Their streams end with
+/// the open ones. Their streams end with
 /// [`EndReason::Dropped`](lasse_core::EndReason::Dropped).
 #[must_use = "a server does nothing unless it is awaited"]
 pub struct Serve<F, G = Pending<()>> {

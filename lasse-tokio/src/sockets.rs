@@ -31,7 +31,7 @@ pub(crate) use write::poll_write_socket;
 /// |---|---|
 /// | `TCP_NODELAY` | an event must not wait until the one before is acknowledged |
 /// | `TCP_USER_TIMEOUT`, the write timeout (Linux, Android) | a client that vanished acknowledges nothing, while keep-alives fit into the send buffer for hours |
-/// | `TCP_NOTSENT_LOWAT`, 16 KiB (Linux, Android) | what is not sent to a slow client yet stays where it is counted |
+/// | `TCP_NOTSENT_LOWAT`, 16 KiB (Linux, Android) | the unsent bytes of a slow client stay where they are counted |
 /// | a write deadline | a client that reads nothing is closed, even if the server does not poll the stream |
 /// | a limit of connections | with it, clients wait in the backlog, as when no file descriptor is left |
 /// | a backlog of 4,096 | after a restart, all clients reconnect at once |

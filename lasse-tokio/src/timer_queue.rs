@@ -67,7 +67,7 @@ struct Shared {
     slots: Mutex<Slots>,
     /// Wakes the [`TimerTask`] when a slot is queued before all others.
     earlier: Notify,
-    /// Whether a [`TimerTask`] wakes what is queued. Written under the lock only.
+    /// Whether a [`TimerTask`] wakes the queued tasks. Written under the lock only.
     is_running: AtomicBool,
 }
 

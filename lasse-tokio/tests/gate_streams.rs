@@ -154,7 +154,7 @@ async fn a_new_stream_replaces_the_oldest_one_of_its_key() {
         assert_eq!(reason(permit).await, expected);
     }
     assert_eq!(reason(&mut bob).await, None);
-    // Those that were replaced are counted no more: when they end, they make no room.
+    // Replaced streams are no longer counted: when they end, they make no room.
     ada.drain(..2);
     ada.push(admit(&gate, "/ada").unwrap());
     assert_eq!(reason(&mut ada[0]).await, replaced);

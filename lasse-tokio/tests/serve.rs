@@ -18,7 +18,7 @@ use tokio::net::TcpStream;
 use tokio::runtime::Runtime;
 use tokio::time::{sleep, timeout};
 
-/// A handler that does what the path of its request says.
+/// A handler whose behaviour depends on the path of its request.
 struct Actor {
     path: String,
     ends: mpsc::Sender<EndReason>,

@@ -83,7 +83,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         .with_gate(&gate)
         .with_graceful_shutdown(async move {
             drop(shutdown::signalled().await);
-            // No new runs start. Those that run may finish, and their readers with them.
+            // No new runs start. Started runs may finish, and their readers with them.
             runs.shut_down(Duration::from_secs(10)).await;
         })
         .await;

@@ -1,4 +1,4 @@
-//! What moves between threads, and what is shared by them.
+//! Which types can be moved to other threads, and shared between them.
 
 use lasse::channel::{Dispatcher, IdleWatch};
 use lasse::hyper::{EventBody, EventService};

@@ -30,7 +30,7 @@ pub struct Answers {
 ///
 /// # Panics
 ///
-/// If a server panics, or writes what is not HTTP.
+/// If a server panics, or writes bytes that are not HTTP.
 pub fn answers(input: &[u8]) -> Answers {
     let read = |bytes: Vec<u8>| {
         response::read(&bytes).unwrap_or_else(|what| {
@@ -68,7 +68,7 @@ impl std::error::Error for Difference {}
 
 /// Whether all servers answer `input` alike, but for what may differ:
 ///
-/// - the status of a refusal of what is not HTTP, or goes beyond a limit: [`REFUSALS`];
+/// - the status of a refusal, if the request is not HTTP or goes beyond a limit: [`REFUSALS`];
 /// - after a request with a body, the servers of `lasse-core` and `lasse-tokio` close the connection,
 ///   because they read no bodies;
 /// - the refusal of a request that is not complete, which hyper does not send;
@@ -139,7 +139,7 @@ fn compare_with_hyper(
 }
 
 impl Answer {
-    /// Whether a server answers so to what is not HTTP, or goes beyond a limit.
+    /// Whether a server answers so to a request that is not HTTP, or goes beyond a limit.
     pub fn is_refusal(&self) -> bool {
         REFUSALS.contains(&self.status)
     }
@@ -150,5 +150,5 @@ const TIMEOUT: u16 = 408;
 /// The first bytes of a client with HTTP/2 (RFC 9113 3.4).
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
-/// What servers answer to what is not HTTP, or goes beyond a limit.
+/// The answers to a request that is not HTTP, or goes beyond a limit.
 pub const REFUSALS: [u16; 8] = [400, TIMEOUT, 411, 413, 414, 431, 501, 505];

@@ -65,7 +65,7 @@ pub fn run(server: &Server) {
     assert!(failures.is_empty(), "the server fails {} checks:\n{}", list.len(), list.join("\n"));
 }
 
-/// Runs all checks on a server, at the same time, and returns those that it fails.
+/// Runs all checks on a server, at the same time, and returns the failed ones.
 pub fn failures(server: &Server) -> Vec<Failure> {
     let owner_only = if server.is_adapter_only { &[] } else { FOR_SOCKETS };
     let checks = FOR_ALL.iter().chain(owner_only);

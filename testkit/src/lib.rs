@@ -1,4 +1,4 @@
-//! What lasse's crates are tested with: streams and what they say, and checks for
+//! Tools to test lasse's crates: streams with their expected output, and checks for
 //! any server.
 
 #[cfg(feature = "simulator")]

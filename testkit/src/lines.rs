@@ -3,7 +3,7 @@
 use std::io::{self, BufRead, BufReader, Lines, Write};
 use std::net::{SocketAddr, TcpStream};
 
-/// Asks the server at `address` for `target`, and reads what it answers, head and
+/// Asks the server at `address` for `target`, and reads the answer, head and
 /// chunks and all.
 ///
 /// # Errors

@@ -19,7 +19,7 @@ pub struct Seed {
     pub received: Vec<Received>,
 }
 
-/// All seeds: those of our encoder, then those that other servers can send.
+/// All seeds: from our encoder, then from other servers.
 pub fn seeds() -> Vec<Seed> {
     let mut seeds = sent();
     seeds.extend(line_endings());

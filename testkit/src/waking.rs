@@ -7,7 +7,7 @@ use lasse_core::{Channel, ChannelConfig, Event};
 
 use crate::lines_of;
 
-/// Checks that a stream receives what is published while it waits. `serve` starts a
+/// Checks that a stream receives an event that is published while it waits. `serve` starts a
 /// server that answers each request by the channel.
 ///
 /// # Errors

@@ -147,7 +147,7 @@ impl Driver {
     }
 }
 
-/// Cancels what is in flight.
+/// Cancels the operations in flight.
 impl Drop for Driver {
     fn drop(&mut self) {
         if self.is_clean {

@@ -1,4 +1,4 @@
-//! A number of simulations, and those that once failed.
+//! A number of simulations, and the seeds that once failed.
 
 use lasse_testkit::sim;
 

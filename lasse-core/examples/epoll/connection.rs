@@ -39,7 +39,7 @@ pub(crate) struct ConnectionTask<T, S: Source> {
 }
 
 impl<T: Socket, S: Accept + Source> ConnectionTask<T, S> {
-    /// The socket is reset unless the connection ends as the protocol says: a client that
+    /// The socket is reset unless the connection ends as the protocol requires: a client that
     /// uses HTTP/1.0 takes a normal close for the end of the stream.
     pub(crate) fn new<A>(socket: T, service: &Service<A>) -> Self {
         let _ = socket.sock_ref().set_tcp_nodelay(true);

@@ -82,7 +82,7 @@ impl Wake for Alarm {
 
 impl<S: Accept + Source, A: Fn() -> S::Args> Server<S, A> {
     /// Accepts all connections that wait. The kernel reports new connections once: after
-    /// an error, nothing reports those that wait.
+    /// an error, nothing reports the others.
     fn accept(&mut self) {
         loop {
             match self.listener.accept() {

@@ -43,7 +43,7 @@ fn serve_connection<S: Accept + Source>(
     socket.set_nodelay(true)?;
     // Deadlines are looked at as often.
     socket.set_write_timeout(Some(Duration::from_millis(100)))?;
-    // The connection is reset unless it ends as the protocol says: a client that uses
+    // The connection is reset unless it ends as the protocol requires: a client that uses
     // HTTP/1.0 takes a normal close for the end of the stream.
     SockRef::from(&socket).set_linger(Some(Duration::ZERO))?;
     let socket = Arc::new(socket);

@@ -173,7 +173,7 @@ impl<K: Clone + Eq + Hash> Pool<K> {
         self.map.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Looks at some channels, and takes out those that have been unused for too long. The caller
+    /// Looks at some channels, and takes out each that has been unused for too long. The caller
     /// drops them without the lock.
     fn take_unused(&self, some: usize, now: Instant) -> Vec<Entry> {
         let timeout = self.config.settings().idle_timeout;
@@ -196,7 +196,7 @@ impl<K: Clone + Eq + Hash> Pool<K> {
         unused
     }
 
-    /// Frees memory: of the channels without activity since the last look, those that nobody uses
+    /// Frees memory: of the channels without activity since the last look, the unused ones
     /// are dropped, and the others are cleared.
     fn free_excess(&self) {
         let (mut unused, mut used) = (Vec::new(), Vec::new());

@@ -111,7 +111,7 @@ impl ChannelConfig {
         self.change(|settings| settings.start = start)
     }
 
-    /// Sets whether a client whose id has expired is sent what is left of the events that it
+    /// Sets whether a client whose id has expired is sent the rest of the events that it
     /// lacks, after the reset, wherever other clients start.
     #[must_use]
     pub fn with_backfill(self, backfill: bool) -> Self {

@@ -46,7 +46,7 @@ impl FilterHandle {
     }
 
     /// Gives the subscriber another filter, as [`set_filter`](crate::Subscriber::set_filter) does,
-    /// and wakes its stream. What is published after this call, and matches, is sent.
+    /// and wakes its stream. Matching events that are published after this call are sent.
     ///
     /// Returns whether the subscriber is still there.
     pub fn set_filter(&self, filter: TopicFilter) -> bool {

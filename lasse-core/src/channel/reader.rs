@@ -18,7 +18,7 @@ pub(super) struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    /// Reads what is new. With a waker, registers it if nothing is left to read then.
+    /// Reads new events. With a waker, registers it if the read reaches the tip.
     pub(super) fn read(&mut self, waker: Option<&Waker>) -> Read {
         // Cloned and dropped without the lock, because it is the runtime's code that runs.
         let waker = waker.cloned();
@@ -28,7 +28,7 @@ impl Reader<'_> {
         }
     }
 
-    /// Reads what is new, or else registers the waker.
+    /// Reads new events, or else registers the waker.
     pub(super) fn poll_read(&mut self, waker: &Waker) -> Poll<Read> {
         self.place.settle(self.shared);
         loop {

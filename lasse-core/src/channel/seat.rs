@@ -41,7 +41,7 @@ impl Seat {
     }
 }
 
-/// What a call of a dispatcher comes to.
+/// The result of a call of a dispatcher.
 #[derive(Debug)]
 pub(super) enum Called {
     /// There is no dispatcher.

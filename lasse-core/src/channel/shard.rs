@@ -57,7 +57,7 @@ pub(super) struct Slice {
 }
 
 impl Shards {
-    /// As many as the settings say. None, if that is one: then all readers wait at home.
+    /// The number of shards in the settings. If it is one, there are none, and all readers wait at home.
     pub(super) fn new(settings: &Settings) -> Self {
         let count = settings.shards.unwrap_or_else(default_count).min(MOST_SHARDS);
         Self((0..count).filter(|_| count > 1).map(|_| Shard::default()).collect())
@@ -119,7 +119,7 @@ impl Shard {
 
     /// Takes the wakers of some readers that have to be woken, and returns whether there are more.
     ///
-    /// Those that wait become due together, once all that were due before are taken.
+    /// All waiting readers become due together, once all that were due before are taken.
     pub(super) fn take_due(&self, tip: &Tip, limit: u32, wakers: &mut Wakers) -> bool {
         let mut state = self.lock();
         let mut stale = None;

@@ -4,7 +4,7 @@
 //!
 //! | party | before | operation | after |
 //! |---|---|---|---|
-//! | publisher | stores the new tip | [`set_due`](ShardFlags::set_due) | calls the dispatcher, if that says so |
+//! | publisher | stores the new tip | [`set_due`](ShardFlags::set_due) | calls the dispatcher, if that returns true |
 //! | first reader to wait | enters its waker | [`set_waiting`](ShardFlags::set_waiting) | reads the tip again |
 //! | dispatcher | | [`clear`](ShardFlags::clear) | takes the wakers |
 //!

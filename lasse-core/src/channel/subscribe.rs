@@ -9,7 +9,7 @@ use crate::topic::TopicFilter;
 
 impl Channel {
     /// Decides on a client whose last event id is `last`, before its request is answered. A new
-    /// client starts where the configuration says.
+    /// client starts at the configured place.
     pub fn subscribe(&self, last: &LastEventId) -> Subscription {
         self.subscribe_from(last, self.0.settings().start)
     }

@@ -99,7 +99,7 @@ impl Subscriber {
         frames
     }
 
-    /// Reads what is new, up to the channel's read budget.
+    /// Reads new events, up to the channel's read budget.
     ///
     /// [`Read::Lagged`] is final: end the stream, and the client reconnects and is reset. Under
     /// [`LagPolicy::Skip`](crate::LagPolicy::Skip) it does not occur, unless the stream started with a snapshot.
@@ -113,7 +113,7 @@ impl Subscriber {
         }
     }
 
-    /// Reads what is new, or else registers the waker of `cx` to be woken when there is more. It
+    /// Reads new events, or else registers the waker of `cx` to be woken when there is more. It
     /// never returns [`Read::Wait`] when it is ready.
     ///
     /// If nothing is new since the last call, and the waker is the same, it takes no lock.
@@ -206,7 +206,7 @@ impl Subscriber {
         is_still_ahead
     }
 
-    /// What is read before the log: the frames of the opening, or nothing yet. None, if that is done.
+    /// The frames that are read before the log: those of the opening, or nothing yet. None, if they are read.
     #[inline]
     fn read_opening(&mut self) -> Option<Read> {
         self.rare.opening()?;

@@ -26,7 +26,7 @@ impl Tip {
         self.end.store(cut(end) | usize::from(is_over), Ordering::Release);
     }
 
-    /// Called under the lock of the log, when those that wait at home become due.
+    /// Called under the lock of the log, when the readers that wait at home become due.
     pub(super) fn count_change(&self) {
         self.changes.fetch_add(1, Ordering::Release);
     }

@@ -1,4 +1,4 @@
-//! The readers of each topic, so that publishing wakes only those that want it.
+//! The readers of each topic, so that publishing wakes no other reader.
 
 use std::vec::Vec;
 

@@ -80,7 +80,7 @@ impl TopicReader {
         self.filter.as_ref().is_none_or(|cell| cell.wait(waker))
     }
 
-    /// Reads what is new, and puts notices in their places.
+    /// Reads new events, and puts notices in their places.
     pub(super) fn read(
         &mut self,
         cursor: &mut Cursor,

@@ -9,8 +9,8 @@ use super::wakers::Wakers;
 
 /// Tasks that can wait. Each has a slot until it leaves.
 ///
-/// The slots form three lists: those that wait, those that are due, which means that they have to
-/// be woken, and those that are free. The first two are rings through a slot of their own, so that
+/// The slots form three lists: waiting slots, due slots, which means that they have to
+/// be woken, and free slots. The first two are rings through a slot of their own, so that
 /// a task leaves its list at once, and all that wait become due at once.
 #[derive(Debug, Default)]
 pub(super) struct Waiters {
@@ -36,8 +36,8 @@ impl Ticket {
     }
 }
 
-/// A slot with a waker is in the ring of those that wait or in that of those that are due, or alone
-/// if its task waits apart. One without a waker is nowhere, whatever it says of its neighbours.
+/// A slot with a waker is in the ring of waiting slots or in that of due slots, or alone
+/// if its task waits apart. One without a waker is in no ring, whatever its links contain.
 #[derive(Debug)]
 struct Slot {
     waker: Option<Waker>,
@@ -159,7 +159,7 @@ impl Waiters {
         Some(waker)
     }
 
-    /// Empties the ring of those that wait. Returns its first and its last slot.
+    /// Empties the ring of waiting slots. Returns its first and its last slot.
     fn take_waiting(&mut self) -> Option<(u32, u32)> {
         let head = self.slot(WAITING).filter(|head| head.next != WAITING)?;
         let alone = Slot::alone(WAITING);
@@ -187,10 +187,10 @@ impl Slot {
     }
 }
 
-/// The head of the ring of those that wait.
+/// The head of the ring of waiting slots.
 const WAITING: u32 = 0;
 
-/// The head of the ring of those that are due.
+/// The head of the ring of due slots.
 const DUE: u32 = 1;
 
 /// The first slot of a task.

@@ -70,7 +70,7 @@ impl Backoff {
         duration >= self.reset_after
     }
 
-    /// What a delay counts for that the server asked for.
+    /// How a delay counts that the server asked for.
     pub(super) fn limit(&self, server_delay: Duration) -> Duration {
         server_delay.min(self.max_server_delay)
     }

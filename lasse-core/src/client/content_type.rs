@@ -9,7 +9,7 @@ use super::head::combined;
 
 /// Whether the response is an event stream: the essence of its MIME type is `text/event-stream`
 /// (Fetch, "extract a MIME type"). Parameters do not matter: an event stream is UTF-8, whatever
-/// its `charset` says (HTML 9.2.5).
+/// the value of its `charset` (HTML 9.2.5).
 pub(super) fn is_event_stream(headers: &HeaderMap) -> bool {
     let Some(value) = combined(headers, &CONTENT_TYPE) else { return false };
     let types = split_at_commas(value.as_bytes()).into_iter();

@@ -100,7 +100,7 @@ impl Assembler {
         true
     }
 
-    /// Handles what is not about lines, if the input is long enough. Returns whether
+    /// Handles the bytes before the first line, if the input is long enough. Returns whether
     /// a new event begins, of which nothing is held.
     #[inline]
     pub(super) fn begin_event(&mut self, input: &mut &[u8]) -> bool {

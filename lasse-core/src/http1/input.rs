@@ -1,4 +1,4 @@
-//! What a server connection has received and not parsed.
+//! The input that a server connection has not parsed yet.
 
 use std::vec::Vec;
 
@@ -7,7 +7,7 @@ use http::Request;
 use super::bad_request::BadRequest;
 use super::request::{Head, Limits, ResponseContext, parse_request};
 
-/// What is received and not parsed.
+/// The input that is not parsed yet.
 #[derive(Debug, Default)]
 pub(super) struct Input(Vec<u8>);
 

@@ -22,7 +22,7 @@ use crate::time::Instant;
 pub(super) struct Reply<S: Source> {
     framer: Framer,
     body: Body<S>,
-    /// When the client last took a byte, or when what is being written was offered. Never,
+    /// When the client last took a byte, or when the pending write was offered. Never,
     /// if nothing is being written.
     progress_at: Deadline,
 }
@@ -169,7 +169,7 @@ impl<S: Source> Reply<S> {
         }
     }
 
-    /// When the client must have taken a byte of what is being written.
+    /// When the client must have taken a byte of the pending write.
     fn write_deadline(&self, config: &ServeConfig) -> Deadline {
         let timeout = match &self.body {
             Body::Stream(stream) => stream.write_timeout(),

@@ -142,7 +142,7 @@ fn head_len(input: &[u8]) -> Option<usize> {
 fn bad_request(error: httparse::Error, input: &[u8]) -> BadRequest {
     match error {
         httparse::Error::TooManyHeaders => BadRequest::TooManyHeaders,
-        // The parser says so of all that stands in the place of a version.
+        // The parser returns this for anything that is not a version.
         httparse::Error::Version if has_version(input) => BadRequest::Version,
         _ => BadRequest::Syntax,
     }

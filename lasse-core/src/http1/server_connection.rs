@@ -54,7 +54,7 @@ use crate::time::Instant;
 ///   [`awaits_response`](Self::awaits_response) becomes false, because the client has
 ///   left or the response timeout has passed, drop the work.
 /// - [`Write`](ServerOutput::Write): write the bytes, or some of them, and pass the
-///   number to [`handle_written`](Self::handle_written). What is not acknowledged is
+///   number to [`handle_written`](Self::handle_written). Unacknowledged bytes are
 ///   returned again.
 /// - [`HalfClose`](ServerOutput::HalfClose): shut down the writing half of the socket.
 ///   Then poll again, and go on reading.
@@ -107,7 +107,7 @@ use crate::time::Instant;
 #[derive(Debug)]
 pub struct ServerConnection<S: Source> {
     config: Arc<ServeConfig>,
-    /// What is received and not parsed. In a box, because a stream mostly has none.
+    /// The input that is not parsed yet. In a box, because a stream mostly has none.
     input: Option<Box<Input>>,
     /// Whether the client has closed its half.
     is_peer_closed: bool,

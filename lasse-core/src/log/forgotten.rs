@@ -1,4 +1,4 @@
-//! What a log still knows of topics that have neither events nor readers.
+//! The last positions of topics that have neither events nor readers.
 
 use alloc::collections::BTreeMap;
 

@@ -50,7 +50,7 @@ impl Index {
         ends.partition_point(|end| usize::from(*end) <= limit)
     }
 
-    /// Frees what it does not need, since no entry will follow.
+    /// Frees spare capacity, since no entry will follow.
     pub(super) fn shrink(&mut self) {
         self.starts.shrink_to_fit();
     }

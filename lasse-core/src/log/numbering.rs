@@ -229,7 +229,7 @@ impl Numbering {
         (older.holes.len() - before) as u64
     }
 
-    /// Forgets what is before `first`.
+    /// Forgets everything before `first`.
     pub(super) fn let_go(&mut self, first: u64) {
         self.floor = self.name_of(first);
         let Some(older) = &mut self.older else { return };

@@ -16,7 +16,7 @@ use crate::frame::Fields;
 pub(super) struct Segment {
     pub(super) index: Index,
     pieces: Vec<Piece>,
-    /// What is not frozen yet, and room for more.
+    /// The bytes that are not frozen yet, and room for more.
     tail: BytesMut,
     capacity: usize,
     len: usize,

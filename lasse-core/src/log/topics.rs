@@ -29,7 +29,7 @@ pub(super) struct Topics {
     keys: Option<Box<Keys>>,
 }
 
-/// What is recorded of an event with a topic.
+/// The record of an event with a topic.
 #[derive(Debug)]
 pub(super) struct Label<'a> {
     pub(super) topic: &'a Topic,

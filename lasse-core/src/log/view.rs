@@ -112,14 +112,14 @@ impl Log {
         view
     }
 
-    /// Another filter for a reader at `cursor`, while it reads. What it had before and still has, it
-    /// reads on. What is new applies from now on, or after the lower bound that the filter gives:
+    /// Another filter for a reader at `cursor`, while it reads. It reads on in the topics
+    /// of both filters. New topics apply from now on, or after the lower bound that the filter gives:
     /// then the cursor moves back to it, and only the new part is read from there.
     pub fn change_view(&mut self, cursor: &mut Cursor, view: &mut View, filter: &TopicFilter) {
         self.change_view_from(cursor, view, filter, Cursor(self.end()));
     }
 
-    /// The same, but what is new applies from the place `from` on.
+    /// The same, but new topics apply from the place `from` on.
     pub(crate) fn change_view_from(
         &mut self,
         cursor: &mut Cursor,

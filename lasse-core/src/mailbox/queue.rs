@@ -128,7 +128,7 @@ impl<T> Queue<T> {
         }
     }
 
-    /// Refuses messages from now on, and returns those that are queued.
+    /// Refuses messages from now on, and returns the queued ones.
     pub(super) fn close(&self) -> VecDeque<T> {
         let mut state = self.lock();
         state.is_closed = true;

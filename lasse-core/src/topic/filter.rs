@@ -13,7 +13,7 @@ use crate::field::EventId;
 ///
 /// A pattern can have a lower bound: the id of an event after which it applies. A client can
 /// reconnect with a last id that is older than its membership of a room. With the id at which the
-/// client joined, a resume does not send what was published in the room before.
+/// client joined, a resume does not send earlier events of the room.
 ///
 /// # Examples
 ///

@@ -1,4 +1,4 @@
-//! What is known of one connection, as long as it is open.
+//! The context of one open connection.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -19,7 +19,7 @@ pub(super) struct Settings {
     pub(super) http2_idle_timeout: Duration,
 }
 
-/// What is known of one connection, as long as it is open.
+/// The context of one open connection.
 #[derive(Debug)]
 pub(super) struct ConnectionContext {
     pub(super) settings: Arc<Settings>,

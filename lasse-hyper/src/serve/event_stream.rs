@@ -1,8 +1,8 @@
 //! An event stream over HTTP/1.1 that the task of its connection writes itself.
 //!
-//! Hyper encodes the head, and is then taken apart: its buffers are of no use to a
+//! Hyper encodes the head, and is then taken apart: its buffers are useless to a
 //! stream that lasts for hours, and are several times as large as the rest. The body is
-//! the user's, with all middleware around it. Only what is below it is different.
+//! the user's, with all middleware around it. Only the layers below it are different.
 
 use std::io::{self, ErrorKind, IoSlice};
 use std::mem::MaybeUninit;
@@ -31,7 +31,7 @@ pub(super) struct EventStream<Io> {
     is_flushed: bool,
 }
 
-/// What is not written yet: the head, a chunk, or the end.
+/// The unwritten output: the head, a chunk, or the end.
 #[derive(Debug)]
 struct Unsent {
     framer: Framer,
@@ -120,7 +120,7 @@ impl<Io: Transport> EventStream<Io> {
         }
     }
 
-    /// Writes what is unsent, or keeps it if the transport is pending.
+    /// Writes the unsent output, or keeps it if the transport is pending.
     fn poll_unsent(&mut self, mut unsent: Unsent, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         while let Some(wire) = unsent.wire() {
             let slices = wire.slices().map(IoSlice::new);
@@ -190,7 +190,7 @@ impl Unsent {
     }
 }
 
-/// Whether a head says that the connection closes after the response.
+/// Whether a head closes the connection after the response.
 fn has_close(head: &[u8]) -> bool {
     head.split(|byte| *byte == b'\n').any(|line| {
         let mut parts = line.splitn(2, |byte| *byte == b':');

@@ -38,7 +38,7 @@ enum Link<Io> {
     Empty,
 }
 
-/// What is left of a socket that hyper returned.
+/// A socket that hyper returned, and the bytes that were read ahead.
 #[derive(Debug)]
 pub(super) struct SocketParts<Io> {
     /// `None` if the connection was upgraded.

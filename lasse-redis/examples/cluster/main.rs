@@ -109,7 +109,7 @@ async fn answer(node: Arc<Node>, request: Request<Incoming>) -> Result<Response<
     })
 }
 
-/// Publishes what is posted, and answers with its id.
+/// Publishes the posted text, and answers with its id.
 async fn post(node: &Node, request: Request<Incoming>) -> Response<Full<Bytes>> {
     if is_cross_origin(&request) {
         return failure(StatusCode::FORBIDDEN, "pages of other origins cannot post here");

@@ -67,7 +67,7 @@ impl<S> Admissions<S> {
         self.open.fetch_update(Ordering::Relaxed, Ordering::Relaxed, add).map(drop)
     }
 
-    /// Counts one stream less. Returns whether those that wait for the end of the drain
+    /// Counts one stream less. Returns whether the tasks that wait for the end of the drain
     /// must be notified.
     #[must_use]
     pub(super) fn remove(&self) -> bool {
@@ -76,7 +76,7 @@ impl<S> Admissions<S> {
         self.open.fetch_sub(1, Ordering::Release) == DRAINING | 1
     }
 
-    /// Starts a drain, or replaces its schedule. Those that wait for any change must be
+    /// Starts a drain, or replaces its schedule. Tasks that wait for any change must be
     /// notified afterwards.
     pub(super) fn start_drain(&self, schedule: S) {
         let mut current = self.lock();

@@ -13,7 +13,7 @@ use super::config::GateConfig;
 /// ```text
 /// drain       notice        window             grace
 ///   │─────────────────────│────────────────│────────────────│
-///   not ready:            shut: new streams  finite streams  what is left
+///   not ready:            shut: new streams  finite streams  the rest
 ///   the load balancer     are refused, open  go on, clients  is aborted
 ///   looks elsewhere       ones end one by    take their last
 ///                         one                bytes
@@ -75,7 +75,7 @@ impl DrainPlan {
     }
 
     /// Sets the time, after the window, for streams that have not ended yet: because they are
-    /// [finite](lasse_core::StreamConfig::with_finite), or their clients slow. What is open
+    /// [finite](lasse_core::StreamConfig::with_finite), or their clients slow. A stream that is open
     /// then is aborted.
     #[must_use]
     pub fn with_grace(self, grace: Duration) -> Self {

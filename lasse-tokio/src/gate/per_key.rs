@@ -40,7 +40,7 @@ type KeyOf = dyn Fn(&RequestHead<'_>) -> Option<Key> + Send + Sync;
 #[derive(Default)]
 struct Streams {
     count: usize,
-    /// By age, those that newer ones can replace.
+    /// By age, the streams that newer ones can replace.
     replaceable: BTreeMap<u64, Arc<Entry>>,
 }
 

@@ -23,7 +23,7 @@ pub struct Permit {
     extra: Option<Box<Extra>>,
     /// The number of drains when the stream last saw the schedule.
     drains: u32,
-    /// What is counted when the permit is dropped, if anything.
+    /// The count that ends when the permit is dropped, if any.
     reason: Option<EndReason>,
     /// Whether it is in the metrics: of a stream's two permits, one is.
     is_reported: bool,

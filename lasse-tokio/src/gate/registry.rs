@@ -41,7 +41,7 @@ impl Gate {
 
     /// Ends the streams with [tags](crate::GateConfig::with_tags) for which `should_end` returns
     /// true, and returns how many these are. Each ends at once as [`EndReason::Revoked`]: its client
-    /// is sent what is queued, and an event named `revoked`, and returns after the
+    /// receives the queued events, and an event named `revoked`, and returns after the
     /// [client's retry](crate::GateConfig::with_client_retry).
     ///
     /// To sign a user out: first invalidate the session, then call this. And check the session in

@@ -54,7 +54,7 @@ impl RunsConfig {
         Self { keep, ..self }
     }
 
-    /// Holds at most this many runs, those that have ended included.
+    /// Holds at most this many runs, ended ones included.
     #[must_use]
     pub fn with_max_runs(self, max_runs: usize) -> Self {
         Self { max_runs, ..self }

@@ -63,7 +63,7 @@ impl fmt::Debug for RunWriter {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum RunWriteError {
-    /// The run has ended; [`Run::outcome`] says how.
+    /// The run has ended; [`Run::outcome`] returns how.
     Ended,
     /// The event's own id was refused.
     Refused(AppendError),

@@ -62,8 +62,8 @@ impl<F> Service<F> {
     }
 }
 
-/// The task of a connection. Its output says whether the connection has ended as the
-/// protocol says.
+/// The task of a connection. Its output is whether the connection has ended as the
+/// protocol requires.
 ///
 /// Thousands of streams wait at the same time, so what a stream does not need is in a
 /// box.
@@ -320,7 +320,7 @@ impl<T, F, A, S: Source> Drop for ConnectionTask<T, F, A, S> {
     }
 }
 
-/// What is pinned is in boxes.
+/// Pinned values are in boxes.
 impl<T: Unpin, F, A, S: Source> Unpin for ConnectionTask<T, F, A, S> {}
 
 /// How many bytes are read at once. Most heads are smaller.

@@ -33,7 +33,7 @@ pub struct Socket {
 /// It must be kept for as long as the connection is open.
 pub struct ConnectionSlot(Arc<Settings>);
 
-/// What a listener's sockets have in common.
+/// The state that the sockets of a listener share.
 #[derive(Clone, Debug)]
 pub(super) struct Settings {
     pub(super) write_timeout: Option<Duration>,

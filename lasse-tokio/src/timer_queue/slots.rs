@@ -17,7 +17,7 @@ pub(super) struct Slots {
     queue: BTreeMap<Instant, u32>,
 }
 
-/// What is kept of one task.
+/// The state of one task.
 struct Slot {
     waker: Waker,
     /// When to wake it. [`NEVER`] if it is not queued.

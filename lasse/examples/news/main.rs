@@ -85,7 +85,7 @@ async fn answer(news: Arc<News>, request: Request<Incoming>) -> Result<Response<
     })
 }
 
-/// Publishes what is posted, and answers with its id.
+/// Publishes the posted text, and answers with its id.
 async fn post(news: Arc<News>, request: Request<Incoming>) -> Response<Full<Bytes>> {
     if is_cross_origin(&request) {
         return failure(StatusCode::FORBIDDEN, "pages of other origins cannot post here");

@@ -107,7 +107,7 @@ impl<F: Medium> Store<F> {
         self.file.sync()
     }
 
-    /// Removes what is left of a line that was refused.
+    /// Removes the rest of a refused line.
     fn repair(&mut self) -> io::Result<()> {
         if self.is_torn {
             self.file.truncate(self.len)?;

@@ -10,7 +10,7 @@
 //! ```
 //!
 //! All rooms and feeds are topics of one channel. An id names a place in all of them, so a page that
-//! was away resumes in all by one id. What a user may read is decided here, where the filter is made:
+//! was away resumes in all by one id. The topics that a user may read are decided here, where the filter is made:
 //! only staff may read rooms whose name begins with `staff`, and nobody reads the feed of another.
 //! A real service takes the name from a session, as the example `chat_rooms` does.
 

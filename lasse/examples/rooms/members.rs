@@ -22,7 +22,7 @@ struct Member {
 }
 
 enum Membership {
-    /// The user joined after this event. What is older is not sent, however old the last event id of
+    /// The user joined after this event. Older events are not sent, however old the last event id of
     /// a page is.
     After(Option<EventId>),
     /// The user left. A page that reconnects still has the room in its URL.

@@ -71,7 +71,7 @@ fn an_invalid_line_is_reported_and_skipped() {
         let error = news.next_error();
         assert!(error.contains(&format!("line {line} is skipped: ")), "{error}");
     }
-    // The event between them is lost, and a reset says so.
+    // The event between them is lost, and a reset reports it.
     assert_eq!(events(&news, "", 3), ["a", "reset", "b"]);
     assert_eq!(post(&news, "c").unwrap(), "k-4");
 }

@@ -25,7 +25,7 @@ impl Program {
     }
 
     /// Starts a command that runs an example. If the server does not start, returns
-    /// what is on stderr.
+    /// the text on stderr.
     pub(crate) fn spawn(command: &mut Command) -> Result<Self, String> {
         command.env("PORT", "0").stdin(Stdio::null());
         let mut child =

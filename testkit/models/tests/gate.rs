@@ -26,7 +26,7 @@ fn model(test: impl Fn() + Send + Sync + 'static) {
     builder.check(test);
 }
 
-/// A gate whose drain refuses everything from its start, and those that wait for it.
+/// A gate whose drain refuses everything from its start, and the tasks that wait for it.
 struct Gate {
     admissions: Admissions<()>,
     notified: Mutex<u32>,
@@ -121,7 +121,7 @@ fn a_stream_admitted_during_the_notice_is_seen_after_it() {
 }
 
 #[test]
-fn the_last_of_the_streams_notifies_those_that_wait() {
+fn the_last_of_the_streams_notifies_the_waiting_tasks() {
     model(|| {
         let gate = Gate::new();
         assert!(gate.admit() && gate.admit());

@@ -5,7 +5,7 @@ use lasse_core::{Ending, EventId, LastEventId, ResetReason, StartAt, TopicFilter
 
 use super::{CheckedLog, Entry, LastSeen, MAX_KEYS, id, numbered};
 
-/// The topics of events. Those that begin with `k.` can be keys.
+/// The topics of events. Topics that begin with `k.` can be keys.
 pub(super) const TOPICS: [&str; 7] = ["a", "a.b", "a.c", "d", "k.x", "k.y", "k.z"];
 
 /// What filters consist of.

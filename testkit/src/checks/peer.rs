@@ -11,7 +11,7 @@ use super::{MAX_WAIT, Server};
 #[derive(Debug)]
 pub(super) struct Peer {
     socket: TcpStream,
-    /// What is received and not parsed.
+    /// The input that is not parsed yet.
     received: Vec<u8>,
 }
 

@@ -133,7 +133,7 @@ impl Run<'_> {
         self.spread(feed);
     }
 
-    /// Has each node that is up, and does not lag, publish what is new.
+    /// Publishes the new events on each node that is up and does not lag.
     fn spread(&self, feed: usize) {
         let nodes = self.world.state().nodes.len();
         for node in 0..nodes {

@@ -113,7 +113,7 @@ struct Admission {
 }
 
 impl Admission {
-    /// Compares what was answered with what must be. Returns the answer, and what is wrong.
+    /// Compares the answer with the expected one. Returns the answer, and the difference.
     fn check(
         &self,
         expected: Answer,

@@ -53,7 +53,7 @@ impl ResponseReader {
     ///
     /// # Errors
     ///
-    /// If the bytes are not a response, with what is wrong.
+    /// If the bytes are not a response, with the reason.
     pub(crate) fn next_part(&mut self) -> Result<Option<Part>, String> {
         loop {
             match self.state {

@@ -42,7 +42,7 @@ impl Position {
         log.position_after(id, 0)
     }
 
-    /// The reason to end, apart from those that every stream has.
+    /// The reason to end, apart from the common reasons of all streams.
     pub(super) fn reason_to_end(
         &self,
         end: End,

@@ -48,7 +48,7 @@ pub(super) enum Answer {
     Sequence,
     /// All of a channel that is over has been received: 204.
     Complete,
-    /// There is no room: a stream that only says when to reconnect.
+    /// There is no room: a stream that only sends when to reconnect.
     Refused,
 }
 
@@ -201,7 +201,7 @@ impl Reader {
         circumstances: &Circumstances,
     ) -> Result<(), String> {
         let is_possible = |reason| match reason {
-            // A client that takes what is sent has time to take the end.
+            // A client that reads has time to read the end.
             EndReason::Shutdown if end == End::Broken => false,
             EndReason::Shutdown => circumstances.is_draining,
             EndReason::Expired => circumstances.is_too_old,

@@ -28,7 +28,7 @@ impl Sequence {
         }
     }
 
-    /// The reason to end, apart from those that every stream has.
+    /// The reason to end, apart from the common reasons of all streams.
     pub(super) fn reason_to_end(
         &self,
         reason: Option<EndReason>,

@@ -41,7 +41,7 @@ pub(super) struct State {
     pub(super) is_repaired: bool,
 }
 
-/// What is reported of a run.
+/// The report of a run.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Counts {
     pub(super) published: u64,
@@ -178,7 +178,7 @@ impl State {
     }
 }
 
-/// What has random numbers of its own.
+/// The parts with random numbers of their own.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Part {
     Node(usize),

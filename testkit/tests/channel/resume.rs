@@ -92,7 +92,7 @@ fn a_client_that_is_reset_starts_where_new_clients_do() {
 }
 
 #[test]
-fn a_channel_that_has_ended_sends_what_is_left_and_then_stops_clients() {
+fn a_channel_that_has_ended_sends_the_rest_and_then_stops_clients() {
     for stack in STACKS {
         let channel = channel(&ChannelConfig::new());
         let server = Server::of(stack, &channel);

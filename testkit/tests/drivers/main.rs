@@ -55,7 +55,7 @@ fn notify<D: Driver>() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// Checks that a stream receives what is published.
+/// Checks that a stream receives published events.
 fn publish<D: Driver>() -> Result<(), Box<dyn Error>> {
     is_woken_by_a_channel(|news| serve::<D, Subscriber>(move || news.clone()))
 }

@@ -1,4 +1,4 @@
-//! The loop: publish what is due, then serve the sockets that are ready.
+//! The loop: publish the events that are due, then serve the sockets that are ready.
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddrV4};
@@ -154,7 +154,7 @@ impl Server {
         }
     }
 
-    /// Appends what is due, and sends it. Returns how long there is nothing to do.
+    /// Appends the events that are due, and sends them. Returns the time until the next one.
     fn publish(&mut self) -> Duration {
         let Some(publication) = &mut self.publication else { return LONGEST_WAIT };
         let due = publication.due(now());

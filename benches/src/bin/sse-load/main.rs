@@ -3,7 +3,7 @@
 //!
 //! It connects to loopback addresses only, and it ends by itself, by `--timeout` or
 //! `--stall` at the latest. The status is 0 if everything was delivered in order, 1
-//! if not, and 2 if the options are wrong. `src/bin/fanout-server.rs` says what a
+//! if not, and 2 if the options are wrong. `src/bin/fanout-server.rs` describes what a
 //! server must do.
 
 mod options;

@@ -20,7 +20,7 @@ pub(crate) struct Stream {
     pub(crate) phase: Phase,
     is_chunked: bool,
     chunk: Chunk,
-    /// What is left of the chunk, in bytes.
+    /// The unread bytes of the chunk.
     chunk_rest: u64,
     /// The part of the response head that has come.
     head: Vec<u8>,
@@ -44,7 +44,7 @@ enum Chunk {
     Extension,
     Data,
     LineEnd,
-    /// The last chunk, or what is not a chunk.
+    /// The last chunk, or input that is not a chunk.
     End,
 }
 

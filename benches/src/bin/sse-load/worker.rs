@@ -59,7 +59,7 @@ pub(crate) struct Worker<'a> {
     connecting: usize,
     /// Connections whose sockets were not read to the end.
     unread: Vec<usize>,
-    /// What is not added to the shared counts yet.
+    /// Counts that are not yet added to the shared ones.
     ready: u64,
     delivered: u64,
     complete: u64,
@@ -292,7 +292,7 @@ impl<'a> Worker<'a> {
         self.waiting = (0..self.connections.len()).collect();
     }
 
-    /// Adds what is new to the shared counts, once a turn.
+    /// Adds the new counts to the shared ones, once a turn.
     fn publish_counts(&mut self) {
         let Tally { delivered, complete, .. } = self.tally;
         if delivered != self.delivered {

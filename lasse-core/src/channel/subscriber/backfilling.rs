@@ -1,4 +1,4 @@
-//! What a subscriber reads before the log goes on with it, from where events are kept longer.
+//! Reading events from a longer store, until the log has the next one.
 
 use std::task::{Context, Poll, ready};
 

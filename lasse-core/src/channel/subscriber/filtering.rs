@@ -1,4 +1,4 @@
-//! What a subscriber of a part of the channel does: it reads some topics, and its filter can change.
+//! A subscriber with a filter: it reads some topics, and its filter can change.
 
 use std::task::{Poll, Waker};
 
@@ -10,7 +10,7 @@ use crate::topic::TopicFilter;
 
 impl Subscriber {
     /// Gives the subscriber another filter, while its stream is open. A subscriber of all events gets
-    /// only those that match from now on.
+    /// only matching events from now on.
     ///
     /// A topic that it had before, it reads on. A topic that is new applies from now on, or after the
     /// lower bound that [`TopicFilter::with_after`] gives. The next frame is a position event, by
@@ -19,7 +19,7 @@ impl Subscriber {
         self.set_filter_from(filter, None);
     }
 
-    /// The same, but what is new applies from a place on, or else from now on.
+    /// The same, but new topics apply from a place on, or else from now on.
     fn set_filter_from(&mut self, filter: &TopicFilter, from: Option<Cursor>) {
         let mut state = self.shared.lock();
         let from = from.unwrap_or_else(|| state.log.cursor(StartAt::Now));

@@ -23,7 +23,7 @@ impl Waiting {
         waiting
     }
 
-    /// What is read until the reader waits.
+    /// Reads until the reader waits.
     fn poll(&mut self) -> String {
         let mut cx = Context::from_waker(&self.waker);
         let mut received = String::new();

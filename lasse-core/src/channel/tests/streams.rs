@@ -64,7 +64,7 @@ fn a_reset_gives_the_reason_and_moves_the_client() {
 }
 
 #[test]
-fn a_client_whose_id_has_expired_can_be_sent_what_is_left() {
+fn a_client_whose_id_has_expired_can_receive_the_rest() {
     let news = channel(keeping(2).with_backfill(true));
     publish(&news, 1..=5);
     let expired = join(&news, &last("k-1")).first_frames();

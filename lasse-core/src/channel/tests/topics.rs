@@ -1,4 +1,4 @@
-//! Topics and keys: which readers are woken, and what their streams say.
+//! Topics and keys: which readers are woken, and which events they receive.
 
 use std::collections::BTreeMap;
 use std::task::{Context, Poll};

@@ -1,4 +1,4 @@
-//! The names of topics and prefixes, and what a log knows of each.
+//! The names of topics and prefixes, and the state of each in a log.
 
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;

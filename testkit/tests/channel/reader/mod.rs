@@ -12,7 +12,7 @@ use crate::server::{Server, Stack};
 use http1::Http1;
 use http2::Http2;
 
-/// A response that is read step by step: what is not read stays in the socket.
+/// A response that is read step by step: unread bytes stay in the socket.
 pub(crate) struct Reader {
     pub(crate) status: u16,
     body: Body,
@@ -96,7 +96,7 @@ impl Reader {
         }
     }
 
-    /// Everything received before an event says `data`.
+    /// Everything received before an event with this data.
     pub(crate) fn read_until(&mut self, data: &str) -> Vec<Received> {
         let mut before = Vec::new();
         loop {
