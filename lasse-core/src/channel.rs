@@ -175,6 +175,13 @@ impl Channel {
         state.log.id_before(state.log.cursor(StartAt::Now))
     }
 
+    /// The id after which a client has everything that the channel still holds ahead of it. `None`, if
+    /// there is no such id.
+    pub fn first_id(&self) -> Option<EventId> {
+        let state = self.0.lock();
+        state.log.id_before(state.log.cursor(StartAt::Oldest))
+    }
+
     /// The name of this incarnation of the channel.
     pub fn epoch(&self) -> Epoch {
         *self.0.lock().log.epoch()

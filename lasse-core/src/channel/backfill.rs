@@ -15,6 +15,8 @@ use crate::log::ResetReason;
 /// repeat. See [`Channel::subscribe_with_backfill`](crate::Channel::subscribe_with_backfill).
 pub trait Backfill: Send {
     /// Returns the next page. Before it returns [`Poll::Pending`], it registers the waker of `cx`.
+    ///
+    /// It is called again at once after [`BackfillPage::Skipped`].
     fn poll_page(&mut self, cx: &mut Context<'_>) -> Poll<BackfillPage>;
 }
 
@@ -24,6 +26,9 @@ pub trait Backfill: Send {
 pub enum BackfillPage {
     /// Whole events in order, and the id of the last one. About 64 KiB are enough.
     Events(Frame, EventId),
+    /// The next events, up to the one with this id, are not for the client: its filter leaves them
+    /// out.
+    Skipped(EventId),
     /// The next events are missing there, too: the client is reset, and starts where clients start
     /// that cannot resume.
     Missing(ResetReason),

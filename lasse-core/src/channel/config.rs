@@ -266,6 +266,11 @@ impl ChannelConfig {
         self.0.retention
     }
 
+    /// Which topics are keys, if any are.
+    pub fn compaction(&self) -> Option<&Compaction> {
+        self.0.compaction.as_ref()
+    }
+
     pub(super) fn settings(&self) -> &Settings {
         &self.0
     }

@@ -41,7 +41,17 @@ impl Channel {
     /// The same, but the client is reset for a reason that the caller knows, whatever the channel
     /// holds.
     pub fn subscribe_reset(&self, last: &LastEventId, reason: ResetReason) -> Subscription {
-        Subscription::reset(&self.0, last, reason)
+        Subscription::reset(&self.0, None, last, reason)
+    }
+
+    /// The same for a client of some topics.
+    pub fn subscribe_to_reset(
+        &self,
+        filter: &TopicFilter,
+        last: &LastEventId,
+        reason: ResetReason,
+    ) -> Subscription {
+        Subscription::reset(&self.0, Some(filter), last, reason)
     }
 
     /// The same as [`subscribe`](Self::subscribe), but what the log no longer holds is read from
@@ -51,12 +61,32 @@ impl Channel {
         last: &LastEventId,
         backfill: impl Backfill + 'static,
     ) -> Subscription {
-        Subscription::with_backfill(&self.0, last, Box::new(backfill))
+        Subscription::with_backfill(&self.0, None, last, Box::new(backfill))
+    }
+
+    /// The same for a client of some topics: `backfill` must leave out the events that do not match
+    /// `filter`, or are not after its lower bounds.
+    pub fn subscribe_to_with_backfill(
+        &self,
+        filter: &TopicFilter,
+        last: &LastEventId,
+        backfill: impl Backfill + 'static,
+    ) -> Subscription {
+        Subscription::with_backfill(&self.0, Some(filter), last, Box::new(backfill))
     }
 
     /// The decision that [`subscribe`](Self::subscribe) would make now, without a subscriber.
     pub fn resume(&self, last: &LastEventId) -> Resume {
         self.0.lock().log.resume(last, self.0.settings().start)
+    }
+
+    /// The decision that [`subscribe_to`](Self::subscribe_to) would make now, without a subscriber.
+    pub fn resume_to(&self, filter: &TopicFilter, last: &LastEventId) -> Resume {
+        let mut state = self.0.lock();
+        let mut view = state.log.view(filter);
+        let resume = state.log.resume_view(last, self.0.settings().start, &mut view);
+        state.log.release(view);
+        resume
     }
 
     /// The same, but a client that is new or reset starts with a snapshot, which the application

@@ -115,36 +115,59 @@ impl Subscription {
     }
 
     /// Resets the client for a reason that the caller knows.
-    pub(super) fn reset(shared: &Arc<Shared>, last: &LastEventId, reason: ResetReason) -> Self {
+    pub(super) fn reset(
+        shared: &Arc<Shared>,
+        filter: Option<&TopicFilter>,
+        last: &LastEventId,
+        reason: ResetReason,
+    ) -> Self {
         let settings = shared.settings();
-        let state = shared.lock();
+        let mut guard = shared.lock();
+        let state = &mut *guard;
         let start = match reason {
             ResetReason::Expired if settings.backfill => StartAt::Oldest,
             _ => settings.start,
         };
-        let cursor = state.log.cursor(start);
-        Self::admit(shared, state, last, (ResumeOutcome::Reset(reason), cursor), false, None)
+        let mut view = filter.map(|filter| state.log.view(filter));
+        let cursor = match &mut view {
+            Some(view) => state.log.start_view(start, view),
+            None => state.log.cursor(start),
+        };
+        let topics = view.map(|view| TopicReader::new(state, view));
+        Self::admit(shared, guard, last, (ResumeOutcome::Reset(reason), cursor), false, topics)
     }
 
     /// Resumes the client with events from elsewhere, if the log does not hold them.
     pub(super) fn with_backfill(
         shared: &Arc<Shared>,
+        filter: Option<&TopicFilter>,
         last: &LastEventId,
         pages: Box<dyn Backfill>,
     ) -> Self {
         let settings = shared.settings();
-        let mut state = shared.lock();
-        let is_held = |id| state.log.after(id).is_ok();
-        let Some(after) = last.id().filter(|id| !is_held(id)).cloned() else {
-            drop(state);
-            return Self::decide(shared, last, settings.start);
+        let mut guard = shared.lock();
+        let state = &mut *guard;
+        let view = filter.map(|filter| state.log.view(filter));
+        let after = last.id().filter(|id| match &view {
+            Some(view) => state.log.after_in_view(id, view).is_err(),
+            None => state.log.after(id).is_err(),
+        });
+        let Some(after) = after.cloned() else {
+            view.into_iter().for_each(|view| state.log.release(view));
+            drop(guard);
+            return match filter {
+                Some(_) => Self::decide_view(shared, filter, last, settings.start),
+                None => Self::decide(shared, last, settings.start),
+            };
         };
         let outcome = ResumeOutcome::Resumed;
         if let Err(delay) = state.admit(settings, outcome) {
+            view.into_iter().for_each(|view| state.log.release(view));
             return Self::Full(delay);
         }
         let cursor = state.log.cursor(StartAt::Now);
-        shared.divide(state);
+        let topics = view.map(|view| TopicReader::new(state, view));
+        shared.divide(guard);
         let opening = Opening {
             reset: None,
             is_ahead: false,
@@ -154,7 +177,8 @@ impl Subscription {
             backfill: Some(Backfilling { pages, after }),
             snapshot: None,
         };
-        Self::Stream(Subscriber::new(Arc::clone(shared), cursor, outcome, Some(opening)))
+        let subscriber = Subscriber::new(Arc::clone(shared), cursor, outcome, Some(opening));
+        Self::Stream(subscriber.with_topics(topics))
     }
 
     fn admit(

@@ -55,6 +55,11 @@ impl TopicReader {
         self
     }
 
+    /// Has the client be sent its position.
+    pub(super) fn request_position(&mut self) {
+        self.lacks_position = true;
+    }
+
     /// Whether it reads all events, one after the other, so that it need not be a reader of this
     /// kind any more.
     pub(super) fn is_plain(&self, settings: &Settings) -> bool {

@@ -107,6 +107,11 @@ impl TopicFilter {
         self.0.iter().map(|wanted| &wanted.pattern)
     }
 
+    /// Its patterns, each with its lower bound, in the order of their text.
+    pub fn bounds(&self) -> impl ExactSizeIterator<Item = (&TopicPattern, Option<&EventId>)> {
+        self.0.iter().map(|wanted| (&wanted.pattern, wanted.after.as_ref()))
+    }
+
     /// How many patterns it has.
     pub fn len(&self) -> usize {
         self.0.len()
@@ -188,7 +193,7 @@ mod tests {
     #[test]
     fn a_pattern_that_is_added_again_gets_the_new_bound() {
         let filter = TopicFilter::from(topic("a")).with_after(topic("a"), 7.into()).unwrap();
-        assert_eq!(filter.wanted()[0].after, Some(7.into()));
+        assert_eq!(filter.bounds().next(), Some((&topic("a").into(), Some(&7.into()))));
         let filter = filter.with(topic("a")).unwrap();
         assert_eq!((filter.len(), &filter.wanted()[0].after), (1, &None));
     }

@@ -4,6 +4,7 @@ use std::task::{Context, Poll, ready};
 
 use super::Subscriber;
 use crate::channel::backfill::BackfillPage;
+use crate::channel::topic_reader::TopicReader;
 use crate::field::LastEventId;
 use crate::log::{Read, ResetReason};
 
@@ -15,24 +16,22 @@ impl Subscriber {
     /// The next events of the backfill. None, if there is no backfill, or none any more: then the
     /// stream goes on with the log, or with a reset.
     pub(super) fn poll_backfill(&mut self, cx: &mut Context<'_>) -> Poll<Option<Read>> {
-        if !self.is_backfilling() || self.joins_log() {
-            return Poll::Ready(None);
-        }
-        let opening = self.rare.opening_mut();
-        let Some(backfill) = opening.and_then(|opening| opening.backfill.as_mut()) else {
-            return Poll::Ready(None);
-        };
-        match ready!(backfill.pages.poll_page(cx)) {
-            BackfillPage::Events(frame, last) => {
-                backfill.after = last;
-                Poll::Ready(Some(Read::Events(frame)))
+        while self.is_backfilling() && !self.joins_log() {
+            let opening = self.rare.opening_mut();
+            let Some(backfill) = opening.and_then(|opening| opening.backfill.as_mut()) else {
+                break;
+            };
+            match ready!(backfill.pages.poll_page(cx)) {
+                BackfillPage::Events(frame, last) => {
+                    backfill.after = last;
+                    return Poll::Ready(Some(Read::Events(frame)));
+                }
+                BackfillPage::Skipped(last) => backfill.after = last,
+                BackfillPage::Missing(reason) => self.reset_backfill(reason),
+                BackfillPage::Failed => return Poll::Ready(Some(Read::Lagged)),
             }
-            BackfillPage::Missing(reason) => {
-                self.reset_backfill(reason);
-                Poll::Ready(None)
-            }
-            BackfillPage::Failed => Poll::Ready(Some(Read::Lagged)),
         }
+        Poll::Ready(None)
     }
 
     /// Whether the backfill has reached the log, which then goes on with it. If the backfill is
@@ -40,21 +39,25 @@ impl Subscriber {
     /// without the lock.
     fn joins_log(&mut self) -> bool {
         let state = self.shared.lock();
-        let Some(opening) = self.rare.opening_mut() else { return true };
-        let Some(backfill) = &opening.backfill else { return true };
-        match state.log.after(&backfill.after) {
+        let backfill = self.rare.opening().and_then(|opening| opening.backfill.as_ref());
+        let Some(backfill) = backfill else { return true };
+        let after = match self.rare.topics() {
+            Some(topics) => state.log.after_in_view(&backfill.after, &topics.view),
+            None => state.log.after(&backfill.after),
+        };
+        let waits = after == Err(ResetReason::Ahead) && state.log.can_reach(&backfill.after);
+        drop(state);
+        match after {
             Ok(cursor) => {
                 self.cursor = cursor;
-                let done = self.rare.take_opening();
-                drop(state);
-                drop(done);
+                drop(self.rare.take_opening());
+                // The last pages may have had nothing for the client.
+                self.rare.topics_mut().into_iter().for_each(TopicReader::request_position);
             }
-            Err(ResetReason::Ahead) if state.log.can_reach(&backfill.after) => {
-                opening.requested = LastEventId::Id(backfill.after.clone());
-                opening.is_ahead = true;
-                let done = opening.backfill.take();
-                drop(state);
-                drop(done);
+            Err(_) if waits => {
+                let Some(opening) = self.rare.opening_mut() else { return true };
+                let Some(done) = opening.backfill.take() else { return true };
+                (opening.requested, opening.is_ahead) = (LastEventId::Id(done.after), true);
             }
             Err(_) => return false,
         }
@@ -63,14 +66,17 @@ impl Subscriber {
 
     fn reset_backfill(&mut self, reason: ResetReason) {
         let mut state = self.shared.lock();
-        let Some(opening) = self.rare.opening_mut() else { return };
         state.stats.get_or_insert_default().count_reset(reason);
-        self.cursor = state.log.cursor(self.shared.settings().start);
-        opening.at = state.log.id_before(self.cursor);
-        opening.reset = Some(reason);
-        let done = opening.backfill.take();
+        let start = self.shared.settings().start;
+        self.cursor = match self.rare.topics_mut() {
+            Some(topics) => state.log.start_view(start, &mut topics.view),
+            None => state.log.cursor(start),
+        };
+        let at = state.log.id_before(self.cursor);
         drop(state);
-        // It is the caller's code that is dropped.
-        drop(done);
+        let Some(opening) = self.rare.opening_mut() else { return };
+        (opening.at, opening.reset) = (at, Some(reason));
+        // It is the caller's code that is dropped, without the lock.
+        drop(opening.backfill.take());
     }
 }

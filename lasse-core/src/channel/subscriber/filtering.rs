@@ -15,8 +15,14 @@ impl Subscriber {
     /// A topic that it had before, it reads on. A topic that is new applies from now on, or after the
     /// lower bound that [`TopicFilter::with_after`] gives. The next frame is a position event, by
     /// which the client resumes after the change.
+    ///
+    /// While the stream is sent a [backfill](crate::Backfill), the filter waits for the end of that.
     pub fn set_filter(&mut self, filter: &TopicFilter) {
-        self.set_filter_from(filter, None);
+        if self.is_backfilling() {
+            self.filter_handle().set_filter(filter.clone());
+        } else {
+            self.set_filter_from(filter, None);
+        }
     }
 
     /// The same, but new topics apply from a place on, or else from now on.

@@ -1,6 +1,6 @@
 //! Topics and keys: which readers are woken, and which events they receive.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::task::{Context, Poll};
 
 use super::*;
@@ -312,4 +312,110 @@ fn a_filter_that_a_handle_sets_applies_from_that_call_on_whenever_the_stream_rea
     }
     let data: Vec<_> = received.lines().filter(|line| line.starts_with("data: ")).skip(1).collect();
     assert_eq!(data, ["data: 2", "data: 4", "data: 5", "data: 6"], "{received}");
+}
+
+/// Pages for a reader of `room.tea` in a log of the epoch `k`: numbers of its events, or the number
+/// up to which there are none.
+struct Pages(VecDeque<Result<u64, u64>>);
+
+impl Backfill for Pages {
+    fn poll_page(&mut self, _: &mut Context<'_>) -> Poll<BackfillPage> {
+        Poll::Ready(match self.0.pop_front() {
+            None => BackfillPage::Missing(ResetReason::Hole),
+            Some(Err(skipped)) => BackfillPage::Skipped(id(&format!("k-{skipped}"))),
+            Some(Ok(number)) => {
+                let id = id(&format!("k-{number}"));
+                let event = Event::new(number.to_string()).with_id(id.clone());
+                BackfillPage::Events(event.encode(), id)
+            }
+        })
+    }
+}
+
+/// A channel that holds the events 8 to 10, of which those of `room.tea` are odd.
+fn two_rooms() -> Channel {
+    let rooms = channel(keeping(3));
+    for n in 1..=10 {
+        publish_to(&rooms, if n % 2 == 1 { "room.tea" } else { "room.cake" }, &n.to_string());
+    }
+    rooms
+}
+
+fn backfilled(rooms: &Channel, pages: &[Result<u64, u64>]) -> Subscriber {
+    let pages = Pages(pages.iter().copied().collect());
+    let tea = filter(&["room.tea"]);
+    match rooms.subscribe_to_with_backfill(&tea, &last("k-1"), pages) {
+        Subscription::Stream(subscriber) => subscriber,
+        other => panic!("{other:?}"),
+    }
+}
+
+/// The ids of all that a reader receives now, with the names of notices.
+fn ids(reader: &mut Subscriber) -> Vec<String> {
+    let mut ids = Vec::new();
+    while let Poll::Ready(Read::Events(frame)) =
+        reader.poll_read(&mut Context::from_waker(Waker::noop()))
+    {
+        for block in text([frame]).split_terminator("\n\n") {
+            let line = |name: &str| block.lines().find_map(|line| line.strip_prefix(name));
+            let id = line("id: ").unwrap_or_default();
+            ids.push(line("event: ").map_or_else(|| id.to_owned(), |name| format!("{name} {id}")));
+        }
+    }
+    ids
+}
+
+#[test]
+fn a_backfill_of_some_topics_skips_others_and_goes_on_with_the_log() {
+    let rooms = two_rooms();
+    let mut reader = backfilled(&rooms, &[Ok(3), Err(4), Ok(5), Err(6), Ok(7)]);
+    assert_eq!(reader.outcome(), ResumeOutcome::Resumed);
+    assert_eq!(ids(&mut reader), ["k-3", "k-5", "k-7", "position k-7", "k-9"]);
+    publish_to(&rooms, "room.cake", "11");
+    publish_to(&rooms, "room.tea", "12");
+    assert_eq!(ids(&mut reader), ["k-12"]);
+}
+
+#[test]
+fn a_backfill_of_some_topics_ends_when_the_log_has_the_rest_of_them() {
+    let rooms = two_rooms();
+    // The log has dropped nothing of the topic since event 7.
+    let mut reader = backfilled(&rooms, &[Err(6), Err(7)]);
+    assert_eq!(ids(&mut reader), ["position k-7", "k-9"]);
+    let mut reader = backfilled(&rooms, &[Ok(3)]);
+    assert_eq!(ids(&mut reader), ["k-3", "reset k-10"]);
+}
+
+#[test]
+fn a_filter_that_is_set_during_a_backfill_loses_nothing() {
+    let rooms = two_rooms();
+    let mut reader = backfilled(&rooms, &[Ok(3), Ok(5), Ok(7)]);
+    reader.set_filter(&filter(&["room.tea", "room.cake"]));
+    publish_to(&rooms, "room.cake", "11");
+    assert_eq!(ids(&mut reader), ["k-3", "k-5", "k-7", "position k-8", "k-9", "k-11"]);
+}
+
+#[test]
+fn the_decision_on_a_reader_of_topics_is_known_without_a_subscriber() {
+    let rooms = two_rooms();
+    let tea = filter(&["room.tea"]);
+    let resumes = |number: u64| {
+        let resume = rooms.resume_to(&tea, &last(&format!("k-{number}")));
+        matches!(resume, crate::log::Resume::Resumed(_))
+    };
+    assert_eq!([6, 7, 10].map(resumes), [false, true, true]);
+    assert_eq!(rooms.stats().subscribers, 0);
+    assert_eq!(rooms.first_id(), Some(id("k-7")));
+}
+
+#[test]
+fn a_reader_of_topics_is_reset_for_a_reason_that_the_caller_knows() {
+    let rooms = two_rooms();
+    let tea = filter(&["room.tea"]);
+    let subscription = rooms.subscribe_to_reset(&tea, &last("k-9"), ResetReason::Ahead);
+    let Subscription::Stream(mut reader) = subscription else { panic!("{subscription:?}") };
+    assert_eq!(ids(&mut reader), ["reset k-10"]);
+    publish_to(&rooms, "room.cake", "11");
+    publish_to(&rooms, "room.tea", "12");
+    assert_eq!(ids(&mut reader), ["k-12"]);
 }
