@@ -3,6 +3,7 @@
 #[cfg(feature = "axum")]
 mod axum;
 mod deadline;
+mod read;
 mod socket;
 mod write;
 
@@ -19,6 +20,7 @@ use tokio::time::sleep;
 use crate::gate::Gate;
 
 pub use deadline::WriteDeadline;
+pub(crate) use read::poll_read_socket;
 use socket::Settings;
 pub(crate) use socket::reset_on_drop;
 pub use socket::{ConnectionSlot, Socket};

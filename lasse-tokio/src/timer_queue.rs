@@ -195,7 +195,7 @@ impl TimerEntry {
 
 /// The addresses that differ between any two wakers that exist at the same time.
 #[inline]
-fn addresses(waker: &Waker) -> (usize, u32) {
+pub(crate) fn addresses(waker: &Waker) -> (usize, u32) {
     (waker.data() as usize, std::ptr::from_ref(waker.vtable()) as usize as u32)
 }
 

@@ -26,7 +26,7 @@ pub(super) struct EventStream<Io> {
     io: Io,
     unsent: Option<Box<Unsent>>,
     /// Requests that the client sent ahead.
-    read_ahead: Vec<u8>,
+    read_ahead: Box<[u8]>,
     is_persistent: bool,
     is_flushed: bool,
 }
@@ -55,6 +55,7 @@ impl<Io: Transport> EventStream<Io> {
         let framer = Framer::of_encoded_head(head);
         let unsent = Unsent { framer, payload: Bytes::new(), is_last: false };
         let unsent = Some(Box::new(unsent));
+        let read_ahead = read_ahead.into();
         Self { io, unsent, read_ahead, is_persistent, is_flushed: true }
     }
 
@@ -151,13 +152,13 @@ impl<Io: Transport> EventStream<Io> {
     /// Requests that it sends ahead are kept, up to a limit.
     fn poll_left(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         while self.read_ahead.len() < MAX_READ_AHEAD {
-            let mut space = [MaybeUninit::uninit(); 256];
+            let mut space = [MaybeUninit::uninit(); 1024];
             let mut buffer = ReadBuf::uninit(&mut space);
             let read = ready!(Pin::new(&mut self.io).poll_read(cx, &mut buffer));
             if read.is_err() || buffer.filled().is_empty() {
                 return Poll::Ready(());
             }
-            self.read_ahead.extend_from_slice(buffer.filled());
+            self.read_ahead = [&*self.read_ahead, buffer.filled()].concat().into();
         }
         Poll::Pending
     }

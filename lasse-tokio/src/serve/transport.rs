@@ -10,7 +10,7 @@ use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
-use crate::sockets::{poll_write_socket, reset_on_drop, set_user_timeout};
+use crate::sockets::{poll_read_socket, poll_write_socket, reset_on_drop, set_user_timeout};
 
 /// What carries a connection.
 pub(super) trait Transport: AsyncRead + AsyncWrite + Unpin {
@@ -26,15 +26,19 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Transport for &mut T {
 /// A socket that is reset if it is dropped before it is shut down: by a panic, with its
 /// runtime, or because its connection was aborted. A client that uses HTTP/1.0 takes a
 /// normal close for the end of the stream.
+///
+/// It must be polled by one task only.
 #[derive(Debug)]
 pub(super) struct Socket {
     socket: TcpStream,
+    /// Whether the last read was pending.
+    is_read_registered: bool,
     is_shut_down: bool,
 }
 
 impl Socket {
     pub(super) fn new(socket: TcpStream) -> Self {
-        Self { socket, is_shut_down: false }
+        Self { socket, is_read_registered: false, is_shut_down: false }
     }
 
     pub(super) fn peer_addr(&self) -> io::Result<SocketAddr> {
@@ -58,11 +62,12 @@ impl Drop for Socket {
 
 impl AsyncRead for Socket {
     fn poll_read(
-        mut self: Pin<&mut Self>,
+        self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.socket).poll_read(cx, buffer)
+        let Self { socket, is_read_registered, .. } = self.get_mut();
+        poll_read_socket(socket, is_read_registered, buffer, cx)
     }
 }
 

@@ -14,6 +14,7 @@ use tokio::net::TcpStream;
 use tokio::sync::Semaphore;
 
 use super::deadline::WriteTimer;
+use super::read::{ReadWaker, poll_read_socket};
 use super::write::poll_write_socket;
 use crate::gate::{Gate, STALL_TIMEOUT};
 
@@ -27,6 +28,7 @@ pub struct Socket {
     stream: TcpStream,
     slot: ConnectionSlot,
     timer: WriteTimer,
+    reader: ReadWaker,
 }
 
 /// A connection's slot, if its listener has a [limit](crate::Listener::with_max_connections).
@@ -43,10 +45,11 @@ pub(super) struct Settings {
 
 impl Socket {
     pub(super) fn new(stream: TcpStream, slot: ConnectionSlot) -> Self {
-        Self { stream, slot, timer: WriteTimer::default() }
+        Self { stream, slot, timer: WriteTimer::default(), reader: ReadWaker::default() }
     }
 
-    /// The socket as tokio has it.
+    /// The socket as tokio has it. Do not poll it for reading with the waker of another task: the
+    /// task that reads would miss its wake-up.
     pub fn get_ref(&self) -> &TcpStream {
         &self.stream
     }
@@ -173,7 +176,8 @@ impl AsyncRead for Socket {
         cx: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().stream).poll_read(cx, buffer)
+        let Self { stream, reader, .. } = self.get_mut();
+        poll_read_socket(stream, reader.state_for(cx.waker()), buffer, cx)
     }
 }
 
