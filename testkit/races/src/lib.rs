@@ -1,0 +1,1 @@
+//! Empty: the stress tests are in `tests`.
