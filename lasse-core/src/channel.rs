@@ -226,9 +226,19 @@ fn random_epoch() -> Epoch {
     Epoch::from(RandomState::new().hash_one(()) % 62_u64.pow(8))
 }
 
-/// What the flags of a shard take from std, and their model from loom.
+/// The locks and atomics of a channel. `testkit/models` builds them from loom, which runs the
+/// operations of several threads in all orders.
 mod sync {
-    pub(super) use std::sync::atomic::{AtomicU8, Ordering};
+    #[cfg(loom)]
+    pub(super) use loom::sync::{
+        Mutex, MutexGuard,
+        atomic::{AtomicU8, AtomicU32, AtomicUsize, Ordering},
+    };
+    #[cfg(not(loom))]
+    pub(super) use std::sync::{
+        Mutex, MutexGuard,
+        atomic::{AtomicU8, AtomicU32, AtomicUsize, Ordering},
+    };
 }
 
 #[cfg(test)]

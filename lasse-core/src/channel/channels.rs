@@ -5,11 +5,11 @@ use std::boxed::Box;
 use std::collections::{HashMap, VecDeque};
 use std::fmt;
 use std::hash::Hash;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, PoisonError, Weak};
 use std::vec::Vec;
 
 use super::budget::{Budget, Counted};
+use super::sync::{AtomicUsize, Mutex, MutexGuard, Ordering};
 use super::{Channel, ChannelConfig, random_epoch};
 use crate::log::Epoch;
 use crate::time::Instant;

@@ -1,10 +1,11 @@
 //! Changing the filter of a subscriber whose stream is open elsewhere.
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, PoisonError, Weak};
 use std::task::Waker;
 
 use super::shared::Shared;
+use super::sync::{Mutex, MutexGuard};
 use crate::log::{Cursor, StartAt};
 use crate::topic::TopicFilter;
 

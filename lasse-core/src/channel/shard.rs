@@ -2,8 +2,8 @@
 
 use std::boxed::Box;
 use std::cell::OnceCell;
-use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::PoisonError;
+use std::sync::atomic::AtomicUsize;
 use std::thread;
 
 use bytes::Bytes;
@@ -11,7 +11,7 @@ use bytes::Bytes;
 use super::config::Settings;
 use super::seat::{Called, Seat};
 use super::shard_flags::ShardFlags;
-
+use super::sync::{AtomicU32, Mutex, MutexGuard, Ordering};
 use super::tip::Tip;
 use super::waiters::Waiters;
 use super::wakers::{WakePanic, Wakers};

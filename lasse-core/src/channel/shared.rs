@@ -1,14 +1,14 @@
 //! A channel, shared by its handles and its readers, and the one way to change its log.
 
 use std::boxed::Box;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
+use std::sync::{Arc, OnceLock, PoisonError, Weak};
 
 use super::budget::{Budget, Counted};
 use super::config::{ChannelConfig, Settings};
 use super::seat::{Called, Seat};
 use super::shard::{Shard, Shards};
 use super::state::State;
+use super::sync::{AtomicUsize, Mutex, MutexGuard, Ordering};
 use super::tip::Tip;
 use super::waiters::Waiters;
 use super::wakers::{WakePanic, Wakers, wake};

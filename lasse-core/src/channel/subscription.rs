@@ -5,7 +5,7 @@ mod http;
 
 use std::boxed::Box;
 use std::convert::Infallible;
-use std::sync::{Arc, MutexGuard};
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::backfill::{Backfill, Backfilling};
@@ -16,6 +16,7 @@ use super::pending_subscriber::PendingSubscriber;
 use super::shared::Shared;
 use super::state::State;
 use super::subscriber::{ResumeOutcome, Subscriber};
+use super::sync::MutexGuard;
 use super::topic_reader::TopicReader;
 use crate::field::LastEventId;
 use crate::log::{Cursor, ResetReason, Resume, StartAt, View};

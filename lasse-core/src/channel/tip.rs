@@ -1,7 +1,6 @@
 //! The ends of a log, for readers that look without its lock.
 
-use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
-
+use super::sync::{AtomicU32, AtomicUsize, Ordering};
 use crate::log::Cursor;
 
 /// Where a log begins and ends, and whether it has ended.

@@ -255,4 +255,4 @@ fn the_bytes_of_channels_are_none_when_all_channels_are_gone() {
 const PUBLISHERS: usize = 2;
 const READERS: usize = 6;
 /// How many events each publisher publishes.
-const EVENTS: u64 = 3000;
+const EVENTS: u64 = 10_000;

@@ -1,1 +1,0 @@
-//! Empty: the models are in `tests`, one file for each modelled file of lasse.
