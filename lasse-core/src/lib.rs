@@ -91,8 +91,8 @@ mod topic;
 
 #[cfg(feature = "std")]
 pub use channel::{
-    Channel, ChannelConfig, Channels, Ended, FilterHandle, LagPolicy, Publisher, ResumeOutcome,
-    Subscriber, Subscription,
+    Channel, ChannelConfig, Channels, Ended, FilterHandle, LagPolicy, MergeError, MergedId,
+    MergedSubscription, Publisher, ResumeOutcome, Subscriber, Subscription,
 };
 #[cfg(feature = "http")]
 pub use client::{Backoff, Client, ClientClosed, ClientOutput};

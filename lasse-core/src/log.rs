@@ -10,7 +10,7 @@ mod forgotten;
 mod gauge;
 mod index;
 mod name_table;
-mod numbered;
+pub(crate) mod numbered;
 mod numbering;
 mod own_ids;
 mod read;
@@ -184,6 +184,12 @@ impl Log {
     /// The name of this incarnation of the log.
     pub fn epoch(&self) -> &Epoch {
         self.numbering.epoch()
+    }
+
+    /// Whether the events have ids of their own.
+    #[cfg(feature = "std")]
+    pub(crate) fn has_own_ids(&self) -> bool {
+        self.own.is_some()
     }
 
     /// How many events were ever appended.

@@ -3,8 +3,10 @@
 use std::error::Error;
 use std::fmt;
 use std::string::String;
+use std::vec::Vec;
 
 use super::config::Settings;
+use super::terms::Terms;
 use crate::event::Event;
 use crate::field::{EventId, EventName};
 use crate::frame::Frame;
@@ -69,17 +71,27 @@ impl fmt::Display for ReservedName {
 
 impl Error for ReservedName {}
 
-/// The notice that a stream starts at `at`.
-pub(super) fn position(settings: &Settings, at: &EventId) -> Option<Frame> {
-    let name = settings.position.as_ref()?;
+/// The notice that a stream starts at `at`, or the mark of it for a merged stream.
+pub(super) fn position(terms: &Terms, settings: &Settings, at: &EventId) -> Option<Frame> {
+    if terms.has_marks() {
+        let mark = [&[MARK], at.as_str().as_bytes(), b"\n"].concat();
+        return Some(Frame::from_bytes_unchecked(mark));
+    }
+    let name = settings.position.as_ref().filter(|_| terms.has_notices())?;
+    Some(position_event(name, at))
+}
+
+/// The event that a stream starts at `at`.
+pub(super) fn position_event(name: &NoticeName, at: &EventId) -> Frame {
     let mut data = String::from("{\"at\":");
     push_json(&mut data, at.as_str());
     data.push('}');
-    Some(Event::new(data).with_name(name.0.clone()).with_id(at.clone()).encode())
+    Event::new(data).with_name(name.0.clone()).with_id(at.clone()).encode()
 }
 
 /// The notice that a client lacks events and goes on at `at`. With `id`, it moves the client there.
 pub(super) fn reset(
+    terms: &Terms,
     settings: &Settings,
     reason: ResetReason,
     requested: Option<&EventId>,
@@ -88,19 +100,34 @@ pub(super) fn reset(
 ) -> Option<Frame> {
     let name = settings.reset.as_ref()?;
     let event = Event::new(reset_data(reason, requested, at)).with_name(name.0.clone());
-    Some(match id {
+    Some(terms.mark(match id {
         Some(id) => event.with_id(id.clone()).encode(),
         None => event.encode(),
-    })
+    }))
 }
 
 /// The notice that the events up to `until` that follow are only the newest of each key.
-pub(super) fn conflated(settings: &Settings, until: Option<&EventId>) -> Option<Frame> {
-    let name = settings.conflated.as_ref()?;
+pub(super) fn conflated(
+    terms: &Terms,
+    settings: &Settings,
+    until: Option<&EventId>,
+) -> Option<Frame> {
+    let name = settings.conflated.as_ref().filter(|_| terms.has_notices())?;
     let mut data = String::from("{\"until\":");
     push_json_or_null(&mut data, until);
     data.push('}');
-    Some(Event::new(data).with_name(name.0.clone()).encode())
+    Some(terms.mark(Event::new(data).with_name(name.0.clone()).encode()))
+}
+
+impl Terms {
+    /// Marks a notice for a merged stream, which adds the name of the channel.
+    fn mark(&self, notice: Frame) -> Frame {
+        if !self.has_marks() {
+            return notice;
+        }
+        let marked: Vec<u8> = [&[MARK, b'\n'], notice.as_bytes()].concat();
+        Frame::from_bytes_unchecked(marked)
+    }
 }
 
 /// The data of a reset: a JSON object with `reason`, `requested` and `resumed_at`.
@@ -151,6 +178,10 @@ fn push_json(out: &mut String, text: &str) {
 const fn is_reserved(name: &str) -> bool {
     matches!(name.as_bytes(), b"open" | b"error")
 }
+
+/// The first byte of a line that only a merged stream reads: alone before a notice, and with an id in
+/// place of a position. No line of an event begins with it.
+pub(super) const MARK: u8 = 0;
 
 pub(super) const POSITION: NoticeName = NoticeName::from_static("position");
 pub(super) const CONFLATED: NoticeName = NoticeName::from_static("conflated");

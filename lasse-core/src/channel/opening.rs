@@ -5,6 +5,7 @@ use std::vec::Vec;
 use super::backfill::Backfilling;
 use super::config::Settings;
 use super::notice::{position, reset};
+use super::terms::Terms;
 use crate::field::{EventId, LastEventId};
 use crate::frame::Frame;
 use crate::log::ResetReason;
@@ -33,7 +34,7 @@ impl Opening {
     ///
     /// With a snapshot, no frame before its end carries the position: a client that is cut off
     /// within the snapshot reconnects as before, and gets all of the next one.
-    pub(super) fn into_frames(self, settings: &Settings) -> Vec<Frame> {
+    pub(super) fn into_frames(self, terms: &Terms, settings: &Settings) -> Vec<Frame> {
         let Self { reset: reason, requested, at, snapshot, .. } = self;
         let has_snapshot = snapshot.is_some();
         let mut frames = Vec::new();
@@ -41,11 +42,11 @@ impl Opening {
         if let Some(reason) = reason {
             let id = at.as_ref().filter(|_| !has_snapshot);
             lacks_position = has_snapshot || settings.reset.is_none();
-            frames.extend(reset(settings, reason, requested.id(), at.as_ref(), id));
+            frames.extend(reset(terms, settings, reason, requested.id(), at.as_ref(), id));
         }
         frames.extend(snapshot.into_iter().flatten());
         if let Some(at) = at.filter(|_| lacks_position) {
-            frames.extend(position(settings, &at));
+            frames.extend(position(terms, settings, &at));
         }
         frames
     }

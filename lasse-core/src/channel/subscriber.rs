@@ -4,6 +4,7 @@ mod backfilling;
 #[cfg(feature = "http")]
 mod data_only;
 mod filtering;
+mod merging;
 
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -223,8 +224,8 @@ impl Subscriber {
 
     fn opening_frames(&mut self) -> Vec<Frame> {
         let Some(opening) = self.rare.take_opening() else { return Vec::new() };
-        if self.terms.has_notices {
-            return opening.into_frames(self.shared.settings());
+        if self.terms.has_notices() || self.terms.has_marks() {
+            return opening.into_frames(&self.terms, self.shared.settings());
         }
         opening.snapshot.unwrap_or_default()
     }
@@ -242,7 +243,7 @@ impl Subscriber {
     /// Whether the client must be reset while its stream is open, which only an event could report.
     fn is_reset_without_notice(&self) -> bool {
         let is_reset = self.rare.opening().is_some_and(|opening| opening.reset.is_some());
-        is_reset && !self.terms.has_notices
+        is_reset && !self.terms.has_notices()
     }
 
     /// Leaves the channel, once.
@@ -269,10 +270,10 @@ impl Source for Subscriber {
     }
 
     fn keep_alive(&mut self) -> Option<Frame> {
-        if self.rare.opening().is_some() || !self.terms.has_notices {
+        if self.rare.opening().is_some() || !self.terms.has_notices() {
             return None;
         }
-        self.rare.topics_mut()?.keep_alive(&mut self.cursor, &self.shared)
+        self.rare.topics_mut()?.keep_alive(&mut self.cursor, &self.shared, &self.terms)
     }
 
     fn terminate(&mut self, _: EndReason) {

@@ -8,6 +8,9 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
+#[cfg(feature = "http")]
+pub(super) use http::gone;
+
 use super::backfill::{Backfill, Backfilling};
 use super::config::{LagPolicy, Settings};
 use super::notice::moves_reset_clients;

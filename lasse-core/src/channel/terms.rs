@@ -12,14 +12,46 @@ pub(super) struct Terms {
     pub(super) outcome: ResumeOutcome,
     /// Whether a client that cannot resume gets a snapshot.
     pub(super) has_snapshots: bool,
-    /// Whether the client is sent events of the protocol: its position, a reset.
-    pub(super) has_notices: bool,
+    notices: Notices,
     pub(super) has_lagged: bool,
+}
+
+/// Which events of the protocol the client is sent: its position, a reset.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Notices {
+    All,
+    #[cfg_attr(not(feature = "http"), expect(dead_code, reason = "a request has a dialect"))]
+    None,
+    /// All, marked for the merged stream of several channels.
+    Marked,
+    /// Only the marks of positions, by which the merged stream makes its ids.
+    OnlyMarks,
 }
 
 impl Terms {
     pub(super) fn new(outcome: ResumeOutcome) -> Self {
-        Self { outcome, has_snapshots: false, has_notices: true, has_lagged: false }
+        Self { outcome, has_snapshots: false, notices: Notices::All, has_lagged: false }
+    }
+
+    /// Whether the client is sent notices.
+    pub(super) fn has_notices(&self) -> bool {
+        matches!(self.notices, Notices::All | Notices::Marked)
+    }
+
+    /// Whether notices are marked, for the merged stream of several channels.
+    pub(super) fn has_marks(&self) -> bool {
+        matches!(self.notices, Notices::Marked | Notices::OnlyMarks)
+    }
+
+    /// Marks the notices.
+    pub(super) fn mark_notices(&mut self) {
+        self.notices = if self.has_notices() { Notices::Marked } else { Notices::OnlyMarks };
+    }
+
+    /// Sends no notices, to a client that would not know them.
+    #[cfg(feature = "http")]
+    pub(super) fn omit_notices(&mut self) {
+        self.notices = if self.has_marks() { Notices::OnlyMarks } else { Notices::None };
     }
 
     /// Reads from the log, and puts a reset in place of events that are missing.
@@ -53,7 +85,7 @@ impl Terms {
             state.stats.get_or_insert_default().count_reset(reason);
         }
         let skips = settings.lag_policy == LagPolicy::Skip || reason == ResetReason::Hole;
-        if self.has_snapshots || self.has_lagged || !skips || !self.has_notices {
+        if self.has_snapshots || self.has_lagged || !skips || !self.has_notices() {
             self.has_lagged = true;
             return Some(Read::Lagged);
         }
@@ -61,6 +93,6 @@ impl Terms {
             *cursor = state.log.cursor(StartAt::Oldest);
         }
         let at = state.log.id_before(*cursor);
-        reset(settings, reason, None, at.as_ref(), at.as_ref()).map(Read::Events)
+        reset(self, settings, reason, None, at.as_ref(), at.as_ref()).map(Read::Events)
     }
 }

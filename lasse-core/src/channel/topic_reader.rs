@@ -138,7 +138,12 @@ impl TopicReader {
     }
 
     /// The position of a reader that was not sent an id since it moved on, in place of a keep-alive.
-    pub(super) fn keep_alive(&mut self, cursor: &mut Cursor, shared: &Shared) -> Option<Frame> {
+    pub(super) fn keep_alive(
+        &mut self,
+        cursor: &mut Cursor,
+        shared: &Shared,
+        terms: &Terms,
+    ) -> Option<Frame> {
         if self.view.is_all() || self.view.is_catching_up() {
             return None;
         }
@@ -151,7 +156,7 @@ impl TopicReader {
         self.has_position = true;
         let at = state.log.id_before(end)?;
         drop(state);
-        position(shared.settings(), &at)
+        position(terms, shared.settings(), &at)
     }
 
     /// Changes the filter, and enters the lists of its topics.
@@ -200,7 +205,7 @@ impl TopicReader {
         if std::mem::take(&mut self.is_conflated) {
             state.stats.get_or_insert_default().conflated += 1;
             let until = state.log.id_before(state.log.cursor(StartAt::Now));
-            return conflated(settings, until.as_ref()).filter(|_| terms.has_notices);
+            return conflated(terms, settings, until.as_ref());
         }
         self.position(cursor, state, terms, settings)
     }
@@ -233,9 +238,10 @@ impl TopicReader {
             return None;
         }
         self.lacks_position = false;
-        let at = state.log.id_before(cursor).filter(|_| terms.has_notices)?;
+        let at = state.log.id_before(cursor)?;
+        let position = position(terms, settings, &at)?;
         self.has_position = true;
-        position(settings, &at)
+        Some(position)
     }
 
     /// What a reader gets that lacks events: it skips what was superseded if nothing else is missing,
@@ -249,7 +255,7 @@ impl TopicReader {
         settings: &Settings,
     ) -> Option<Read> {
         let is_latest = matches!(settings.lag_policy, LagPolicy::Latest { .. });
-        if !is_latest || reason != ResetReason::Lagged || !terms.has_notices {
+        if !is_latest || reason != ResetReason::Lagged || !terms.has_notices() {
             return terms.reset(reason, cursor, state, settings);
         }
         if state.log.conflate(*cursor, &mut self.view) {
@@ -259,6 +265,6 @@ impl TopicReader {
         state.stats.get_or_insert_default().count_reset(reason);
         *cursor = state.log.start_view(StartAt::LatestPerKey, &mut self.view);
         self.lacks_position = true;
-        reset(settings, reason, None, None, None).map(Read::Events)
+        reset(terms, settings, reason, None, None, None).map(Read::Events)
     }
 }

@@ -81,6 +81,10 @@ pub enum InvalidLastEventId {
     NotUtf8,
     /// It has CR, LF or NUL.
     NotOneLine,
+    /// It is not the id of a stream of several channels.
+    NotMerged,
+    /// It is the id of a stream of several channels, but not of this channel.
+    OtherChannels,
 }
 
 impl fmt::Display for InvalidLastEventId {
@@ -92,6 +96,8 @@ impl fmt::Display for InvalidLastEventId {
             }
             Self::NotUtf8 => f.write_str("the last event id is not UTF-8"),
             Self::NotOneLine => f.write_str("the last event id is not one line without NUL"),
+            Self::NotMerged => f.write_str("the last event id is not one of several channels"),
+            Self::OtherChannels => f.write_str("the last event id is of other channels"),
         }
     }
 }

@@ -8,7 +8,7 @@ use crate::field::EventId;
 use crate::frame::Digits;
 
 /// The id that a log gives: `<epoch>-<number>`.
-pub(super) fn write(epoch: &Epoch, number: u64) -> EventId {
+pub(crate) fn write(epoch: &Epoch, number: u64) -> EventId {
     let digits = Digits::of(number);
     let parts = [epoch.as_bytes(), b"-", digits.as_bytes()];
     let mut id = Vec::with_capacity(parts.iter().map(|part| part.len()).sum());
@@ -18,7 +18,7 @@ pub(super) fn write(epoch: &Epoch, number: u64) -> EventId {
 
 /// The epoch and the number of an id, if the id has the form that a log gives: split at the last
 /// dash, the number in decimal without leading zeros.
-pub(super) fn read(id: &str) -> Option<(Epoch, u64)> {
+pub(crate) fn read(id: &str) -> Option<(Epoch, u64)> {
     let dash = memchr::memrchr(b'-', id.as_bytes())?;
     let (epoch, digits) = (id.get(..dash)?, id.get(dash + 1..)?);
     let is_number = digits.bytes().all(|byte| byte.is_ascii_digit())

@@ -84,7 +84,7 @@ fn open<S>(mut subscriber: Subscriber, source: impl FnOnce(Subscriber) -> S) -> 
 }
 
 /// The response to a client that cannot resume and reads no event about that.
-fn gone(reset: String) -> Response<Bytes> {
+pub(in crate::channel) fn gone(reset: String) -> Response<Bytes> {
     let mut response = Response::new(Bytes::from(reset));
     *response.status_mut() = StatusCode::GONE;
     let headers = response.headers_mut();
