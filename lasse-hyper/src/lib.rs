@@ -88,8 +88,8 @@ pub use end_reason_cell::EndReasonCell;
 pub use lasse_tokio::*;
 pub use request_body::{BodyError, collect_body};
 pub use respond::{
-    ChannelBody, HandlerBody, refuse, respond, respond_with, stream, subscribe, subscribe_to,
-    unauthorized,
+    ChannelBody, HandlerBody, MergedBody, refuse, respond, respond_with, stream, subscribe,
+    subscribe_merged, subscribe_to, unauthorized,
 };
 #[cfg(feature = "axum")]
 pub use router::{RouterService, serve_router};

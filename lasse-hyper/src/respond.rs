@@ -2,9 +2,10 @@
 
 use futures_core::Stream;
 use http::Response;
+use lasse_tokio::channel::MergedSubscriber;
 use lasse_tokio::{
-    Accept, Channel, Endpoint, EventStream, Handler, HandlerSource, Init, Next, Notifier, Refusal,
-    RequestHead, Source, Subscriber, TopicFilter,
+    Accept, Channel, Endpoint, EventStream, Handler, HandlerSource, Init, MergeError, Next,
+    Notifier, Refusal, RequestHead, Source, Subscriber, TopicFilter,
 };
 
 use crate::body::EventBody;
@@ -141,6 +142,44 @@ pub fn subscribe_to<'a>(
     response.map(|body| EventBody::new(body, reason))
 }
 
+/// Answers a request with the events of up to four channels on one stream, from where the client left
+/// off in each: such as the private channel of a user beside one for all. The names of the channels
+/// are in the ids of the stream, and in resets.
+///
+/// For topics, snapshots or channels of several nodes, make a
+/// [`MergedSubscription`](lasse_tokio::MergedSubscription) of subscriptions, and answer with
+/// [`respond_with`].
+///
+/// # Errors
+///
+/// If the names, or the number of channels, are not valid, if the events of a channel have ids of
+/// their own, or if the names and epochs do not fit into the ids. That does not depend on the request.
+///
+/// # Examples
+///
+/// ```
+/// use lasse_hyper::{Channel, ChannelConfig, Endpoint, Event};
+///
+/// let (own, all) = (Channel::new(&ChannelConfig::new()), Channel::new(&ChannelConfig::new()));
+/// let request = http::Request::get("/events").body(())?;
+/// let channels = [("me", &own), ("all", &all)];
+/// let response = lasse_hyper::subscribe_merged(&request, &Endpoint::default(), channels)?;
+/// assert_eq!(response.headers()["content-type"], "text/event-stream");
+/// own.publish(Event::new("for you"))?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[doc(alias = "merge")]
+pub fn subscribe_merged<'a, 'c, N: AsRef<str>>(
+    request: impl Into<RequestHead<'a>>,
+    endpoint: &Endpoint,
+    channels: impl IntoIterator<Item = (N, &'c Channel)>,
+) -> Result<Response<MergedBody>, MergeError> {
+    let request = request.into();
+    let reason = reason_of(&request);
+    let response = lasse_tokio::subscribe_merged(request, endpoint, channels)?;
+    Ok(response.map(|body| EventBody::new(body, reason)))
+}
+
 /// Answers a request with the stream of any [`Source`], or as `init` decides.
 pub fn respond_with<'a, S: Source>(
     request: impl Into<RequestHead<'a>>,
@@ -189,6 +228,9 @@ pub fn refuse<'a, S: Source>(
 
 /// The body of a response by [`subscribe`].
 pub type ChannelBody = EventBody<Subscriber>;
+
+/// The body of a response by [`subscribe_merged`].
+pub type MergedBody = EventBody<MergedSubscriber>;
 
 /// The body of a response by [`respond`], with a handler `H`.
 pub type HandlerBody<H> = EventBody<HandlerSource<H>>;

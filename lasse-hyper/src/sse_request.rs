@@ -8,13 +8,13 @@ use axum::response::Response;
 use futures_core::Stream;
 use http::request::Parts;
 use lasse_tokio::lasse_core::{
-    Accept, Channel, Handler, Init, LastEventId, Next, Notifier, Refusal, RequestHead, Source,
-    Subscriber, TopicFilter,
+    Accept, Channel, Handler, Init, LastEventId, MergeError, Next, Notifier, Refusal, RequestHead,
+    Source, Subscriber, TopicFilter,
 };
 use lasse_tokio::{Endpoint, ExpiresAt, PeerAddr};
 
 use crate::respond::{
-    refuse, respond, respond_with, stream, subscribe, subscribe_to, unauthorized,
+    refuse, respond, respond_with, stream, subscribe, subscribe_merged, subscribe_to, unauthorized,
 };
 
 /// A request for a stream, as an argument of an axum handler.
@@ -115,6 +115,52 @@ impl SseRequest {
     /// ```
     pub async fn subscribe_to(self, channel: &Channel, filter: &TopicFilter) -> Response {
         subscribe_to(&self.parts, &self.endpoint, channel, filter).map(Body::new)
+    }
+
+    /// Answers with the events of up to four channels on one stream, from where the client left off in
+    /// each, like [`subscribe_merged`](crate::subscribe_merged()).
+    ///
+    /// # Errors
+    ///
+    /// If the channels cannot be merged, which does not depend on the request.
+    ///
+    /// # Examples
+    ///
+    /// The private channel of a user beside the one for all:
+    ///
+    /// ```
+    /// use axum::extract::{Path, State};
+    /// use axum::http::StatusCode;
+    /// use axum::response::Response;
+    /// use lasse_hyper::SseRequest;
+    /// use lasse_hyper::lasse_core::{Channel, Channels};
+    ///
+    /// #[derive(Clone)]
+    /// struct Feeds {
+    ///     own: Channels<String>,
+    ///     all: Channel,
+    /// }
+    ///
+    /// async fn events(
+    ///     request: SseRequest,
+    ///     State(feeds): State<Feeds>,
+    ///     Path(user): Path<String>,
+    /// ) -> Result<Response, StatusCode> {
+    ///     let own = feeds.own.open(user);
+    ///     let channels = [("me", &*own), ("all", &feeds.all)];
+    ///     let response = request.subscribe_merged(channels).await;
+    ///     response.map_err(|_| StatusCode::INTERNAL_SERVER_ERROR)
+    /// }
+    /// # let router: axum::Router<Feeds> =
+    /// #     axum::Router::new().route("/{user}", axum::routing::get(events));
+    /// ```
+    #[doc(alias = "merge")]
+    pub async fn subscribe_merged<'c, N: AsRef<str>>(
+        self,
+        channels: impl IntoIterator<Item = (N, &'c Channel)>,
+    ) -> Result<Response, MergeError> {
+        let response = subscribe_merged(&self.parts, &self.endpoint, channels)?;
+        Ok(response.map(Body::new))
     }
 
     /// Answers with the events of a stream, each an

@@ -2,9 +2,11 @@
 
 use futures_core::Stream;
 use http::Response;
+use lasse_core::channel::MergedSubscriber;
 use lasse_core::{
-    Accept, Body, Channel, Connection, Handler, HandlerSource, Init, Next, Notifier, Refusal,
-    RequestHead, Source, Subscriber, TopicFilter, mailbox,
+    Accept, Body, Channel, Connection, Handler, HandlerSource, Init, MergeError,
+    MergedSubscription, Next, Notifier, Refusal, RequestHead, Source, Subscriber, TopicFilter,
+    mailbox,
 };
 
 use crate::clock::now;
@@ -213,6 +215,44 @@ pub fn subscribe_to<'a>(
         let subscription = channel.subscribe_to(filter, request.last_event_id());
         subscription.into_init(request, |subscriber| subscriber)
     })
+}
+
+/// Answers a request with the events of up to four channels on one stream, from where the client left
+/// off in each: such as the private channel of a user beside one for all. The names of the channels
+/// are in the ids of the stream, and in resets.
+///
+/// For topics, snapshots or channels of several nodes, make a
+/// [`MergedSubscription`] of subscriptions, and answer with [`respond_with`].
+///
+/// # Errors
+///
+/// If the names, or the number of channels, are not valid, if the events of a channel have ids of
+/// their own, or if the names and epochs do not fit into the ids. That does not depend on the request.
+///
+/// # Examples
+///
+/// ```
+/// use lasse_tokio::Endpoint;
+/// use lasse_tokio::lasse_core::{Channel, ChannelConfig, Event};
+///
+/// let (own, all) = (Channel::new(&ChannelConfig::new()), Channel::new(&ChannelConfig::new()));
+/// let request = http::Request::get("/events").body(())?;
+/// let channels = [("me", &own), ("all", &all)];
+/// let response = lasse_tokio::subscribe_merged(&request, &Endpoint::default(), channels)?;
+/// own.publish(Event::new("for you"))?;
+/// # let _ = response;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[doc(alias = "merge")]
+pub fn subscribe_merged<'a, 'c, N: AsRef<str>>(
+    request: impl Into<RequestHead<'a>>,
+    endpoint: &Endpoint,
+    channels: impl IntoIterator<Item = (N, &'c Channel)>,
+) -> Result<Response<SessionBody<MergedSubscriber>>, MergeError> {
+    let request = request.into();
+    let channels = channels.into_iter().inspect(|(_, channel)| channel.advance(now()));
+    let merged = MergedSubscription::of_channels(channels, request.last_event_id())?;
+    Ok(respond_with(request, endpoint, |request| merged.into_init(request, |events| events)))
 }
 
 /// Refuses a request whose client must sign in: [`Refusal::unauthorized`], after which the client

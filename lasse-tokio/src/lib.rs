@@ -34,7 +34,8 @@ mod timer_queue;
 mod tracker;
 
 pub use answer::{
-    SessionBody, refuse, respond, respond_with, stream, subscribe, subscribe_to, unauthorized,
+    SessionBody, refuse, respond, respond_with, stream, subscribe, subscribe_merged, subscribe_to,
+    unauthorized,
 };
 #[cfg(feature = "metrics")]
 pub use channel_metrics::report_metrics;

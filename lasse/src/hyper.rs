@@ -3,7 +3,7 @@
 
 #[doc(inline)]
 pub use lasse_hyper::{
-    Aborted, BodyError, ChannelBody, EndReasonCell, EventBody, EventService, HandlerBody, Serve,
-    collect_body, refuse, respond, respond_with, serve, stream, subscribe, subscribe_to,
-    unauthorized,
+    Aborted, BodyError, ChannelBody, EndReasonCell, EventBody, EventService, HandlerBody,
+    MergedBody, Serve, collect_body, refuse, respond, respond_with, serve, stream, subscribe,
+    subscribe_merged, subscribe_to, unauthorized,
 };

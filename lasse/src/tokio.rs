@@ -5,6 +5,6 @@
 pub use lasse_tokio::server;
 #[doc(inline)]
 pub use lasse_tokio::{
-    Serve, refuse, respond, respond_with, serve, serve_connection, stream, subscribe, subscribe_to,
-    unauthorized,
+    Serve, refuse, respond, respond_with, serve, serve_connection, stream, subscribe,
+    subscribe_merged, subscribe_to, unauthorized,
 };
