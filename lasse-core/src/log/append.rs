@@ -245,7 +245,7 @@ impl Log {
 
     /// The numbers up to `number` are left out.
     fn leave_out(&mut self, number: u64) {
-        if self.end() == 0 && self.numbering.number() == 0 {
+        if self.end() == 0 && self.numbering.is_new() {
             self.numbering.begin_after(number);
         } else {
             self.push_hole(number);

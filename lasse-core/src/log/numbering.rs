@@ -78,6 +78,11 @@ impl Numbering {
         self.number
     }
 
+    /// Whether no id was ever given: a client can only have one of another log.
+    pub(super) fn is_new(&self) -> bool {
+        (self.generation, self.number) == (0, 0)
+    }
+
     /// The next event has this number, which is the next one.
     pub(super) fn take(&mut self, number: u64) {
         self.number = number;

@@ -319,6 +319,19 @@ fn a_log_that_goes_on_under_another_epoch_holds_older_events() {
 }
 
 #[test]
+fn numbers_left_out_at_the_start_of_another_epoch_are_a_hole() {
+    let mut log = keeping(10);
+    log.skip_unused(100).unwrap();
+    log.begin_epoch(Epoch::new("m").unwrap()).unwrap();
+    log.append_as(&id("m-34"), &Event::new("34")).unwrap();
+    for (id, decision) in [("k-11", "hole"), ("k-50", "hole"), ("m-5", "hole"), ("m-33", "resumed")]
+    {
+        let resumed = resumed(&mut log, &last(id), StartAt::Oldest);
+        assert_eq!(resumed, (decision, vec!["34".to_owned()]), "{id}");
+    }
+}
+
+#[test]
 fn epochs_take_bounded_memory() {
     let mut log = log(Retention::new().with_events(10).with_bytes(4096));
     for n in 0..10_000_u64 {
