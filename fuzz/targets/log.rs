@@ -26,6 +26,7 @@ enum Call {
     AppendTombstone(u8),
     Skip(u8),
     Hole,
+    HoleUpTo(Option<u8>),
     BeginEpoch,
     Read(u8, u16),
     Connect(u8, Last, From),
@@ -77,6 +78,7 @@ fuzz_target!(|input: Input| {
             Call::Conflate(reader) => LogCall::Conflate(one_of(reader)),
             Call::Skip(count) => LogCall::Skip(count.into()),
             Call::Hole => LogCall::Hole,
+            Call::HoleUpTo(count) => LogCall::HoleUpTo(count.map_or(u64::MAX, Into::into)),
             Call::BeginEpoch => LogCall::BeginEpoch,
             Call::Read(reader, budget) => LogCall::Read(one_of(reader), budget.into()),
             Call::Connect(reader, last, from) => {

@@ -19,6 +19,7 @@ fn call(numbered: u32, own: u32) -> impl Strategy<Value = LogCall> {
         (numbered / 20).max(1) => (0..5_u64).prop_map(LogCall::AppendAs),
         (numbered / 40).max(1) => (0..5_u64).prop_map(LogCall::Skip),
         5 => Just(LogCall::Hole),
+        4 => prop_oneof![0..5_u64, Just(u64::MAX)].prop_map(LogCall::HoleUpTo),
         (numbered / 60).max(1) => Just(LogCall::BeginEpoch),
         300 => (0..READERS, 0..2000_usize).prop_map(|(n, budget)| LogCall::Read(n, budget)),
         150 => (0..READERS, last(), start())

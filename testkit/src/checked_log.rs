@@ -32,6 +32,8 @@ pub enum LogCall {
     Skip(u64),
     /// Appends a hole.
     Hole,
+    /// Appends a hole of this many numbers, or of all that are left.
+    HoleUpTo(u64),
     /// Begins another epoch.
     BeginEpoch,
     /// Lets a reader read up to this many bytes.
@@ -173,8 +175,9 @@ impl CheckedLog {
                 self.append(&Event::new("own").with_id(id(&own_id(name))), None, None);
             }
             LogCall::AppendAs(left_out) => {
-                let given = self.given(left_out);
-                self.append(&Event::new("given"), Some(given), None);
+                if let Some(given) = self.given(left_out) {
+                    self.append(&Event::new("given"), Some(given), None);
+                }
             }
             LogCall::AppendTo(topic, len) => {
                 let label = (TOPICS[topic % TOPICS.len()], false);
@@ -182,8 +185,9 @@ impl CheckedLog {
             }
             LogCall::AppendToAs(topic, left_out) => {
                 let label = (TOPICS[topic % TOPICS.len()], false);
-                let given = self.given(left_out);
-                self.append(&Event::new("given"), Some(given), Some(label));
+                if let Some(given) = self.given(left_out) {
+                    self.append(&Event::new("given"), Some(given), Some(label));
+                }
             }
             LogCall::AppendTombstone(topic) => {
                 let label = (TOPICS[topic % TOPICS.len()], true);
@@ -197,6 +201,7 @@ impl CheckedLog {
             LogCall::Conflate(viewer) => self.conflate(viewer),
             LogCall::Skip(count) => self.skip(count),
             LogCall::Hole => self.append_hole(),
+            LogCall::HoleUpTo(count) => self.append_hole_up_to(count),
             LogCall::BeginEpoch => self.begin_epoch(),
             LogCall::Read(reader, budget) => self.read(reader, budget),
             LogCall::Connect(reader, last, start) => self.connect(reader, &last, start),
@@ -239,10 +244,10 @@ impl CheckedLog {
         self.first = first;
     }
 
-    /// A number that leaves out some, and its id.
-    fn given(&self, left_out: u64) -> (EventId, u64) {
-        let number = self.newest() + 1 + left_out;
-        (id(&self.name_of((self.numbers.len() - 1, number))), number)
+    /// A number that leaves out some, and its id, if there are as many.
+    fn given(&self, left_out: u64) -> Option<(EventId, u64)> {
+        let number = self.newest().checked_add(1)?.checked_add(left_out)?;
+        Some((id(&self.name_of((self.numbers.len() - 1, number))), number))
     }
 
     fn append(
@@ -269,7 +274,7 @@ impl CheckedLog {
             appended.unwrap_err();
             return;
         }
-        if label.is_some_and(|label| self.refuses(label)) {
+        if label.is_some_and(|label| self.refuses(label)) || self.is_used_up() && !is_own {
             appended.unwrap_err();
             return;
         }
@@ -306,9 +311,9 @@ impl CheckedLog {
     }
 
     fn skip(&mut self, count: u64) {
-        let number = self.newest() + count;
+        let number = self.newest().saturating_add(count);
         let skipped = self.log.skip_unused(number);
-        if self.ending.is_some() || self.is_own == Some(true) || count == 0 {
+        if self.ending.is_some() || self.is_own == Some(true) || number == self.newest() {
             skipped.unwrap_err();
             return;
         }
@@ -321,7 +326,7 @@ impl CheckedLog {
     fn append_hole(&mut self) {
         let before = self.log.cursor(StartAt::Now);
         let sent = self.log.append_hole();
-        if self.ending.is_some() {
+        if self.ending.is_some() || self.is_used_up() {
             sent.unwrap_err();
             return;
         }
@@ -336,6 +341,27 @@ impl CheckedLog {
         assert_eq!(sent.unwrap().unwrap().as_str(), self.name_of((epoch, number)));
         self.numbers[epoch] = number;
         self.entries.push(Entry::Hole { epoch, number, before });
+    }
+
+    fn append_hole_up_to(&mut self, count: u64) {
+        let before = self.log.cursor(StartAt::Now);
+        let number = self.newest().saturating_add(count);
+        let appended = self.log.append_hole_up_to(number);
+        if self.ending.is_some() || self.is_own == Some(true) || number == self.newest() {
+            appended.unwrap_err();
+            return;
+        }
+        appended.unwrap();
+        self.has_gaps = true;
+        self.is_own = Some(false);
+        let epoch = self.numbers.len() - 1;
+        self.numbers[epoch] = number;
+        self.entries.push(Entry::Hole { epoch, number, before });
+    }
+
+    /// Whether the epoch has no number left.
+    fn is_used_up(&self) -> bool {
+        self.newest() == u64::MAX
     }
 
     fn begin_epoch(&mut self) {

@@ -29,8 +29,8 @@ pub(super) struct Numbering {
 struct Run {
     /// Of the first event.
     position: u64,
-    /// Of the first event.
-    number: u64,
+    /// The number before that of the first event. No event follows the greatest number.
+    after: u64,
     generation: u32,
     /// Whether there is a hole at the position before.
     is_after_hole: bool,
@@ -64,7 +64,7 @@ struct OlderEpoch {
 
 impl Numbering {
     pub(super) fn new(epoch: Epoch) -> Self {
-        let newest = Run { position: 0, number: 1, generation: 0, is_after_hole: false };
+        let newest = Run { position: 0, after: 0, generation: 0, is_after_hole: false };
         let floor = Name { generation: 0, number: 0 };
         Self { epoch, generation: 0, number: 0, newest, floor, older: None }
     }
@@ -92,21 +92,21 @@ impl Numbering {
     /// somewhere else.
     pub(super) fn begin_after(&mut self, number: u64) {
         (self.number, self.floor.number) = (number, number);
-        self.newest.number = number.saturating_add(1);
+        self.newest.after = number;
     }
 
     /// No event up to `number` was ever given a number that the log does not have. The next event
     /// will be at `end`.
     pub(super) fn skip(&mut self, number: u64, end: u64) {
         self.number = number;
-        self.begin_run(end, number.saturating_add(1), false);
+        self.begin_run(end, number, false);
     }
 
     /// The events up to `number` are missing. The hole is at `position`.
     pub(super) fn push_hole(&mut self, number: u64, position: u64) {
         self.older.get_or_insert_default().holes.push_back(position);
         self.number = number;
-        self.begin_run(position + 1, number.saturating_add(1), true);
+        self.begin_run(position + 1, number, true);
     }
 
     /// Goes on with number 1 of another epoch, if the log does not hold that epoch.
@@ -127,7 +127,7 @@ impl Numbering {
         older.runs.push_back(self.newest);
         (self.epoch, self.number, self.generation) = (epoch, 0, generation + 1);
         let generation = self.generation;
-        self.newest = Run { position: end, number: 1, generation, is_after_hole: false };
+        self.newest = Run { position: end, after: 0, generation, is_after_hole: false };
         true
     }
 
@@ -148,13 +148,13 @@ impl Numbering {
         if (generation, number) < (self.floor.generation, self.floor.number) {
             return Err(ResetReason::Expired);
         }
-        let next = self.runs_before(|run| (run.generation, run.number) <= (generation, number));
+        let next = self.runs_before(|run| (run.generation, run.after) < (generation, number));
         let of_epoch = |nth: usize| self.run(nth).filter(|run| run.generation == generation);
         let (before, after) = (next.checked_sub(1).and_then(of_epoch), of_epoch(next));
-        let in_hole = |run: &Run| run.is_after_hole && number < run.number - 1;
+        let in_hole = |run: &Run| run.is_after_hole && number < run.after;
         if after.is_some_and(|run| in_hole(&run)) {
             let is_in_run =
-                before.is_some_and(|run| number - run.number < self.len(next, &run, end));
+                before.is_some_and(|run| number - run.after <= self.len(next, &run, end));
             if !is_in_run {
                 return Err(ResetReason::Hole);
             }
@@ -162,10 +162,10 @@ impl Numbering {
         let place = match (before, after) {
             (Some(run), after) => {
                 let len = self.len(next, &run, end);
-                let nth = number - run.number;
+                let nth = number - run.after;
                 match after {
-                    Some(after) if nth >= len => after.position,
-                    _ => run.position + nth.saturating_add(1).min(len),
+                    Some(after) if nth > len => after.position,
+                    _ => run.position + nth.min(len),
                 }
             }
             (None, Some(after)) => after.position,
@@ -178,7 +178,7 @@ impl Numbering {
     /// The place after the holes that come next after a number of an epoch.
     pub(super) fn past_hole(&self, epoch: &Epoch, number: u64) -> Option<u64> {
         let (generation, _) = self.generation_of(epoch)?;
-        let mut nth = self.runs_before(|run| (run.generation, run.number) <= (generation, number));
+        let mut nth = self.runs_before(|run| (run.generation, run.after) < (generation, number));
         while !self.run(nth)?.is_after_hole {
             nth += 1;
         }
@@ -272,18 +272,18 @@ impl Numbering {
         let after = self.run(next).filter(|run| run.position == position && run.is_after_hole);
         let before = next.checked_sub(1).and_then(|before| self.run(before));
         match (after, before) {
-            (Some(run), _) => Name { generation: run.generation, number: run.number - 1 },
+            (Some(run), _) => Name { generation: run.generation, number: run.after },
             (None, Some(run)) => {
-                let number = run.number + (position - 1 - run.position);
+                let number = run.after + (position - run.position);
                 Name { generation: run.generation, number }
             }
             (None, None) => self.floor,
         }
     }
 
-    fn begin_run(&mut self, position: u64, number: u64, is_after_hole: bool) {
+    fn begin_run(&mut self, position: u64, after: u64, is_after_hole: bool) {
         let generation = self.generation;
-        let run = Run { position, number, generation, is_after_hole };
+        let run = Run { position, after, generation, is_after_hole };
         let before = core::mem::replace(&mut self.newest, run);
         if before.position < position || before.is_after_hole {
             self.older.get_or_insert_default().runs.push_back(before);

@@ -283,6 +283,20 @@ fn a_hole_at_the_end_of_a_log_is_read_at_once() {
 }
 
 #[test]
+fn a_hole_of_all_numbers_that_are_left_has_no_place_in_it_that_resumes() {
+    let mut log = keeping(3);
+    append(&mut log, 1..=1);
+    log.append_hole_up_to(u64::MAX).unwrap();
+    let (in_hole, behind) = (u64::MAX - 1, format!("k-{}", u64::MAX));
+    assert_eq!(log.after(&id(&format!("k-{in_hole}"))), Err(ResetReason::Hole));
+    assert_eq!(log.after(&id(&behind)), Ok(log.cursor(StartAt::Now)));
+    assert_eq!(log.id_before(log.cursor(StartAt::Now)), Some(id(&behind)));
+    log.begin_epoch(Epoch::new("l").unwrap()).unwrap();
+    append(&mut log, 2..=2);
+    assert_eq!(resumed(&mut log, &last(&behind), StartAt::Now).0, "resumed");
+}
+
+#[test]
 fn numbers_that_were_never_used_are_no_hole() {
     let mut log = keeping(10);
     append(&mut log, 1..=3);
