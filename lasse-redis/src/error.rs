@@ -63,6 +63,10 @@ impl Failure {
                 | ServerErrorKind::BusyLoading
                 | ServerErrorKind::MasterDown => Self::NotReachable(text),
                 ServerErrorKind::NoPerm => Self::Refused(lacks_permission(&text)),
+                ServerErrorKind::Moved
+                | ServerErrorKind::Ask
+                | ServerErrorKind::CrossSlot
+                | ServerErrorKind::ClusterDown => Self::Refused(CLUSTER.into()),
                 _ => Self::of_text(text),
             },
             ErrorKind::Extension => Self::of_text(text),
@@ -76,7 +80,7 @@ impl Failure {
         if has("equal or smaller than the target") || has("Elements are too large to be stored") {
             return Self::OldEpoch;
         }
-        if has("NOREPLICAS") || has("UNBLOCKED") || has("CLUSTERDOWN") {
+        if has("NOREPLICAS") || has("UNBLOCKED") {
             return Self::NotReachable(text);
         }
         // Within a script, the error has another text.
@@ -117,11 +121,19 @@ impl fmt::Display for Failure {
     }
 }
 
-fn lacks_permission(text: &str) -> String {
-    format!("{text}; the user needs these commands: {COMMANDS}")
+/// The reason for which a user is refused, with what the user needs.
+pub(crate) fn lacks_permission(text: &str) -> String {
+    format!(
+        "{text}; the user needs these commands: {COMMANDS}, on the keys of the channel NAME: \
+         ~NAME ~{{NAME}}:*, and ~lasse:wake:*"
+    )
 }
+
+/// The reason for which a cluster is refused.
+pub(crate) const CLUSTER: &str = "the server is part of a cluster, which is not supported: use one \
+     master, or the one that sentinels name";
 
 /// The commands that a user of Redis needs, as its ACL names them. `INFO` is in the category
 /// `@dangerous`, which many users lack.
-pub const COMMANDS: &str = "+eval +evalsha +script|load +info +time +exists +hget +hmget \
+pub const COMMANDS: &str = "+evalsha +script|load +info +time +exists +hget +hmget \
      +hset +get +set +pexpire +xadd +xread +xrange +xrevrange +xinfo|stream";

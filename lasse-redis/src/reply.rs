@@ -4,7 +4,7 @@ use lasse_core::Ending;
 use redis::Value;
 
 use crate::entry::Entry;
-use crate::error::Failure;
+use crate::error::{CLUSTER, Failure, lacks_permission};
 use crate::stream_id::StreamId;
 
 /// The text of a reply.
@@ -88,7 +88,11 @@ pub(crate) fn opened(value: &Value) -> Result<Opened, Failure> {
             Ok(Opened { epoch, last, first, ending: text(ended).and_then(ending) })
         }
         (Some("replica"), _) => Err(Failure::NotReachable("the server is a replica".into())),
-        (Some("cluster"), _) => refused("the server is part of a cluster, which is not supported"),
+        (Some("cluster"), _) => refused(CLUSTER),
+        (Some("denied"), [call]) => {
+            let call = text(call).unwrap_or_default();
+            refused(&lacks_permission(&format!("the user cannot call {call}")))
+        }
         (Some("exhausted"), _) => {
             refused("an entry has an id of the far future, after which there are no epochs")
         }

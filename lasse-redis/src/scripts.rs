@@ -6,6 +6,7 @@ use redis::Script;
 
 /// Opens a stream on a new connection, and begins an epoch if it must: if the stream is absent, if
 /// the server's replication id is another than before, or if the node knows more than the stream.
+/// Redis 7 can check first whether the user can call all that any script and the reader call.
 ///
 /// Keys: the stream and its state. Arguments: the epoch and number of the newest entry that the
 /// node knows. Returns a word; with `open`, then the epoch, the newest and the oldest id, and the
@@ -76,6 +77,20 @@ local replication = redis.call('INFO', 'replication')
 if string.match(replication, 'role:(%w+)') ~= 'master' then return {'replica'} end
 if string.match(redis.call('INFO', 'cluster'), 'cluster_enabled:(%d)') == '1' then
     return {'cluster'}
+end
+local needed = redis.acl_check_cmd and {
+    {'TIME'}, {'EXISTS', KEYS[1]}, {'XINFO', 'STREAM', KEYS[1]},
+    {'XADD', KEYS[1], '*', 'a', 'b'}, {'XREAD', 'STREAMS', KEYS[1], '0'},
+    {'XRANGE', KEYS[1], '-', '+'}, {'XREVRANGE', KEYS[1], '+', '-'},
+    {'HGET', KEYS[2], 'a'}, {'HMGET', KEYS[2], 'a'}, {'HSET', KEYS[2], 'a', 'b'},
+    {'GET', KEYS[2] .. ':once:a'}, {'SET', KEYS[2] .. ':once:a', 'b'},
+    {'XREAD', 'STREAMS', 'lasse:wake:a', '0'}, {'XADD', 'lasse:wake:a', '*', 'a', 'b'},
+    {'PEXPIRE', 'lasse:wake:a', '1'},
+} or {}
+for _, call in ipairs(needed) do
+    if not redis.acl_check_cmd(unpack(call)) then
+        return {'denied', table.concat(call, ' ')}
+    end
 end
 local replid = string.match(replication, 'master_replid:(%x+)')
 local saved = redis.call('HMGET', KEYS[2], 'epoch', 'replid', 'ending')

@@ -31,7 +31,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         trial("an_event_with_an_id_of_its_own_is_refused", own_id),
         trial("a_user_without_the_commands_is_refused_with_their_list", permissions),
         trial("a_user_with_the_listed_commands_can_do_everything", listed_permissions),
-        trial("a_server_of_a_cluster_is_refused_with_the_reason", cluster),
+        trial("each_server_of_a_cluster_is_refused_with_the_reason", cluster),
         trial("a_key_of_another_type_is_refused_and_leaves_the_other_channels_alone", wrong_type),
         trial("a_hundred_channels_are_read_and_no_more", many_channels),
     ]
@@ -340,20 +340,39 @@ async fn own_id() {
 
 async fn permissions() {
     let server = Server::start();
-    server.call::<()>("ACL SETUSER news on >secret ~* +@all -info");
-    let channel = node_at(&format!("redis://news:secret@127.0.0.1:{}", server.port));
-    let error = channel.publish(Event::new("1")).await.unwrap_err();
-    assert!(matches!(error, PublishError::Refused(_)), "{error:?}");
-    for part in ["+info", "+xinfo|stream", "+eval"] {
-        assert!(error.to_string().contains(part), "{error}");
+    // Each command of the list is needed.
+    for (n, command) in lasse_redis::COMMANDS.split_whitespace().enumerate() {
+        let denied = command.replace('+', "-");
+        server.call::<()>(&format!("ACL SETUSER u{n} on >secret ~* +@all {denied}"));
+        server.call::<()>("SCRIPT FLUSH");
+        let channel = node_at(&format!("redis://u{n}:secret@127.0.0.1:{}", server.port));
+        is_refused(&channel, denied.trim_start_matches('-')).await;
     }
-    let health = channel.backplane().health();
-    until("the problem is reported", || channel.backplane().health().problem.is_some()).await;
-    assert!(!health.is_ready);
+    // So are the keys.
+    for keys in ["~news ~lasse:wake:*", "~{news}:* ~lasse:wake:*", "~news ~{news}:*"] {
+        server.call::<()>(&format!("ACL SETUSER keys on resetkeys >secret {keys} +@all"));
+        let channel = node_at(&format!("redis://keys:secret@127.0.0.1:{}", server.port));
+        is_refused(&channel, "~lasse:wake:*").await;
+    }
 
-    let stranger = node_at(&format!("redis://news:wrong@127.0.0.1:{}", server.port));
+    let stranger = node_at(&format!("redis://keys:wrong@127.0.0.1:{}", server.port));
     let error = stranger.publish(Event::new("1")).await.unwrap_err();
     assert!(matches!(error, PublishError::Refused(_)), "{error:?}");
+}
+
+/// The user of this node cannot do all that is needed. The node is never ready, and the reason
+/// names what a user needs.
+async fn is_refused(channel: &RedisChannel, lacks: &str) {
+    let error = channel.publish(Event::new("1")).await.unwrap_err();
+    assert!(matches!(error, PublishError::Refused(_)), "{lacks}: {error:?}");
+    let problem = || channel.backplane().health().problem;
+    until("the problem is reported", || problem().is_some()).await;
+    assert!(!channel.backplane().health().is_ready, "{lacks}");
+    for reason in [error.to_string(), problem().unwrap()] {
+        for part in [lacks, "+info", "+xinfo|stream", "~lasse:wake:*"] {
+            assert!(reason.contains(part), "{lacks}: {reason}");
+        }
+    }
 }
 
 async fn listed_permissions() {
@@ -376,12 +395,43 @@ async fn listed_permissions() {
     assert_eq!(client.events(), ["1", "2", "3"]);
 }
 
+/// Whichever server of the cluster has the key.
 async fn cluster() {
-    let server = Server::with(&["--save", "", "--cluster-enabled", "yes"]);
-    let channel = node(&server);
+    let servers = [Server::of_cluster(), Server::of_cluster(), Server::of_cluster()];
+    // Before it has slots.
+    is_refused_as_cluster(&servers[0]).await;
+    for (n, slots) in ["0 5460", "5461 10922", "10923 16383"].into_iter().enumerate() {
+        servers[n].call::<()>(&format!("CLUSTER ADDSLOTSRANGE {slots}"));
+        servers[n].call::<()>(&format!("CLUSTER SET-CONFIG-EPOCH {}", n + 1));
+    }
+    for server in &servers[1..] {
+        let bus = server.cluster_port();
+        servers[0].call::<()>(&format!("CLUSTER MEET 127.0.0.1 {} {bus}", server.port));
+    }
+    for server in &servers {
+        let state = || server.call::<String>("CLUSTER INFO");
+        until("the cluster is complete", || {
+            state().contains("cluster_state:ok") && state().contains("cluster_known_nodes:3")
+        })
+        .await;
+    }
+    for server in &servers {
+        is_refused_as_cluster(server).await;
+    }
+}
+
+async fn is_refused_as_cluster(server: &Server) {
+    let channel = node(server);
     let error = channel.publish(Event::new("1")).await.unwrap_err();
     assert!(matches!(error, PublishError::Refused(_)), "{error:?}");
-    until("the problem is reported", || channel.backplane().health().problem.is_some()).await;
+    let problem = || channel.backplane().health().problem;
+    until("the problem is reported", || problem().is_some()).await;
+    // It stays, whatever the reader tries.
+    sleep(Duration::from_millis(500)).await;
+    for reason in [error.to_string(), problem().unwrap()] {
+        assert!(reason.contains("part of a cluster, which is not supported"), "{reason}");
+    }
+    assert!(!channel.backplane().health().is_ready);
 }
 
 async fn wrong_type() {

@@ -36,6 +36,13 @@ impl Server {
         Self::with(&["--save", "", "--appendonly", "yes", "--appendfsync", "always"])
     }
 
+    /// Starts a server that can be part of a cluster. Its own port for other servers is not 10,000
+    /// above the other one, where there may be no ports.
+    pub(crate) fn of_cluster() -> Self {
+        let port = free_port().to_string();
+        Self::with(&["--save", "", "--cluster-enabled", "yes", "--cluster-port", &port])
+    }
+
     pub(crate) fn with(options: &[&str]) -> Self {
         let mut server = Self::absent(options);
         server.run();
@@ -55,24 +62,50 @@ impl Server {
 
     /// Starts the server, with what its folder holds.
     pub(crate) fn run(&mut self) {
+        for _ in 0..ATTEMPTS {
+            let mut process = self.spawn();
+            if self.answers(&mut process) {
+                self.process = Some(process);
+                return;
+            }
+            let _ = process.kill();
+            let _ = process.wait();
+        }
+        panic!("redis-server on port {} does not answer", self.port);
+    }
+
+    fn spawn(&self) -> Child {
         let mut command = Command::new("redis-server");
         command.args(["--port", &self.port.to_string(), "--bind", "127.0.0.1"]);
         command.arg("--dir").arg(&self.folder).args(&self.options);
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-        self.process = Some(command.spawn().unwrap());
-        self.wait();
+        command.spawn().unwrap()
     }
 
-    fn wait(&self) {
+    /// Waits until this process answers. It ends at once if another program uses the port for a
+    /// moment.
+    fn answers(&self, process: &mut Child) -> bool {
+        let own = format!("process_id:{}\r", process.id());
         for _ in 0..1000 {
             if let Ok(mut connection) = self.client().get_connection() {
-                if redis::cmd("PING").query::<String>(&mut connection).is_ok() {
-                    return;
+                let mut command = redis::cmd("INFO");
+                let info = command.arg("server").query::<String>(&mut connection);
+                if info.is_ok_and(|info| info.contains(&own)) {
+                    return true;
                 }
+            }
+            if process.try_wait().unwrap().is_some() {
+                sleep(Duration::from_millis(100));
+                return false;
             }
             sleep(Duration::from_millis(10));
         }
-        panic!("redis-server on port {} does not answer", self.port);
+        false
+    }
+
+    /// The port for other servers of a cluster.
+    pub(crate) fn cluster_port(&self) -> &str {
+        self.options.last().unwrap()
     }
 
     pub(crate) fn url(&self) -> String {
@@ -158,3 +191,6 @@ pub(crate) fn call_on<T: FromRedisValue>(connection: &mut Connection, command: &
 pub(crate) fn free_port() -> u16 {
     TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port()
 }
+
+/// How often the start of a server is tried.
+const ATTEMPTS: usize = 20;
