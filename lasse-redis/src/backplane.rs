@@ -52,7 +52,8 @@ struct Handle {
 pub struct Health {
     /// Whether the node can take clients: each channel was loaded once, and the node does not
     /// drain. It does not matter whether Redis answers now, because otherwise all nodes would leave
-    /// their load balancer at once. If your balancer must know, read `is_connected`.
+    /// their load balancer at once, unless
+    /// [`with_ready_only_connected`](BackplaneConfig::with_ready_only_connected) is set.
     pub is_ready: bool,
     /// Whether the reader has a connection that answers.
     pub is_connected: bool,
@@ -117,8 +118,9 @@ impl Backplane {
         let shared = &self.0.shared;
         let (link, streams) = (shared.link(), shared.streams());
         let is_loaded = !streams.is_empty() && streams.iter().all(|stream| stream.is_loaded());
+        let is_enough = link.is_connected || !shared.config.is_ready_only_connected;
         Health {
-            is_ready: is_loaded && !shared.is_draining(),
+            is_ready: is_loaded && is_enough && !shared.is_draining(),
             is_connected: link.is_connected,
             lag: link.last_reply.map(|reply| Instant::now().saturating_duration_since(reply)),
             problem: link.problem.or_else(|| streams.iter().find_map(|stream| stream.problem())),

@@ -18,6 +18,7 @@ use tokio::sync::Semaphore;
 /// | lifetime of an idempotency key | 1 hour |
 /// | pages that are read for clients at once | 32 |
 /// | events that are loaded at the start | as many as the channel keeps |
+/// | ready only while Redis answers | no |
 #[derive(Clone, Debug)]
 pub struct BackplaneConfig {
     pub(crate) publish_timeout: Duration,
@@ -29,6 +30,7 @@ pub struct BackplaneConfig {
     pub(crate) max_backoff: Duration,
     pub(crate) once_lifetime: Duration,
     pub(crate) max_backfills: usize,
+    pub(crate) is_ready_only_connected: bool,
 }
 
 impl BackplaneConfig {
@@ -91,6 +93,17 @@ impl BackplaneConfig {
         Self { max_backfills: clients.clamp(1, Semaphore::MAX_PERMITS), ..self }
     }
 
+    /// Sets whether a node is [ready](crate::Health::is_ready) only while Redis answers its reader.
+    /// Off by default: all nodes lose Redis at the same time, so that their load balancer would be
+    /// left without any, although each of them can serve what it holds.
+    ///
+    /// If Redis stops without an error on the connection, a node is unready after the block time and the
+    /// time to connect.
+    #[must_use]
+    pub fn with_ready_only_connected(self, is_on: bool) -> Self {
+        Self { is_ready_only_connected: is_on, ..self }
+    }
+
     /// Sets how long Redis remembers an idempotency key.
     #[must_use]
     pub fn with_once_lifetime(self, lifetime: Duration) -> Self {
@@ -110,6 +123,7 @@ impl Default for BackplaneConfig {
             max_backoff: Duration::from_secs(5),
             once_lifetime: Duration::from_secs(3600),
             max_backfills: 32,
+            is_ready_only_connected: false,
         }
     }
 }

@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use lasse_core::{Event, LastEventId, Subscription};
-use lasse_redis::{PublishError, RedisChannel};
+use lasse_redis::{Backplane, PublishError, RedisChannel, RedisServer};
 use libtest_mimic::Trial;
 use tokio::time::{Instant, sleep};
 
 use crate::client::Client;
-use crate::nodes::{live_node, node, ready, until};
+use crate::nodes::{keeping_all, live_node, node, ready, settings, until};
 use crate::record::Published;
 use crate::server::{Server, call_on};
 use crate::trial;
@@ -25,6 +25,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         trial("a_lost_tail_resets_the_clients_of_all_nodes_once", lost_tail),
         trial("events_that_were_trimmed_before_a_node_read_them_are_a_reset", trim_while_away),
         trial("a_paused_server_leaves_streams_open_and_errors_in_time", pause),
+        trial("a_node_stays_ready_without_redis_unless_it_is_configured_otherwise", readiness),
         trial("a_client_that_only_redis_can_decide_on_retries_while_redis_is_away", undecided),
     ]
 }
@@ -246,6 +247,31 @@ async fn pause() {
     server.unpause();
     scene.finish().await;
     assert_eq!(scene.resets(), [0, 0, 0]);
+}
+
+async fn readiness() {
+    let mut server = Server::durable();
+    let strict = settings().with_ready_only_connected(true);
+    let backplane = Backplane::start(RedisServer::new(server.url()).unwrap(), &strict);
+    assert!(!backplane.health().is_ready, "it has no channel");
+    let strict = backplane.channel("news", &keeping_all()).unwrap();
+    let usual = node(&server);
+    ready(&strict).await;
+    ready(&usual).await;
+    // Without events, too: the reader has an empty reply each block time.
+    sleep(Duration::from_secs(2)).await;
+    let is_fresh = || usual.backplane().health().lag < Some(Duration::from_secs(1));
+    until("the lag is short", is_fresh).await;
+    server.kill();
+    let is_away = |node: &RedisChannel| !node.backplane().health().is_connected;
+    until("the nodes are away", || is_away(&strict) && is_away(&usual)).await;
+    assert!(!strict.backplane().health().is_ready);
+    assert!(usual.backplane().health().is_ready);
+    server.run();
+    ready(&strict).await;
+    usual.backplane().drain();
+    assert!(!usual.backplane().health().is_ready);
+    assert!(strict.backplane().health().is_ready);
 }
 
 async fn undecided() {
