@@ -31,7 +31,7 @@ use http_body_util::{Either, Full};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use lasse_hyper::{
-    ChannelBody, ChannelConfig, DrainPlan, Endpoint, Event, Gate, GateConfig, Listener,
+    ChannelBody, ChannelConfig, Dialect, DrainPlan, Endpoint, Event, Gate, GateConfig, Listener,
     RequestHead, Retention, ServeConfig, StartAt, StreamConfig, collect_body, respond_with, serve,
 };
 use lasse_redis::{Backplane, BackplaneConfig, PublishError, RedisChannel, RedisServer};
@@ -78,8 +78,10 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let retention = Retention::new().with_bytes(16 << 20);
     let config = ChannelConfig::new().with_start(StartAt::Last(20)).with_retention(retention);
     let news = backplane.channel("lasse:example:news", &config)?;
-    // Only GET and HEAD reach the endpoint, but a 405 must allow POST too.
-    let endpoint = Endpoint::new(StreamConfig::new().with_post(true));
+    // Only GET and HEAD reach the endpoint, but a 405 must allow POST too. Browsers read the stream,
+    // and so do programs.
+    let streams = StreamConfig::new().with_post(true).with_dialect(Dialect::Auto);
+    let endpoint = Endpoint::new(streams);
     let node = Node { name: address.to_string(), backplane: backplane.clone(), news, endpoint };
     let node = Arc::new(node);
 
@@ -151,7 +153,7 @@ impl Node {
     }
 
     fn page(&self) -> Response<Full<Bytes>> {
-        let page = include_str!("cluster.html").replacen("NODE", &self.name, 1);
+        let page = PAGE.replacen("</span>", &format!("{}</span>", self.name), 1);
         reply(StatusCode::OK, "text/html; charset=utf-8", page)
     }
 
@@ -172,6 +174,9 @@ impl Node {
         response
     }
 }
+
+/// The page of `news`, whose first span is for the address of the node.
+const PAGE: &str = include_str!("../../../lasse/examples/news/news.html");
 
 const JSON: &str = "application/json";
 
