@@ -17,6 +17,7 @@ mod publish;
 mod publisher;
 mod rare;
 mod reader;
+mod sample;
 mod seat;
 mod shard;
 mod shard_flags;

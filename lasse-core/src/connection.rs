@@ -305,6 +305,11 @@ impl<S: Source> Connection<S> {
         &self.source
     }
 
+    /// Whether a frame of the source is not wholly written.
+    pub fn is_sending(&self) -> bool {
+        self.outbox.holds_source_frames()
+    }
+
     fn restart_write_timeout(&mut self, now: Instant) {
         self.progress_at = Deadline::at(Some(now).filter(|_| self.outbox.is_in_flight()));
     }

@@ -114,6 +114,6 @@ pub use log::{AppendError, Compaction, Ending, Epoch, ResetReason, Retention, St
 pub use mailbox::{HandlerSource, Notifier, NotifyError, mailbox};
 #[cfg(feature = "http")]
 pub use request::{Accept, Init, Refusal, RequestHead};
-pub use source::{Next, Source};
+pub use source::{Next, Progress, Source};
 pub use time::Instant;
 pub use topic::{InvalidTopic, TooManyTopics, Topic, TopicFilter, TopicPattern};

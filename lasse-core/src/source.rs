@@ -79,6 +79,14 @@ pub trait Source {
         None
     }
 
+    /// How far the source is behind the log that it reads, for metrics; `None`, the default, if it
+    /// reads none. A driver calls it for a few of its writes only.
+    ///
+    /// A source around another one forwards the call.
+    fn progress(&self) -> Option<Progress> {
+        None
+    }
+
     /// Receives the frames that were not wholly written, oldest first, and the
     /// error. Called at most once, before [`terminate`](Self::terminate). If the transport failed
     /// when nothing was unsent, the list is empty.
@@ -106,6 +114,10 @@ impl<S: Source + ?Sized> Source for Box<S> {
         (**self).keep_alive()
     }
 
+    fn progress(&self) -> Option<Progress> {
+        (**self).progress()
+    }
+
     fn handle_error(&mut self, unsent: &[Frame], error: &SendError) {
         (**self).handle_error(unsent, error);
     }
@@ -113,6 +125,19 @@ impl<S: Source + ?Sized> Source for Box<S> {
     fn terminate(&mut self, reason: EndReason) {
         (**self).terminate(reason);
     }
+}
+
+/// How far a [`Source`] is behind the log that it reads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Progress {
+    /// How many events of the log it has not read yet, of all topics.
+    pub behind: u64,
+    /// How many events the log can still hold behind it: a reader with none is about to lag. `None`
+    /// if the log has not dropped any event yet.
+    pub ahead_of_oldest: Option<u64>,
+    /// When the event was published that it read last, if the channel has taken the time of that
+    /// event: see `StatsReader::sample_next`.
+    pub published: Option<Instant>,
 }
 
 /// What a stream does next.

@@ -3,6 +3,7 @@
 mod admissions;
 mod config;
 mod drain;
+mod opened;
 mod per_key;
 mod permit;
 mod registry;

@@ -29,6 +29,7 @@ mod runs;
 mod serve;
 mod session;
 mod sockets;
+mod stream_metrics;
 mod stream_timer;
 mod timer_queue;
 mod tracker;

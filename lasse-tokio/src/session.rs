@@ -7,6 +7,7 @@ use lasse_core::{Connection, EndReason, Instant, Output, Source, TransportError}
 
 use crate::clock::now;
 use crate::gate::Permit;
+use crate::stream_metrics;
 use crate::stream_timer::StreamTimer;
 
 /// A [`Connection`] with tokio's clock and the permit of a gate: a stream without its
@@ -54,6 +55,7 @@ impl<S: Source> Session<S> {
     pub fn poll_output_after(&mut self, n: usize, cx: &mut Context<'_>) -> Poll<Output> {
         let now = now();
         if n > 0 {
+            stream_metrics::written(n, &self.connection, now);
             self.connection.handle_written(n, now);
             self.handle_deadline(now);
         }
@@ -100,7 +102,9 @@ impl<S: Source> Session<S> {
 
     /// Reports that `n` more bytes of the last output are written.
     pub fn handle_written(&mut self, n: usize) {
-        self.connection.handle_written(n, now());
+        let now = now();
+        stream_metrics::written(n, &self.connection, now);
+        self.connection.handle_written(n, now);
     }
 
     /// Reports that the client is gone.

@@ -1,16 +1,22 @@
-//! The metrics and the log events of a gate.
+//! The metrics of streams, channels and a gate, and the log events of a gate.
 #![cfg(all(feature = "metrics", feature = "tracing"))]
 
 use std::collections::BTreeMap;
 use std::fmt::{self, Write};
+use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use http::Request;
-use lasse_core::{Channel, ChannelConfig, EndReason, EventId, LastEventId, RequestHead};
-use lasse_tokio::{DrainPlan, Gate, GateConfig, Permit};
-use metrics::{Counter, Histogram, Key, KeyName, Recorder, SharedString, Unit};
+use lasse_core::{
+    Channel, ChannelConfig, EndReason, EventId, LastEventId, RequestHead, Retention, StreamConfig,
+};
+use lasse_tokio::{
+    DrainPlan, Endpoint, Gate, GateConfig, PeerAddr, Permit, ServeConfig, serve_connection,
+};
+use metrics::{Counter, Histogram, HistogramFn, Key, KeyName, Recorder, SharedString, Unit};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tracing::field::{Field, Visit};
 use tracing::{Event, Metadata, Subscriber, span};
 
@@ -40,6 +46,15 @@ impl Metrics {
     }
 }
 
+/// Keeps the last value.
+struct Last(Arc<AtomicU64>);
+
+impl HistogramFn for Last {
+    fn record(&self, value: f64) {
+        self.0.store(value.to_bits(), Ordering::Relaxed);
+    }
+}
+
 impl Recorder for Metrics {
     fn describe_counter(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
     fn describe_gauge(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
@@ -50,8 +65,8 @@ impl Recorder for Metrics {
     fn register_gauge(&self, key: &Key, _: &metrics::Metadata<'_>) -> metrics::Gauge {
         metrics::Gauge::from_arc(self.metric(key))
     }
-    fn register_histogram(&self, _: &Key, _: &metrics::Metadata<'_>) -> Histogram {
-        Histogram::noop()
+    fn register_histogram(&self, key: &Key, _: &metrics::Metadata<'_>) -> Histogram {
+        Histogram::from_arc(Arc::new(Last(self.metric(key))))
     }
 }
 
@@ -70,6 +85,7 @@ fn metrics_count_ends_and_rejections_by_reason() {
     assert_eq!(
         metrics,
         [
+            ("lasse_stream_seconds reason=stalled", 0),
             ("lasse_streams_ended_total reason=stalled", 1),
             ("lasse_streams_open", 1_f64.to_bits()),
             ("lasse_streams_rejected_total reason=limit", 1),
@@ -114,6 +130,58 @@ fn metrics_of_channels_add_up_and_have_no_label_for_a_channel() {
     assert!(f64::from_bits(value("lasse_log_bytes")) > 100.0);
     assert!(metrics.contains_key("lasse_bytes_in_flight"));
     assert_eq!(metrics.len(), 14);
+}
+
+/// A client of the raw server, which receives each event of a channel at once.
+async fn run_stream() {
+    let retention = Retention::new().with_events(10);
+    let news = Channel::new(&ChannelConfig::new().with_retention(retention));
+    tokio::spawn(lasse_tokio::report_metrics(&news));
+    let endpoint = Endpoint::new(StreamConfig::new()).with_gate(&Gate::default());
+    let (client, mut server) = tokio::io::duplex(4096);
+    let served = news.clone();
+    let serving = tokio::spawn(async move {
+        let respond = |request: Request<()>| {
+            let response = lasse_tokio::subscribe(&request, &endpoint, &served);
+            async { response }
+        };
+        let peer = PeerAddr(SocketAddr::from(([127, 0, 0, 1], 1)));
+        serve_connection(&mut server, peer, &ServeConfig::new(), &respond).await
+    });
+    let (mut reader, mut writer) = tokio::io::split(client);
+    writer.write_all(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
+    let mut bytes = [0; 4096];
+    for n in 0..WRITES {
+        // One event a second has its time taken.
+        tokio::time::sleep(Duration::from_millis(1100)).await;
+        news.publish(lasse_tokio::Event::new(n.to_string())).unwrap();
+        assert!(reader.read(&mut bytes).await.unwrap() > 0);
+    }
+    writer.shutdown().await.unwrap();
+    serving.await.unwrap();
+}
+
+/// One in 16 is a sample.
+const WRITES: u32 = 64;
+
+#[test]
+fn metrics_of_streams_have_their_bytes_and_samples_of_their_lag() {
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    let recorder = Metrics::default();
+    let mut runtime = tokio::runtime::Builder::new_current_thread();
+    let runtime = runtime.enable_time().start_paused(true).build().unwrap();
+    metrics::with_local_recorder(&recorder, || runtime.block_on(run_stream()));
+    let metrics = recorder.0.lock().unwrap();
+    let value = |name: &str| metrics[name].load(Ordering::Relaxed);
+    assert!(value("lasse_bytes_written_total") > u64::from(WRITES) * 20);
+    assert_eq!(value("lasse_reader_lag_events"), 0_f64.to_bits());
+    assert_eq!(value("lasse_reader_lag_share"), 0_f64.to_bits());
+    assert_eq!(value("lasse_publish_to_write_seconds"), 0_f64.to_bits());
+    let ended = metrics.iter().find(|(name, _)| name.starts_with("lasse_stream_seconds"));
+    let (name, seconds) = ended.unwrap();
+    assert_eq!(name, "lasse_stream_seconds reason=peer_closed");
+    let seconds = f64::from_bits(seconds.load(Ordering::Relaxed));
+    assert!((70.0..71.0).contains(&seconds), "{seconds}");
 }
 
 /// Collects log events.

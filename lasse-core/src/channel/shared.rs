@@ -5,6 +5,7 @@ use std::sync::{Arc, OnceLock, PoisonError, Weak};
 
 use super::budget::{Budget, Counted};
 use super::config::{ChannelConfig, Settings};
+use super::sample::Sample;
 use super::seat::{Called, Seat};
 use super::shard::{Shard, Shards};
 use super::state::State;
@@ -12,7 +13,7 @@ use super::sync::{AtomicUsize, Mutex, MutexGuard, Ordering};
 use super::tip::Tip;
 use super::waiters::Waiters;
 use super::wakers::{WakePanic, Wakers, wake};
-use crate::log::{Log, StartAt};
+use crate::log::{Cursor, Log, StartAt};
 use crate::time::Instant;
 
 /// A channel, shared by its handles and its readers.
@@ -76,6 +77,10 @@ impl Shared {
         if before == after {
             drop(state);
         } else {
+            let sample = state.watchers.as_mut().map(|watchers| &mut watchers.sample);
+            if let Some(clock) = sample.and_then(Sample::take_clock) {
+                state = self.sample(state, clock, after.0);
+            }
             state.call_topics(before.0);
             self.announce(state, &mut panic);
             if before.1 != after.1 {
@@ -85,6 +90,22 @@ impl Shared {
         counted.into_iter().for_each(Counted::settle);
         panic.resume();
         result
+    }
+
+    /// Takes the time at which the event before `end` was published. The clock is read without the
+    /// lock.
+    #[cold]
+    fn sample<'a>(
+        &'a self,
+        state: MutexGuard<'a, State>,
+        clock: fn() -> Instant,
+        end: Cursor,
+    ) -> MutexGuard<'a, State> {
+        drop(state);
+        let now = clock();
+        let mut state = self.lock();
+        state.sample().set(end, now);
+        state
     }
 
     /// Drops all events, and the slices that are kept for readers.

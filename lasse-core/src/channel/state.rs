@@ -4,6 +4,7 @@ use std::boxed::Box;
 use std::sync::{Arc, Weak};
 
 use super::budget::{Budget, Counted};
+use super::sample::Sample;
 use super::seat::Seat;
 use super::stats::ChannelStats;
 use super::topic_lists::TopicLists;
@@ -37,6 +38,7 @@ pub(super) struct Watchers {
     pub(super) ended: Waiters,
     /// The readers of each topic, which wait at home.
     pub(super) topics: TopicLists,
+    pub(super) sample: Sample,
 }
 
 impl State {
@@ -69,6 +71,11 @@ impl State {
             Some(topic) => lists.readers_of(topic).for_each(|reader| home.call_one(reader)),
             None => home.call_apart(),
         });
+    }
+
+    /// The event whose time is taken.
+    pub(super) fn sample(&mut self) -> &mut Sample {
+        &mut self.watchers.get_or_insert_default().sample
     }
 
     /// A number that changes with each new subscriber.

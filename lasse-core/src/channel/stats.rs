@@ -5,6 +5,7 @@ use std::sync::Weak;
 use super::shared::Shared;
 use super::state::State;
 use crate::log::ResetReason;
+use crate::time::Instant;
 
 /// Counters of a channel since it was made, and what it holds now.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -61,6 +62,14 @@ impl StatsReader {
     /// Counters, and what the channel holds now. None, once the channel and its readers are gone.
     pub fn stats(&self) -> Option<ChannelStats> {
         self.0.upgrade().map(|shared| shared.lock().stats())
+    }
+
+    /// Takes the time of the next publication by `clock`. Readers that have read that event last
+    /// return the time as [`Progress::published`](crate::Progress::published), until the next sample is taken.
+    pub fn sample_next(&self, clock: fn() -> Instant) {
+        if let Some(shared) = self.0.upgrade() {
+            shared.lock().sample().request(clock);
+        }
     }
 }
 

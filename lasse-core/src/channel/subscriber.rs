@@ -21,7 +21,7 @@ use crate::end::EndReason;
 use crate::field::EventId;
 use crate::frame::Frame;
 use crate::log::{Cursor, Ending, Read, ResetReason, StartAt};
-use crate::source::{Next, Source};
+use crate::source::{Next, Progress, Source};
 use crate::time::Instant;
 
 /// A reader of a [`Channel`](crate::Channel).
@@ -274,6 +274,18 @@ impl Source for Subscriber {
             return None;
         }
         self.rare.topics_mut()?.keep_alive(&mut self.cursor, &self.shared, &self.terms)
+    }
+
+    fn progress(&self) -> Option<Progress> {
+        // It has not read from the log yet.
+        if self.rare.opening().is_some() {
+            return None;
+        }
+        let (behind, ahead_of_oldest) = self.shared.tip.around(self.cursor);
+        let state = self.shared.lock();
+        let sample = state.watchers.as_ref().map(|watchers| &watchers.sample);
+        let published = sample.and_then(|sample| sample.time_before(self.cursor));
+        Some(Progress { behind, ahead_of_oldest, published })
     }
 
     fn terminate(&mut self, _: EndReason) {

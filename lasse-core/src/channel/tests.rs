@@ -1,6 +1,7 @@
 //! Helpers of the tests of channels, which stand in the files of this folder.
 
 mod endings;
+mod progress;
 mod shards;
 mod streams;
 mod topics;

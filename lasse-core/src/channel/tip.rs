@@ -46,6 +46,19 @@ impl Tip {
         self.end.load(Ordering::Acquire) | 1 == cut(cursor) | 1
     }
 
+    /// How many entries are after the cursor, and how many that are held are before it, if the log
+    /// has dropped any.
+    pub(super) fn around(&self, cursor: Cursor) -> (u64, Option<u64>) {
+        let (first, at) = (self.first.load(Ordering::Acquire), cut(cursor));
+        let end = self.end.load(Ordering::Acquire) & !1;
+        let between = |from: usize, to: usize| {
+            let distance = to.wrapping_sub(from);
+            // The other way round, if the log has changed meanwhile.
+            if distance > usize::MAX / 2 { 0 } else { (distance >> 1) as u64 }
+        };
+        (between(at, end), (first > 0).then(|| between(first, at)))
+    }
+
     /// Whether the log has dropped events after the cursor.
     pub(super) fn has_passed(&self, cursor: Cursor) -> bool {
         let first = self.first.load(Ordering::Acquire);

@@ -7,7 +7,7 @@ use crate::contain::contain;
 use crate::end::{EndReason, SendError};
 use crate::frame::Frame;
 use crate::handler::Handler;
-use crate::source::{Next, Source};
+use crate::source::{Next, Progress, Source};
 use crate::time::Instant;
 
 /// A handler beside another source on one stream, made by
@@ -66,6 +66,10 @@ impl<H: Handler, S: Source> Source for WithSource<H, S> {
 
     fn keep_alive(&mut self) -> Option<Frame> {
         self.source.keep_alive()
+    }
+
+    fn progress(&self) -> Option<Progress> {
+        self.source.progress()
     }
 
     fn handle_error(&mut self, unsent: &[Frame], error: &SendError) {

@@ -1,6 +1,7 @@
 //! The metrics of a node, read as an exporter reads them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::convert::Infallible;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock, Mutex};
 use std::time::Duration;
@@ -8,18 +9,25 @@ use std::time::Duration;
 use ::metrics::{
     Counter, Gauge, Histogram, HistogramFn, Key, KeyName, Metadata, Recorder, SharedString, Unit,
 };
-use lasse_core::{ChannelConfig, Event, LastEventId, Retention, StartAt};
-use lasse_redis::{Backplane, RedisServer};
+use hyper::service::service_fn;
+use lasse_core::{ChannelConfig, Event, LastEventId, Retention, StartAt, StreamConfig};
+use lasse_hyper::{Endpoint, Gate, GateConfig, Listener, ServeConfig, serve, subscribe};
+use lasse_redis::{Backplane, RedisChannel, RedisServer};
 use libtest_mimic::Trial;
-use tokio::time::sleep;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::time::{Instant, sleep};
 
 use crate::client::Client;
-use crate::nodes::{ready, settings};
+use crate::nodes::{ready, settings, until};
 use crate::server::Server;
 use crate::trial;
 
 pub(crate) fn trials() -> Vec<Trial> {
-    vec![trial("each_metric_of_the_table_is_reported", reported)]
+    vec![
+        trial("each_metric_of_the_table_is_reported", reported),
+        trial("the_dashboard_and_the_alerts_use_metrics_of_the_table", used),
+    ]
 }
 
 /// Keeps the metrics of all tests, by name and labels.
@@ -55,6 +63,20 @@ impl Metrics {
         let metric = metrics.get(name).unwrap_or_else(|| panic!("no metric {name}"));
         metric.load(Ordering::Relaxed)
     }
+
+    fn has(&self, name: &str) -> bool {
+        self.0.lock().unwrap().contains_key(name)
+    }
+
+    /// The names of all metrics, and those of their labels.
+    fn names(&self) -> BTreeSet<String> {
+        let metrics = self.0.lock().unwrap();
+        let name = |key: &String| {
+            let words = key.split(' ').map(|word| word.split('=').next().unwrap_or_default());
+            words.collect::<Vec<_>>().join(" ")
+        };
+        metrics.keys().map(name).collect()
+    }
 }
 
 impl Recorder for &'static Metrics {
@@ -71,6 +93,72 @@ impl Recorder for &'static Metrics {
         Histogram::from_arc(Arc::new(Count(self.metric(key))))
     }
 }
+
+/// The names in the table of the documentation, each with the names of its labels.
+fn table() -> Vec<String> {
+    let page = include_str!("../../../docs/redis.md");
+    let rows = page.lines().filter(|line| line.starts_with("| `lasse_"));
+    let row = |row: &str| {
+        let columns: Vec<_> = row.split('|').collect();
+        let labels = columns[4].trim().strip_prefix('`').and_then(|label| label.split('`').next());
+        let labels = labels.map(|label| format!(" {label}")).unwrap_or_default();
+        let names = columns[1].split('`').filter(|name| name.starts_with("lasse_"));
+        names.map(|name| format!("{name}{labels}")).collect::<Vec<_>>()
+    };
+    rows.flat_map(row).collect()
+}
+
+async fn used() {
+    let names: BTreeSet<_> =
+        table().iter().map(|name| name.split(' ').next().unwrap().to_owned()).collect();
+    for file in [
+        include_str!("../../../docs/redis/dashboard.json"),
+        include_str!("../../../docs/redis/alerts.yml"),
+    ] {
+        let words = file.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+        let used: BTreeSet<_> = words.filter(|word| word.starts_with("lasse_")).collect();
+        assert!(used.len() > 5, "{used:?}");
+        for name in used {
+            assert!(names.contains(name), "no metric {name}");
+        }
+    }
+}
+
+/// Streams over HTTP, and one that is rejected, until a write was a sample of an event whose time
+/// was taken.
+async fn stream_to(channel: &RedisChannel) {
+    let gate = Gate::new(GateConfig::new().with_limit(STREAMS));
+    let endpoint = Endpoint::new(StreamConfig::new()).with_gate(&gate);
+    let local = channel.local().clone();
+    let listener = Listener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let service = service_fn(move |request| {
+        let response = subscribe(&request, &endpoint, &local);
+        async { Ok::<_, Infallible>(response) }
+    });
+    let server = tokio::spawn(async move { serve(listener, ServeConfig::new(), service).await });
+    let mut streams = Vec::new();
+    for _ in 0..=STREAMS {
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        stream.write_all(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
+        let mut bytes = [0; 1024];
+        assert!(stream.read(&mut bytes).await.unwrap() > 0);
+        streams.push(stream);
+    }
+    let started = Instant::now();
+    while !METRICS.has("lasse_publish_to_write_seconds") {
+        assert!(started.elapsed() < Duration::from_secs(60), "no sample");
+        channel.publish(Event::new("sample")).await.unwrap();
+        sleep(Duration::from_millis(300)).await;
+    }
+    drop(streams);
+    until("the streams have ended", || gate.stats().open == 0).await;
+    server.abort();
+}
+
+/// One of the two threads of the runtime writes to half of them, and one in 16 of its writes is a
+/// sample.
+const STREAMS: usize = 40;
 
 /// A node that does everything that is counted. Other tests add to the same counters.
 async fn reported() {
@@ -93,12 +181,16 @@ async fn reported() {
     channel.publish(Event::new("9").with_id(1)).await.unwrap_err();
     channel.publish(Event::new("9")).await.unwrap();
     client.receive_until(|record| record.len() > 9).await;
+    stream_to(&channel).await;
     server.kill();
     channel.publish(Event::new("10")).await.unwrap_err();
     let last = LastEventId::Id(lasse_core::EventId::new("5-5").unwrap());
     drop(channel.subscribe(&last).await);
     sleep(Duration::from_millis(2500)).await;
 
+    // The table has each metric with its labels, and no other.
+    let table: BTreeSet<_> = table().into_iter().collect();
+    assert_eq!(METRICS.names(), table);
     for name in [
         "lasse_events_published_total",
         "lasse_resumes_total outcome=resumed",

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use lasse_core::{Connection, Drain, EndReason, Instant, Source};
 
+use super::opened::Opened;
 use super::per_key::Key;
 use super::registry::Entry;
 use super::{Gate, report};
@@ -25,8 +26,8 @@ pub struct Permit {
     drains: u32,
     /// The count that ends when the permit is dropped, if any.
     reason: Option<EndReason>,
-    /// Whether it is in the metrics: of a stream's two permits, one is.
-    is_reported: bool,
+    /// When the stream was opened, if this permit is in the metrics: of a stream's two, one is.
+    opened: Opened,
 }
 
 #[derive(Default)]
@@ -69,7 +70,7 @@ impl Permit {
     /// A permit that has nothing to count yet but that it is there.
     pub(super) fn new(gate: Gate) -> Self {
         let (timer, extra, reason) = (None, None, None);
-        Self { gate, timer, extra, drains: 0, reason, is_reported: false }
+        Self { gate, timer, extra, drains: 0, reason, opened: Opened::default() }
     }
 
     /// The key for which the gate has counted the stream, and the entry by which it can be ended.
@@ -88,7 +89,7 @@ impl Permit {
             permit.extra.get_or_insert_default().server = server;
         }
         permit.record(EndReason::Dropped);
-        permit.is_reported = true;
+        permit.opened = Opened::at(now());
         report::opened();
         permit
     }
@@ -190,8 +191,8 @@ impl Drop for Permit {
         if let Some(reason) = self.reason {
             gate.counters.count_ended(reason);
         }
-        if self.is_reported {
-            self.reason.into_iter().for_each(report::ended);
+        if let Some(time) = self.opened.until(now()) {
+            self.reason.into_iter().for_each(|reason| report::ended(reason, time));
             report::closed();
         }
         gate.remove_stream();

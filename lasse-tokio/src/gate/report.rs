@@ -1,6 +1,8 @@
 //! The gate's log events and metrics, if the features `tracing` and `metrics` are on.
 #![cfg_attr(not(feature = "tracing"), expect(unused_variables))]
 
+use std::time::Duration;
+
 use lasse_core::EndReason;
 
 use super::{DrainPlan, RejectReason};
@@ -17,10 +19,15 @@ pub(super) fn closed() {
     metrics::gauge!("lasse_streams_open").decrement(1);
 }
 
-/// A stream ended.
-pub(super) fn ended(reason: EndReason) {
+/// A stream ended after this time.
+#[cfg_attr(not(feature = "metrics"), expect(unused_variables))]
+pub(super) fn ended(reason: EndReason, time: Duration) {
     #[cfg(feature = "metrics")]
-    metrics::counter!("lasse_streams_ended_total", "reason" => reason.as_str()).increment(1);
+    {
+        metrics::counter!("lasse_streams_ended_total", "reason" => reason.as_str()).increment(1);
+        let seconds = metrics::histogram!("lasse_stream_seconds", "reason" => reason.as_str());
+        seconds.record(time.as_secs_f64());
+    }
     #[cfg(feature = "tracing")]
     tracing::debug!(%reason, "stream ended");
 }

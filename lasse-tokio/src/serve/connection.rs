@@ -233,6 +233,10 @@ where
             Ok(0) => self.server.handle_write_error(io::Error::from(io::ErrorKind::WriteZero)),
             Ok(n) => {
                 self.is_flushed = false;
+                #[cfg(feature = "metrics")]
+                if let Some(stream) = self.server.stream() {
+                    crate::stream_metrics::written(n, stream, now);
+                }
                 self.server.handle_written(n, now);
             }
             Err(error) => self.server.handle_write_error(error),
