@@ -6,8 +6,8 @@ use std::task::{Context, Waker};
 
 use lasse_core::log::{Cursor, Log, Read};
 use lasse_core::{
-    Channel, ChannelConfig, Epoch, Event, EventId, LastEventId, Retention, StartAt, Subscriber,
-    Subscription, Topic, TopicFilter,
+    Channel, ChannelConfig, Epoch, Event, EventId, Instant, LastEventId, MergedSubscription, Next,
+    Retention, Source, StartAt, Subscriber, Subscription, Topic, TopicFilter,
 };
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
 
@@ -45,6 +45,7 @@ fn logs_and_channels_keep_to_their_memory() {
     an_empty_channel_takes_at_most_half_a_kilobyte();
     a_subscriber_that_waits_takes_a_hundred_bytes();
     a_quiet_reader_of_topics_takes_little_more_than_a_reader_of_all();
+    a_merged_reader_takes_little_more_than_its_subscribers();
     publishing_to_ten_thousand_allocates_no_more_than_to_one();
 }
 
@@ -205,6 +206,26 @@ fn publishing_to_ten_thousand_allocates_no_more_than_to_one() {
         let allocations = region.change().allocations;
         assert!(allocations <= 8, "{allocations} allocations");
     }
+}
+
+fn a_merged_reader_takes_little_more_than_its_subscribers() {
+    let (own, all) = (Channel::new(&ChannelConfig::new()), Channel::new(&ChannelConfig::new()));
+    let mut cx = Context::from_waker(Waker::noop());
+    let (alone, _kept) = bytes_taken(|| [waiting(&own, 100), waiting(&all, 100)]);
+    let (merged, _kept) = bytes_taken(|| {
+        let streams = (0..100).map(|_| {
+            let channels = [("me", &own), ("all", &all)];
+            let merged = MergedSubscription::of_channels(channels, &LastEventId::Absent);
+            let Ok(MergedSubscription::Stream(mut merged)) = merged else { panic!("it is new") };
+            merged.first_frames();
+            assert_eq!(merged.poll_next(Instant::from_nanos(0), &mut cx), Next::Wait(None));
+            merged
+        });
+        streams.collect::<Vec<_>>()
+    });
+    // For each channel.
+    let more = merged.saturating_sub(alone) / 200;
+    assert!((1..=120).contains(&more), "{more} bytes more than {}", alone / 200);
 }
 
 fn waiting(channel: &Channel, count: usize) -> Vec<Subscriber> {

@@ -30,7 +30,7 @@ pub mod redis {
     #![doc = include_str!("../docs/redis.md")]
 }
 
-/// One stream for many rooms, the newest event of each key, and what combines.
+/// One stream for many rooms or several channels, the newest event of each key, and what combines.
 pub mod topics_and_keys {
     #![doc = include_str!("../docs/topics-and-keys.md")]
 }

@@ -4,6 +4,7 @@ mod client;
 mod endings;
 #[expect(dead_code, reason = "what a process takes is asked elsewhere")]
 mod feed;
+mod merged;
 mod moves;
 mod race;
 mod reader;

@@ -37,6 +37,7 @@ pub(crate) struct Server {
 #[derive(Clone)]
 enum Source {
     Channel(Channel),
+    Merged(Vec<(&'static str, Channel)>),
     Init(Arc<Decide>),
 }
 
@@ -57,6 +58,12 @@ impl Server {
     pub(crate) fn at(stack: Stack, address: SocketAddr, channel: &Channel) -> Self {
         let source = Source::Channel(channel.clone());
         Self::start(stack, &address.to_string(), source, WRITE_TIMEOUT)
+    }
+
+    /// Answers all requests with the events of several channels.
+    pub(crate) fn of_merged(stack: Stack, channels: &[(&'static str, &Channel)]) -> Self {
+        let channels = channels.iter().map(|(name, channel)| (*name, (*channel).clone()));
+        Self::start(stack, ANYWHERE, Source::Merged(channels.collect()), WRITE_TIMEOUT)
     }
 
     /// Answers each request as `init` decides.
@@ -110,9 +117,16 @@ async fn serve_by_tokio(
     endpoint: Endpoint,
     source: Source,
 ) {
+    if let Source::Merged(channels) = source {
+        let answer = move |request: http::Request<()>| {
+            ready(lasse_tokio::subscribe_merged(&request, &endpoint, refs(&channels)).unwrap())
+        };
+        return lasse_tokio::serve(listener, config, answer).await;
+    }
     lasse_tokio::serve(listener, config, move |request| {
         ready(match &source {
             Source::Channel(channel) => lasse_tokio::subscribe(&request, &endpoint, channel),
+            Source::Merged(_) => unreachable!("it is served above"),
             Source::Init(init) => lasse_tokio::respond_with(&request, &endpoint, |head| init(head)),
         })
     })
@@ -125,13 +139,27 @@ async fn serve_by_hyper(
     endpoint: Endpoint,
     source: Source,
 ) {
+    if let Source::Merged(channels) = source {
+        let service = service_fn(move |request: http::Request<Incoming>| {
+            let response = lasse_hyper::subscribe_merged(&request, &endpoint, refs(&channels));
+            ready(Ok::<_, Infallible>(response.unwrap()))
+        });
+        return lasse_hyper::serve(listener, config, service).await;
+    }
     let service = service_fn(move |request: http::Request<Incoming>| {
         ready(Ok::<_, Infallible>(match &source {
             Source::Channel(channel) => lasse_hyper::subscribe(&request, &endpoint, channel),
+            Source::Merged(_) => unreachable!("it is served above"),
             Source::Init(init) => lasse_hyper::respond_with(&request, &endpoint, |head| init(head)),
         }))
     });
     lasse_hyper::serve(listener, config, service).await;
+}
+
+fn refs<'a>(
+    channels: &'a [(&'static str, Channel)],
+) -> impl Iterator<Item = (&'static str, &'a Channel)> {
+    channels.iter().map(|(name, channel)| (*name, channel))
 }
 
 /// Waits until the server has noticed that a client is gone.
