@@ -3,6 +3,7 @@
 mod chat;
 mod chat_rooms;
 mod events;
+mod feeds;
 mod news;
 mod news_store;
 mod program;
