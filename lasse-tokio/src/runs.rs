@@ -7,7 +7,7 @@ mod run;
 mod task;
 mod writer;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::error::Error;
 use std::fmt;
 use std::future::Future;
@@ -37,9 +37,9 @@ pub use writer::{RunWriteError, RunWriter};
 /// |---|---|---|
 /// | time without readers | 60 seconds | the run ends as [`RunOutcome::Abandoned`] |
 /// | time that an ended run stays readable | 5 minutes | its id is unknown again |
-/// | runs | 10,000 | [`start`](Self::start) fails |
+/// | runs | 10,000 | the run that ended first is forgotten; if none has ended, [`start`](Self::start) fails |
 /// | bytes of one run | 4 MiB | the run fails; its beginning is never dropped |
-/// | bytes of all runs | 256 MiB | the run that publishes fails |
+/// | bytes of all runs | 256 MiB | the runs that ended first are forgotten; if none has ended, the run that publishes fails |
 ///
 /// A clone is another handle to the same runs. Call [`start`](Self::start) within a tokio runtime:
 /// each run is a task of it.
@@ -80,6 +80,8 @@ struct Registry {
 #[derive(Default)]
 struct Map {
     by_id: HashMap<RunId, Run>,
+    /// The runs that have ended, in the order of their ends.
+    ended: VecDeque<Run>,
     /// Whether no more runs can start.
     is_shut: bool,
 }
@@ -100,7 +102,7 @@ impl Runs {
     ///
     /// # Errors
     ///
-    /// When there are too many runs, another owner has a run of this id, or
+    /// When too many runs are running, another owner has a run of this id, or
     /// [`shut_down`](Self::shut_down) was called.
     pub fn start<P, F, E>(&self, id: RunId, owner: &str, producer: P) -> Result<Run, StartError>
     where
@@ -116,12 +118,16 @@ impl Runs {
         if runs.is_shut {
             return Err(StartError::ShutDown);
         }
-        if runs.by_id.len() >= self.0.config.max_runs {
-            return Err(StartError::Full(self.0.config.max_runs));
+        let max_runs = self.0.config.max_runs;
+        let is_full = runs.by_id.len() >= max_runs;
+        let forgotten = if is_full { runs.remove_oldest() } else { None };
+        if is_full && forgotten.is_none() {
+            return Err(StartError::Full(max_runs));
         }
-        let run = Run::new(id.clone(), owner, &self.0.config);
+        let run = Run::new(id.clone(), owner, &self.0);
         runs.by_id.insert(id, run.clone());
         drop(runs);
+        forgotten.iter().for_each(|run| run.remove_bytes(&self.0.bytes));
         let writer = RunWriter::new(run.clone(), Arc::clone(&self.0));
         RunTask::new(run.clone(), Arc::clone(&self.0)).spawn(producer(writer));
         Ok(run)
@@ -183,17 +189,55 @@ impl Registry {
         }
     }
 
-    /// Removes a run, and what it took of the bytes of all.
+    /// Takes note of the end of a run.
+    fn handle_ended(&self, run: &Run) {
+        let mut runs = self.lock();
+        // Its task may have seen the end before.
+        if !run.is_removed() {
+            runs.ended.push_back(run.clone());
+        }
+        drop(runs);
+        self.ended.notify_waiters();
+    }
+
+    /// Forgets a run, unless that was done before.
     fn remove(&self, run: &Run) {
-        let removed = self.lock().by_id.remove(run.id());
         run.remove_bytes(&self.bytes);
+        let removed = self.lock().remove(run);
         drop(removed);
+    }
+
+    /// Whether all runs together can take so many bytes more. If necessary, forgets the runs that
+    /// ended first.
+    fn has_room(&self, bytes: usize) -> bool {
+        let Some(most) = self.config.max_total_bytes.checked_sub(bytes) else { return false };
+        while self.bytes.load(Ordering::Relaxed) > most {
+            let Some(oldest) = self.lock().remove_oldest() else { return false };
+            oldest.remove_bytes(&self.bytes);
+        }
+        true
     }
 }
 
 impl Map {
     fn running(&self) -> impl Iterator<Item = &Run> {
         self.by_id.values().filter(|run| run.is_running())
+    }
+
+    /// Removes the run that ended first.
+    fn remove_oldest(&mut self) -> Option<Run> {
+        let oldest = self.ended.pop_front()?;
+        self.by_id.remove(oldest.id());
+        Some(oldest)
+    }
+
+    /// Removes a run, unless another one has its id by now.
+    fn remove(&mut self, run: &Run) -> [Option<Run>; 2] {
+        let is_present = self.by_id.get(run.id()).is_some_and(|present| present.is(run));
+        let present = if is_present { self.by_id.remove(run.id()) } else { None };
+        // All are kept equally long, so it is the first one.
+        let at = self.ended.iter().position(|ended| ended.is(run));
+        [present, at.and_then(|at| self.ended.remove(at))]
     }
 }
 

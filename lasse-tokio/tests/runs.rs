@@ -128,7 +128,47 @@ async fn all_runs_together_are_bounded_in_number_and_bytes() {
         writer.publish(Event::new(text)).map(drop)
     });
     assert_eq!(too_large.unwrap().ended().await, RunOutcome::Failed(RunFailure::TooLarge));
-    assert_eq!(runs.start(id("c"), "", say(&[])).unwrap_err(), StartError::Full(2));
+    assert!(runs.get("a", "").is_some(), "nothing makes room for what is larger than all may be");
+    let running = ["c", "d"].map(|name| runs.start(id(name), "", forever).unwrap());
+    assert_eq!(runs.start(id("e"), "", say(&[])).unwrap_err(), StartError::Full(2));
+    running[0].stop();
+    assert!(runs.start(id("e"), "", forever).is_ok());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_new_run_takes_the_place_of_the_one_that_ended_first() {
+    let runs = Runs::new(RunsConfig::new().with_max_runs(3));
+    let [b, a] = ["b", "a"].map(|name| runs.start(id(name), "ada", forever).unwrap());
+    a.stop();
+    b.stop();
+    let mut reader = subscribe(a.channel());
+    let _running = runs.start(id("c"), "ada", forever).unwrap();
+    for name in ["d", "a"] {
+        runs.start(id(name), "eve", say(&["x"])).unwrap().ended().await;
+    }
+    assert!(runs.get("a", "ada").is_none() && runs.get("b", "ada").is_none());
+    assert!(!reader.first_frames().is_empty(), "a reader reads what it has begun");
+    // The time of the first run with this id does not end the second one.
+    sleep(secs(299)).await;
+    assert!(runs.get("a", "eve").is_some() && runs.get("c", "ada").is_some());
+    sleep(secs(2)).await;
+    assert_eq!(runs.list("eve").len(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn ended_runs_make_room_for_the_bytes_of_those_that_run() {
+    let text: &'static str = Box::leak("x".repeat(30_000).into_boxed_str());
+    let say = async move |writer: RunWriter| writer.publish(Event::new(text)).map(drop);
+    let runs = Runs::new(RunsConfig::new().with_max_total_bytes(300_000));
+    for name in 0..20 {
+        let run = runs.start(id(&name.to_string()), "", say).unwrap();
+        assert_eq!(run.ended().await, RunOutcome::Done, "{name}");
+    }
+    assert!((2..10).contains(&runs.len()), "{}", runs.len());
+    assert!(runs.get("0", "").is_none() && runs.get("19", "").is_some());
+    assert!(runs.bytes() <= 300_000 + (64 << 10), "{}", runs.bytes());
+    sleep(secs(301)).await;
+    assert_eq!((runs.len(), runs.bytes()), (0, 0));
 }
 
 #[tokio::test(start_paused = true)]

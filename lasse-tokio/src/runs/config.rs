@@ -32,7 +32,7 @@ pub struct RunsConfig {
 }
 
 /// Makes the last event of a run.
-type LastEvent = dyn Fn(&RunOutcome) -> Option<Event<'static>> + Send + Sync;
+pub(super) type LastEvent = dyn Fn(&RunOutcome) -> Option<Event<'static>> + Send + Sync;
 
 impl RunsConfig {
     /// The defaults.
@@ -54,7 +54,8 @@ impl RunsConfig {
         Self { keep, ..self }
     }
 
-    /// Holds at most this many runs, ended ones included.
+    /// Holds at most this many runs, ended ones included: a new one takes the place of the one that
+    /// ended first.
     #[must_use]
     pub fn with_max_runs(self, max_runs: usize) -> Self {
         Self { max_runs, ..self }
@@ -67,7 +68,8 @@ impl RunsConfig {
         Self { max_run_bytes: bytes, ..self }
     }
 
-    /// Fails a run that publishes while the events of all runs take more than `bytes` of memory.
+    /// Fails a run that publishes while the events of all runs that have not ended take more than `bytes`
+    /// of memory. Ended runs are forgotten before that, in the order of their ends.
     #[must_use]
     pub fn with_max_total_bytes(self, bytes: usize) -> Self {
         Self { max_total_bytes: bytes, ..self }

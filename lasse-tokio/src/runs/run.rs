@@ -4,14 +4,15 @@ use std::fmt;
 use std::mem;
 use std::pin::pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use http::header::{ACCESS_CONTROL_EXPOSE_HEADERS, HeaderName};
 use http::{HeaderValue, Response};
 use lasse_core::Channel;
 use tokio::sync::Notify;
 
-use super::{RunId, RunOutcome, RunsConfig};
+use super::config::LastEvent;
+use super::{Registry, RunId, RunOutcome};
 
 /// One run. A clone is another handle; to drop the handles changes nothing.
 #[derive(Clone)]
@@ -21,10 +22,11 @@ struct Shared {
     id: RunId,
     owner: Box<str>,
     channel: Channel,
-    config: RunsConfig,
+    registry: Weak<Registry>,
+    last_event: Arc<LastEvent>,
     state: Mutex<State>,
-    /// Notified when the outcome is decided.
-    ended: Notify,
+    /// Notified when the outcome is decided, and when the run is forgotten.
+    changed: Notify,
 }
 
 #[derive(Default)]
@@ -37,11 +39,12 @@ struct State {
 }
 
 impl Run {
-    pub(super) fn new(id: RunId, owner: &str, config: &RunsConfig) -> Self {
-        let channel = Channel::new(&config.channel);
-        let (state, ended) = (Mutex::default(), Notify::new());
-        let (owner, config) = (owner.into(), config.clone());
-        Self(Arc::new(Shared { id, owner, channel, config, state, ended }))
+    pub(super) fn new(id: RunId, owner: &str, registry: &Arc<Registry>) -> Self {
+        let (owner, channel) = (owner.into(), Channel::new(&registry.config.channel));
+        let last_event = Arc::clone(&registry.config.last_event);
+        let (registry, state, changed) =
+            (Arc::downgrade(registry), Mutex::default(), Notify::new());
+        Self(Arc::new(Shared { id, owner, channel, registry, last_event, state, changed }))
     }
 
     /// The id.
@@ -69,14 +72,7 @@ impl Run {
 
     /// Returns how the run ended, when it has.
     pub async fn ended(&self) -> RunOutcome {
-        loop {
-            let mut ended = pin!(self.0.ended.notified());
-            ended.as_mut().enable();
-            if let Some(outcome) = self.outcome() {
-                return outcome;
-            }
-            ended.await;
-        }
+        self.when(|state| state.outcome.clone()).await
     }
 
     /// Sets the header [`RUN_ID`] of a response, by which a client that sent a POST learns where to
@@ -117,6 +113,16 @@ impl Run {
         response
     }
 
+    /// Returns when the run is forgotten.
+    pub(super) async fn removed(&self) {
+        self.when(|state| state.is_removed.then_some(())).await;
+    }
+
+    /// Whether both are handles to the same run.
+    pub(super) fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
     pub(super) fn owner(&self) -> &str {
         &self.0.owner
     }
@@ -134,11 +140,18 @@ impl Run {
         }
         state.outcome = Some(outcome.clone());
         drop(state);
-        let last = (self.0.config.last_event)(&outcome);
+        let last = (self.0.last_event)(&outcome);
         // If the channel has ended, there is nothing left to send.
         let _ = last.map(|event| self.0.channel.finish_with(&event));
         self.0.channel.finish();
-        self.0.ended.notify_waiters();
+        if let Some(registry) = self.0.registry.upgrade() {
+            registry.handle_ended(self);
+        }
+        self.0.changed.notify_waiters();
+    }
+
+    pub(super) fn is_removed(&self) -> bool {
+        self.lock().is_removed
     }
 
     /// How many bytes the run takes, as far as they are counted.
@@ -161,6 +174,21 @@ impl Run {
         let mut state = self.lock();
         state.is_removed = true;
         total.fetch_sub(mem::take(&mut state.bytes), Ordering::Relaxed);
+        drop(state);
+        self.0.changed.notify_waiters();
+    }
+
+    /// Returns what `find` finds in the state, when it does.
+    async fn when<T>(&self, find: impl Fn(&State) -> Option<T>) -> T {
+        loop {
+            let mut changed = pin!(self.0.changed.notified());
+            changed.as_mut().enable();
+            let found = find(&self.lock());
+            if let Some(found) = found {
+                return found;
+            }
+            changed.await;
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use lasse_core::channel::IdleWatch;
 use lasse_core::{Channel, Instant, ResetReason};
-use tokio::time::sleep;
+use tokio::time::timeout;
 
 use super::{Registry, Run, RunFailure, RunOutcome};
 use crate::clock::ready;
@@ -37,8 +37,8 @@ impl RunTask {
 
     async fn work(self, producer: impl Future<Output = RunOutcome> + Send) {
         self.run.end(self.outcome(producer).await);
-        self.registry.ended.notify_waiters();
-        sleep(self.registry.config.keep).await;
+        // Until then, this task keeps the memory of the run.
+        drop(timeout(self.registry.config.keep, self.run.removed()).await);
         self.registry.remove(&self.run);
     }
 
@@ -60,7 +60,6 @@ impl Drop for RunTask {
     /// If the runtime is gone, no one else would end the run.
     fn drop(&mut self) {
         self.run.end(RunOutcome::Failed(RunFailure::ShutDown));
-        self.registry.ended.notify_waiters();
     }
 }
 

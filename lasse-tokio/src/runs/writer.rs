@@ -4,7 +4,6 @@ use std::borrow::Borrow;
 use std::error::Error;
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use lasse_core::{AppendError, Event, EventId};
 
@@ -32,10 +31,8 @@ impl RunWriter {
     pub fn publish<'a>(&self, event: impl Borrow<Event<'a>>) -> Result<EventId, RunWriteError> {
         let event = event.borrow();
         let (config, len) = (&self.registry.config, event.data().len());
-        let total = self.registry.bytes.load(Ordering::Relaxed);
-        let is_too_large = self.run.bytes().saturating_add(len) > config.max_run_bytes
-            || total.saturating_add(len) > config.max_total_bytes;
-        if is_too_large {
+        let is_too_large = self.run.bytes().saturating_add(len) > config.max_run_bytes;
+        if is_too_large || !self.registry.has_room(len) {
             self.run.end(RunOutcome::Failed(RunFailure::TooLarge));
             return Err(RunWriteError::Ended);
         }
