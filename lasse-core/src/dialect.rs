@@ -5,7 +5,7 @@
 ///
 /// | | `EventSource` | `Fetch` | `DataOnly` |
 /// |---|---|---|---|
-/// | a refusal | 200, and a stream of `retry`, perhaps with an event | 401, 429 or 503, with `Retry-After` | as `Fetch` |
+/// | a refusal | 200, and the event `refused` or `unauthorized` with a `retry` | 401, 429 or 503, with `Retry-After` | as `Fetch` |
 /// | nothing more for this client | 204 | 200, and the event `complete` | 204 |
 /// | the [position](crate::ChannelConfig::with_position) | event `position` | event `position` | |
 /// | a [reset](crate::ChannelConfig::with_reset) | event `reset` | event `reset` | 410, with the reset as JSON |

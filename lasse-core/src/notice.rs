@@ -11,7 +11,8 @@ use crate::field::EventName;
 pub(crate) fn notice(name: EventName, reason: &str, retry: Option<Duration>) -> Event<'static> {
     match retry {
         Some(retry) => {
-            let data = format!("{{\"reason\":\"{reason}\",\"retry\":{}}}", retry.as_millis());
+            let millis = u64::try_from(retry.as_millis()).unwrap_or(u64::MAX);
+            let data = format!("{{\"reason\":\"{reason}\",\"retry\":{millis}}}");
             Event::new(data).with_name(name).with_retry(retry)
         }
         None => Event::new(format!("{{\"reason\":\"{reason}\"}}")).with_name(name),
@@ -29,7 +30,7 @@ pub(crate) const EXPIRED: EventName = EventName::from_static("expired");
 pub(crate) const REVOKED: EventName = EventName::from_static("revoked");
 /// A newer stream of the same client has taken the place of this one.
 pub(crate) const REPLACED: EventName = EventName::from_static("replaced");
-/// The client has as many streams as its limit allows.
+/// There is no room for the client: as its limit allows, or on the server.
 #[cfg(feature = "http")]
 pub(crate) const REFUSED: EventName = EventName::from_static("refused");
 /// The client must sign in.

@@ -103,7 +103,7 @@ fn a_head_gets_the_head_alone_and_its_source_terminates() {
 
 #[test]
 fn a_head_gets_the_length_of_a_whole_body_and_no_body() {
-    for (answer, length) in [("own", Some("3")), ("refuse", Some("12")), ("no content", None)] {
+    for (answer, length) in [("own", Some("3")), ("refuse", Some("72")), ("no content", None)] {
         let (_, response) = accept("HEAD", answer, &StreamConfig::new());
         let header = response.headers().get("content-length");
         assert_eq!(header.map(|value| value.to_str().unwrap()), length, "{answer}");
@@ -160,11 +160,11 @@ fn no_content_has_no_body_and_no_framing() {
 }
 
 #[test]
-fn an_event_source_is_refused_with_a_stream_of_retry_alone() {
+fn an_event_source_is_refused_with_a_stream_of_one_event() {
     let (_, response) = accept("GET", "refuse", &StreamConfig::new());
     assert_eq!(response.status(), 200);
     assert_eq!(response.headers()["content-type"], "text/event-stream");
-    assert_eq!(full(response), "retry: 1500\n");
+    assert_eq!(full(response), refused("1500"));
 }
 
 #[test]
@@ -196,18 +196,24 @@ fn other_clients_are_refused_with_a_status() {
 
 #[test]
 fn an_event_source_can_be_refused_for_any_time() {
-    for (retry_after, text) in [
-        (Duration::ZERO, "retry: 0\n"),
-        (Duration::from_millis(1), "retry: 1\n"),
-        (Duration::MAX, "retry: 18446744073709551615\n"),
+    for (retry_after, millis) in [
+        (Duration::ZERO, "0"),
+        (Duration::from_millis(1), "1"),
+        (Duration::MAX, "18446744073709551615"),
     ] {
         let request = Request::get("/events").body(()).unwrap();
         let init = |_: &RequestHead<'_>| Init::<Recorder>::refuse(retry_after);
         let now = Instant::from_nanos(0);
         let response = Connection::accept_with(&request, init, &StreamConfig::new(), now);
         assert_eq!(response.status(), 200);
-        assert_eq!(full(response), text);
+        assert_eq!(full(response), refused(millis));
     }
+}
+
+/// The event that refuses an `EventSource`.
+fn refused(millis: &str) -> String {
+    let data = format!("{{\"reason\":\"unavailable\",\"retry\":{millis}}}");
+    format!("event: refused\ndata: {data}\nretry: {millis}\n\n")
 }
 
 #[test]

@@ -247,6 +247,7 @@ fn a_refusal_has_an_event_for_an_event_source_and_a_status_for_others() {
     for (refusal, status, name, data) in [
         (Refusal::too_many_streams(retry_after), 429, "refused", LIMIT),
         (Refusal::unauthorized(retry_after), 401, "unauthorized", UNAUTHORIZED),
+        (Refusal::unavailable(retry_after), 503, "refused", UNAVAILABLE),
         (Refusal::unavailable(retry_after).with_event(own), 503, "busy", "full"),
     ] {
         let event = format!("event: {name}\ndata: {data}\nretry: 60500\n\n");
@@ -267,6 +268,7 @@ fn a_refusal_has_an_event_for_an_event_source_and_a_status_for_others() {
 }
 
 const LIMIT: &str = r#"{"reason":"limit_per_key","retry":60500}"#;
+const UNAVAILABLE: &str = r#"{"reason":"unavailable","retry":60500}"#;
 const UNAUTHORIZED: &str = r#"{"reason":"unauthorized","retry":60500}"#;
 
 #[test]

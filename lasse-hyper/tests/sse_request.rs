@@ -111,7 +111,7 @@ async fn an_endpoint_in_the_extensions_has_the_settings_of_the_stream() {
     assert_eq!(first.headers()["x-a"], "b");
     let (status, text) = call(&router, request("/")).await;
     assert_eq!(status, StatusCode::OK);
-    assert!(text.starts_with("retry: "), "{text}");
+    assert!(text.starts_with("event: refused\n"), "{text}");
 }
 
 #[tokio::test]

@@ -110,7 +110,9 @@ fn an_event_source_is_refused_with_a_stream() {
     let response = respond::<Echo>(&request("GET"), &endpoint, |_| panic!("the args were made"));
     assert_eq!(response.status(), 200);
     assert_eq!(response.headers()["content-type"], "text/event-stream");
-    assert_eq!(text(response.into_body()), "retry: 1500\n");
+    let refused =
+        "event: refused\ndata: {\"reason\":\"unavailable\",\"retry\":1500}\nretry: 1500\n\n";
+    assert_eq!(text(response.into_body()), refused);
 }
 
 #[test]

@@ -10,8 +10,9 @@ use crate::notice::{REFUSED, UNAUTHORIZED, notice};
 /// A response without a stream, after which the client tries again later.
 ///
 /// An `EventSource` never reconnects after a status other than 200 (HTML 9.2.3). So it gets a stream
-/// that ends at once: `retry`, and an event if the refusal has one. Clients of the other
-/// [dialects](crate::Dialect) get the status, with `Retry-After`.
+/// with one event, which ends at once. The event has a `retry`, and is named `refused` if the refusal has
+/// no event of its own. Clients of the other [dialects](crate::Dialect) get the status, with
+/// `Retry-After`.
 ///
 /// # Examples
 ///

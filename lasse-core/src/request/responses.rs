@@ -13,8 +13,7 @@ use super::negotiate::admits_event_stream;
 use super::origin::{Hosts, Origins};
 use super::{Refusal, RequestHead};
 use crate::dialect::Dialect;
-use crate::frame::Frame;
-use crate::notice::{COMPLETE, notice};
+use crate::notice::{COMPLETE, REFUSED, notice};
 
 /// The settings of responses.
 #[derive(Clone, Debug, Default)]
@@ -70,11 +69,9 @@ impl Responses {
     pub(crate) fn refuse(&self, dialect: Dialect, refusal: Refusal) -> Response<Bytes> {
         let Refusal { status, retry_after, event, challenge } = refusal;
         if dialect == Dialect::EventSource {
-            let frame = match event {
-                Some(event) => event.with_retry(retry_after).encode(),
-                None => Frame::retry(retry_after),
-            };
-            return self.stream().map(|()| frame.into_bytes());
+            // Some clients read `retry` only in an event with data.
+            let event = event.unwrap_or_else(|| notice(REFUSED, "unavailable", Some(retry_after)));
+            return self.stream().map(|()| event.with_retry(retry_after).encode().into_bytes());
         }
         let mut response = bare(status, &[], Bytes::new());
         if status == StatusCode::UNAUTHORIZED {

@@ -4,7 +4,7 @@ use lasse_core::EndReason;
 
 use super::check_error::{CheckError, ensure, equal};
 use super::peer::{Framing, Peer, PeerResponse};
-use super::test_handler::OWN_BODY;
+use super::test_handler::{OWN_BODY, REFUSED};
 use super::{CONFIGURED_HEADER, MAX_WAIT, Server};
 
 pub(super) fn stream_head(server: &Server) -> Result<(), CheckError> {
@@ -86,7 +86,7 @@ pub(super) fn refusal(server: &Server) -> Result<(), CheckError> {
     let mut peer = Peer::get(server, "/come-back")?;
     let response = peer.response()?;
     expect_stream(&response)?;
-    response.expect_events("retry: 1234\n")?;
+    response.expect_events(REFUSED)?;
     expect_usable(&mut peer)
 }
 

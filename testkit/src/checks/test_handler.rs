@@ -146,3 +146,7 @@ fn tag(query: &str) -> &str {
 
 /// The body of `/own-response`.
 pub(super) const OWN_BODY: &str = "who are you?";
+
+/// The stream of `/come-back`.
+pub(super) const REFUSED: &str =
+    "event: refused\ndata: {\"reason\":\"unavailable\",\"retry\":1234}\nretry: 1234\n\n";
