@@ -12,7 +12,10 @@ use hyper::body::Body;
 use lasse_hyper::lasse_core::{
     Channel, ChannelConfig, EndReason, Event, EventName, Frame, Next, StreamConfig,
 };
-use lasse_hyper::{Aborted, EndReasonCell, Endpoint, EventService, HandlerBody, stream, subscribe};
+use lasse_hyper::{
+    Aborted, EndReasonCell, Endpoint, EventService, Gate, GateConfig, HandlerBody, KeyLimitPolicy,
+    stream, subscribe,
+};
 use support::{Service, Tap};
 use tokio::sync::mpsc;
 use tokio_stream::StreamExt;
@@ -165,7 +168,7 @@ async fn a_full_channel_refuses_clients() {
     let second = subscribe(&Request::new(()), &Endpoint::default(), &channel);
     assert_eq!(second.status(), 200);
     let text = second.into_body().collect().await.unwrap().to_bytes();
-    assert!(text.starts_with(b"retry: "), "{text:?}");
+    assert!(text.starts_with(b"event: refused\n"), "{text:?}");
 }
 
 #[tokio::test]
@@ -184,4 +187,20 @@ async fn one_service_works_with_hyper_and_tower() {
         assert_eq!(data(&mut body).await.unwrap().unwrap(), ":\ndata: hello\n\n");
     }
     assert_eq!(notifiers.lock().unwrap().len(), 2);
+}
+
+#[tokio::test]
+async fn a_request_that_is_refused_replaces_no_stream() {
+    let channel = Channel::new(&ChannelConfig::new().with_max_subscribers(1));
+    let config = GateConfig::new().with_limit_per_key(1, |_| Some(()));
+    let gate = Gate::new(config.with_key_limit_policy(KeyLimitPolicy::ReplaceOldest));
+    let endpoint = Endpoint::default().with_gate(&gate);
+    let first = subscribe(&Request::new(()), &endpoint, &channel).into_body();
+    let refused = subscribe(&Request::new(()), &endpoint, &channel).into_body();
+    let text = refused.collect().await.unwrap().to_bytes();
+    assert!(text.starts_with(b"event: refused\n"), "{text:?}");
+    channel.publish(Event::new("on")).unwrap();
+    channel.finish();
+    let text = first.collect().await.unwrap().to_bytes();
+    assert!(text.windows(10).any(|line| line == b"data: on\n\n"), "{text:?}");
 }

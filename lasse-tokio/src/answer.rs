@@ -113,6 +113,7 @@ pub fn respond_with<'a, S: Source>(
             if let Some(ExpiresAt(time)) = expires_at {
                 connection.expire_at(time);
             }
+            permit.iter_mut().for_each(Permit::confirm);
             Box::new(Session::from_parts(connection, permit))
         }),
         body => {

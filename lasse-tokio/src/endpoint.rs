@@ -71,11 +71,12 @@ impl Endpoint {
         self.mailbox_capacity
     }
 
-    /// Asks the gate to admit a request, unless it is a HEAD, which becomes no stream.
+    /// Asks the gate to admit a request, unless it is a HEAD, which becomes no stream. If the request
+    /// becomes one, the permit must be confirmed.
     pub(crate) fn admit(&self, request: &RequestHead<'_>) -> Result<Option<Permit>, Rejected> {
         let gate = self.gate.as_ref().or_else(|| request.extensions().get());
         let gate = gate.filter(|_| request.method() != Method::HEAD);
-        gate.map(|gate| gate.admit(request)).transpose()
+        gate.map(|gate| gate.admit_unconfirmed(request)).transpose()
     }
 }
 

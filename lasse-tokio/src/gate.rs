@@ -16,7 +16,7 @@ use std::ops::ControlFlow::{self, Break, Continue};
 use std::pin::pin;
 use std::sync::Arc;
 
-use lasse_core::{EndReason, Instant, RequestHead};
+use lasse_core::{Instant, RequestHead};
 use tokio::sync::Notify;
 use tokio::time::timeout_at;
 
@@ -118,9 +118,16 @@ impl Gate {
     /// If there are as many streams as a limit allows, or if a drain has started and its
     /// notice is over. The error has the time after which the client can try again.
     pub fn admit(&self, request: &RequestHead<'_>) -> Result<Permit, Rejected> {
+        let mut permit = self.admit_unconfirmed(request)?;
+        permit.confirm();
+        Ok(permit)
+    }
+
+    /// Like [`admit`](Self::admit), but until the permit is [confirmed](Permit::confirm), the new stream
+    /// replaces no other.
+    pub(crate) fn admit_unconfirmed(&self, request: &RequestHead<'_>) -> Result<Permit, Rejected> {
         let server = request.extensions().get::<Self>();
         let server = server.filter(|server| !Arc::ptr_eq(&server.0, &self.0));
-        // The server's first: this gate may end another stream for the new one.
         let server = server.map(|server| server.admit_here(request)).transpose()?;
         Ok(self.admit_here(request)?.open(server))
     }
@@ -230,20 +237,11 @@ impl Gate {
         let (key, tags) = (config.key(request), config.tags(request));
         let has_entry = !tags.is_empty() || key.is_some() && config.replaces_oldest();
         let entry = has_entry.then(|| registry.entry(tags));
-        let replaced = match key.map(|key| config.take_key(key, entry.as_ref())) {
-            Some(Err(_)) => {
-                let retry = config.draw_client_retry();
-                return Err(Rejected::new(RejectReason::LimitPerKey, retry));
-            }
-            Some(Ok(replaced)) => replaced,
-            None => None,
-        };
-        entry.iter().for_each(|entry| registry.insert(entry));
-        let permit = permit.with_entry(key, entry);
-        if let Some(replaced) = replaced {
-            replaced.end(EndReason::Replaced, config.draw_client_retry());
+        if let Some(Err(_)) = key.map(|key| config.take_key(key, entry.as_ref())) {
+            return Err(Rejected::new(RejectReason::LimitPerKey, config.draw_client_retry()));
         }
-        Ok(permit)
+        entry.iter().for_each(|entry| registry.insert(entry));
+        Ok(permit.with_entry(key, entry))
     }
 
     /// Waits for a drain, and then for the time that `due` makes of its schedule and the

@@ -5,10 +5,12 @@ use std::task::Poll;
 use std::time::Duration;
 
 use http::{Request, Response};
-use lasse_core::{Body, Close, EndReason, Output, RequestHead, StreamConfig, Subscriber};
+use lasse_core::{
+    Accept, Body, Close, EndReason, Init, Output, RequestHead, StreamConfig, Subscriber,
+};
 use lasse_tokio::{
     Channel, Dialect, Endpoint, ExpiresAt, Gate, GateConfig, KeyLimitPolicy, Permit, RejectReason,
-    Session, SessionBody, Signal, now, subscribe, unauthorized,
+    Session, SessionBody, Signal, now, respond_with, subscribe, unauthorized,
 };
 use tokio::time::{advance, timeout};
 
@@ -162,6 +164,51 @@ async fn a_new_stream_replaces_the_oldest_one_of_its_key() {
     let mut again = [(); 2].map(|()| admit(&gate, "/ada").unwrap());
     assert_eq!(reason(&mut again[0]).await, None);
     assert!(gate.streams().is_empty(), "only streams with tags are listed");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_request_that_becomes_no_stream_replaces_none() {
+    let (gate, news) = (replacing(1), Channel::new(&Default::default()));
+    let request = || Request::get("/ada").body(()).unwrap();
+    let mut first = open(&gate, &news, request());
+    write(&mut first).await;
+
+    let endpoint = Endpoint::default().with_gate(&gate);
+    let refused =
+        respond_with(&request(), &endpoint, |_| Init::<Subscriber>::refuse(Duration::from_secs(1)));
+    assert!(full(refused).starts_with("event: refused\n"));
+    let by_another_gate =
+        Endpoint::default().with_gate(&Gate::new(GateConfig::new().with_limit(0)));
+    let of_server = Request::get("/ada").extension(gate.clone()).body(()).unwrap();
+    full(subscribe(&of_server, &by_another_gate, &news));
+    assert_eq!((write(&mut first).await, gate.stats().open), ((String::new(), None), 1));
+
+    let mut second = open(&gate, &news, request());
+    assert!(write(&mut first).await.0.starts_with("event: replaced\n"));
+    drop(first);
+    assert_eq!(write(&mut second).await.1, None);
+    let mut third = open(&gate, &news, request());
+    assert!(write(&mut second).await.0.starts_with("event: replaced\n"));
+    assert_eq!(write(&mut third).await.1, None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_two_requests_at_once_the_later_one_keeps_its_stream() {
+    let (gate, news) = (replacing(1), Channel::new(&Default::default()));
+    let request = Request::get("/ada").body(()).unwrap();
+    let endpoint = Endpoint::default().with_gate(&gate);
+    let mut inner = None;
+    let outer = respond_with(&request, &endpoint, |head| {
+        inner = Some(open(&gate, &news, Request::get("/ada").body(()).unwrap()));
+        Subscriber::init(news.clone(), head)
+    });
+    let Body::Stream(mut outer) = outer.into_body() else { panic!("no stream") };
+    assert!(write(&mut outer).await.0.contains("event: replaced\n"));
+    assert_eq!(write(inner.as_mut().unwrap()).await.1, None);
+    drop((outer, inner));
+    assert_eq!(gate.stats().open, 0);
+    let mut last = open(&gate, &news, request);
+    assert_eq!(write(&mut last).await.1, None);
 }
 
 #[tokio::test(start_paused = true)]

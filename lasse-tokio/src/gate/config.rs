@@ -168,15 +168,16 @@ impl GateConfig {
         self.key_limit_policy == KeyLimitPolicy::ReplaceOldest
     }
 
-    /// Counts one more stream with this key, unless there are too many. Returns the stream that it
-    /// replaces.
-    pub(super) fn take_key(
-        &self,
-        key: Key,
-        entry: Option<&Arc<Entry>>,
-    ) -> Result<Option<Arc<Entry>>, TooMany> {
+    /// Counts one more stream with this key, unless there are too many.
+    pub(super) fn take_key(&self, key: Key, entry: Option<&Arc<Entry>>) -> Result<(), TooMany> {
         let entry = entry.filter(|_| self.replaces_oldest());
-        self.per_key.as_ref().map_or(Ok(None), |per_key| per_key.add(key, entry))
+        self.per_key.as_ref().map_or(Ok(()), |per_key| per_key.add(key, entry))
+    }
+
+    /// The stream that a new one with this key replaces.
+    pub(super) fn take_oldest(&self, key: Key) -> Option<Arc<Entry>> {
+        let per_key = self.per_key.as_ref().filter(|_| self.replaces_oldest())?;
+        per_key.take_oldest(key)
     }
 
     /// Counts one stream less with this key.

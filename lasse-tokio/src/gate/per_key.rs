@@ -19,8 +19,7 @@ pub enum KeyLimitPolicy {
     /// The oldest stream ends as [`EndReason::Replaced`](lasse_core::EndReason::Replaced): its client
     /// is sent an event named `replaced`. With a limit of zero, the new stream is refused.
     ///
-    /// A request that `init` then refuses has replaced a stream all the same, so the key must be of a
-    /// user that is signed in.
+    /// A request that `init` or another gate refuses replaces nothing.
     ReplaceOldest,
 }
 
@@ -60,26 +59,28 @@ impl PerKey {
     }
 
     /// Counts one more stream with this key, unless there are too many. If the stream has an entry
-    /// here, it can be replaced by newer ones, and replaces the oldest one, which is returned.
-    pub(super) fn add(
-        &self,
-        key: Key,
-        entry: Option<&Arc<Entry>>,
-    ) -> Result<Option<Arc<Entry>>, TooMany> {
+    /// here, newer ones can replace it, and it counts beyond the limit until it has replaced the
+    /// [oldest](Self::take_oldest).
+    pub(super) fn add(&self, key: Key, entry: Option<&Arc<Entry>>) -> Result<(), TooMany> {
         let mut by_key = self.lock();
-        let has_room = |streams: &Streams| streams.count < self.limit;
-        if by_key.get(&key).is_none_or(has_room) && self.limit > 0 {
-            let streams = by_key.entry(key).or_default();
-            streams.count += 1;
-            streams.replaceable.extend(entry.map(|entry| (entry.info.id, entry.clone())));
-            return Ok(None);
-        }
-        let (Some(streams), Some(entry)) = (by_key.get_mut(&key), entry) else {
+        let count = by_key.get(&key).map_or(0, |streams| streams.count);
+        let can_replace = entry.is_some() && self.limit > 0;
+        if count >= self.limit && !can_replace {
             return Err(TooMany);
-        };
-        let (_, oldest) = streams.replaceable.pop_first().ok_or(TooMany)?;
-        streams.replaceable.insert(entry.info.id, entry.clone());
-        Ok(Some(oldest))
+        }
+        let streams = by_key.entry(key).or_default();
+        streams.count += 1;
+        streams.replaceable.extend(entry.map(|entry| (entry.info.id, entry.clone())));
+        Ok(())
+    }
+
+    /// The oldest stream with this key, which then counts no more, if there are more than the limit.
+    pub(super) fn take_oldest(&self, key: Key) -> Option<Arc<Entry>> {
+        let mut by_key = self.lock();
+        let streams = by_key.get_mut(&key).filter(|streams| streams.count > self.limit)?;
+        let (_, oldest) = streams.replaceable.pop_first()?;
+        streams.count -= 1;
+        Some(oldest)
     }
 
     /// Counts one stream less with this key, unless a newer one has replaced it.

@@ -94,6 +94,16 @@ impl Permit {
         permit
     }
 
+    /// Ends the stream that this one replaces, if any.
+    pub(crate) fn confirm(&mut self) {
+        let Some(extra) = &mut self.extra else { return };
+        let config = &self.gate.0.config;
+        if let Some(oldest) = extra.key.and_then(|key| config.take_oldest(key)) {
+            oldest.end(EndReason::Replaced, config.draw_client_retry());
+        }
+        extra.server.iter_mut().for_each(Self::confirm);
+    }
+
     /// Ready when the stream must end, now or at some time in a drain. Ready again if a new
     /// plan replaces the old one. For most streams it costs one atomic load until then.
     ///
