@@ -37,15 +37,12 @@ function runs(t, client) {
         const outcome = await run(t, client, path);
         result.dialects[path] ??= {};
         check(result.dialects[path], scenario, outcome.verdict, outcome);
+        if (dialect === 'Auto') check(result, 'auto', outcome.chosen, outcome);
       })));
-  const auto = t.test(`${name}: what Auto is`, async (t) => {
-    const { chosen } = await SCENARIOS.keepAlives(t, client, 'auto');
-    check(result, 'auto', chosen);
-  });
   const examples = client.examples.map((example) =>
     t.test(`${name}: the example ${example}`, async (t) => {
       const outcome = await EXAMPLES[example](t, client);
       check(result.examples, example, outcome.verdict, outcome);
     }));
-  return [...scenarios, auto, ...examples];
+  return [...scenarios, ...examples];
 }

@@ -4,12 +4,19 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
 import { CLIENTS } from './suite/clients.js';
-import { readResults, title } from './suite/results.js';
+import { DIALECTS, readResults, title } from './suite/results.js';
 import { faults, pages } from './suite/table.js';
 
 test('docs/clients.md shows the committed results', async () => {
   const { present, drawn } = await pages();
   assert.equal(present, drawn, 'run `npm run table`');
+});
+
+test('each client has the same results in `Auto` as in the dialect that it is', async () => {
+  for (const [name, { auto, dialects }] of Object.entries(await readResults())) {
+    const [path] = Object.entries(DIALECTS).find(([, dialect]) => dialect === auto);
+    assert.deepEqual(dialects.auto, dialects[path], name);
+  }
 });
 
 test('the page explains each fault of a client, and no other client', async () => {

@@ -166,7 +166,7 @@ fn drain_plan() -> DrainPlan {
     DrainPlan::new()
         .with_notice(Duration::ZERO)
         .with_window(Duration::from_millis(500))
-        .with_retry(Duration::from_millis(1_200)..=Duration::from_millis(1_600))
+        .with_retry(Duration::from_millis(3_000)..=Duration::from_millis(3_400))
 }
 
 struct Options {

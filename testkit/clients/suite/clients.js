@@ -37,8 +37,8 @@ export const CLIENTS = [
     scripts: ['htmx.org/dist/htmx.js', 'htmx.org/dist/ext/hx-sse.js'],
     open: pages.htmx4,
     note: `It does not repeat its first request after a status of 400 and above; later ones it does. In
-      \`EventSource\`, a refusal is a stream: it then returns, but without the pause that it is asked for, and it
-      requests the stream for ever after a 204. \`Fetch\` with \`hx-sse:close="complete"\` stops it.`,
+      \`EventSource\`, it returns after a refusal, but requests the stream for ever after a 204. \`Fetch\` with
+      \`hx-sse:close="complete"\` stops it.`,
   }),
   chat(node('openai', 'npm')),
   python('httpx-sse'),
@@ -47,8 +47,7 @@ export const CLIENTS = [
       for each status of 400 and above. \`EventSource\` helps in a drain; the application must handle the rest.`),
   chat({ ...python('openai-chat'), name: 'openai', packages: ['openai'] }),
   crate('reqwest-eventsource', `It sends no \`Cache-Control\`, so that \`Auto\` takes it for \`Fetch\`, but like an
-      \`EventSource\` it stops at each status but 200. In \`EventSource\` it returns, but without the pause that it is
-      asked for, because it reads a \`retry\` only in an event with data.`),
+      \`EventSource\` it stops at each status but 200: use \`EventSource\`.`),
   crate('eventsource-client', `It takes a 204 for an error, and returns with growing pauses until the application drops it.
       In \`Fetch\` it can stop at the event \`complete\`, but a refusal of its first request stops it, too.`),
   node('curl', 'Debian'),

@@ -31,7 +31,7 @@ export const EXAMPLES = {
 
   /** The lines of an input that ends, after which the program ends as well. */
   async relay(test, client) {
-    const relay = await Server.start(test, 'relay');
+    const relay = await Server.start(test, 'relay', { env: { IDLE_SECONDS: '20' } });
     const recorder = await client.start(test, `${relay.url}events`, END);
     relay.write('0\n1\n');
     await recorder.waitFor('1', PATIENCE);
@@ -39,7 +39,7 @@ export const EXAMPLES = {
     relay.closeInput();
     await recorder.waitFor('4', PATIENCE);
     // It does not end while a client starts again and again.
-    await Promise.race([relay.exit(), sleep(PATIENCE)]);
+    await Promise.race([relay.exit(), sleep(OBSERVED)]);
     return { verdict: judge(recorder, ['0', '1', '2', '3', '4']) };
   },
 
@@ -84,4 +84,7 @@ function reply(prompt) {
 const END = 'complete';
 
 /** How long a client may take to connect again, in milliseconds. */
-const PATIENCE = 20_000;
+const PATIENCE = 60_000;
+
+/** How long a client is observed after the end of its stream, at most, in milliseconds. */
+const OBSERVED = 25_000;

@@ -3,7 +3,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 
 /** The events that lasse adds to those of the application. A reset would be a fault here. */
-const NOTICES = new Set(['position', 'shutdown', 'complete']);
+const NOTICES = new Set(['position', 'refused', 'shutdown', 'complete']);
 
 export class Recorder {
   /** The events of the application, and what a client takes for one. */

@@ -4,7 +4,8 @@ import { readFile, writeFile } from 'node:fs/promises';
 
 const FILE = new URL('../results.json', import.meta.url);
 
-export const DIALECTS = { 'event-source': 'EventSource', fetch: 'Fetch', 'data-only': 'DataOnly' };
+/** The dialects by their paths, with `Auto`, which is one of the others for each client. */
+export const DIALECTS = { auto: 'Auto', 'event-source': 'EventSource', fetch: 'Fetch', 'data-only': 'DataOnly' };
 
 /** The name of a client in the results: several sources have a client of one name. */
 export function title({ name, source }) {

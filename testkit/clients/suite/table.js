@@ -19,6 +19,7 @@ const SCENARIOS = {
   end: 'end',
 };
 const EXAMPLES = ['news', 'relay', 'chat'];
+const OTHER_DIALECTS = Object.entries(DIALECTS).filter(([key]) => key !== 'auto');
 
 /** The page as it is, and as the results draw it. */
 export async function pages() {
@@ -41,44 +42,31 @@ async function draw(results) {
 }
 
 async function autoRow(client, result) {
-  const verdicts = chosen(result);
-  const better = best(result);
   return [
     title(client),
     await versions(client),
     code(result.auto),
-    ...marks(verdicts),
+    ...marks(result.dialects.auto),
     ...EXAMPLES.map((example) => mark(result.examples[example] ?? '')),
-    better === result.auto ? '' : code(better),
+    better(result),
   ];
 }
 
 function dialectRows(client, result) {
-  return Object.entries(DIALECTS).map(([key, dialect]) => [
-    title(client),
-    code(dialect),
-    ...marks(result.dialects[key]),
-  ]);
+  return OTHER_DIALECTS.map(([key, dialect]) => [title(client), code(dialect), ...marks(result.dialects[key])]);
 }
 
-/** The verdicts in the dialect that `Auto` chose. */
-function chosen(result) {
-  const [key] = Object.entries(DIALECTS).find(([, dialect]) => dialect === result.auto);
-  return result.dialects[key];
-}
-
-/** The dialect with the fewest faults: that of `Auto`, if no other has fewer. */
-function best(result) {
-  const count = (verdicts) => Object.values(verdicts).filter(isFault).length;
-  const counts = Object.entries(DIALECTS).map(([key, dialect]) => [dialect, count(result.dialects[key])]);
-  counts.push([result.auto, count(chosen(result))]);
-  const least = Math.min(...counts.map(([, count]) => count));
-  return counts.findLast(([, count]) => count === least)[0];
+/** The dialect with the fewest faults, if `Auto` has more. */
+function better({ dialects }) {
+  const count = (key) => Object.values(dialects[key]).filter(isFault).length;
+  const least = Math.min(...OTHER_DIALECTS.map(([key]) => count(key)));
+  if (least >= count('auto')) return '';
+  return code(OTHER_DIALECTS.findLast(([key]) => count(key) === least)[1]);
 }
 
 /** What is wrong with a client in the dialect of `Auto`, and with the examples. */
 export function faults(result) {
-  return [...Object.values(chosen(result)), ...Object.values(result.examples)].filter(isFault);
+  return [...Object.values(result.dialects.auto), ...Object.values(result.examples)].filter(isFault);
 }
 
 function isFault(verdict) {
