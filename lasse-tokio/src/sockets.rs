@@ -88,9 +88,6 @@ impl Listener {
     /// at once is closed. If streams have a write timeout of their own, the shorter one counts.
     #[must_use]
     pub fn with_write_timeout(mut self, timeout: Option<Duration>) -> Self {
-        if self.is_inherited {
-            set_options(SockRef::from(&self.listener), timeout);
-        }
         Arc::make_mut(&mut self.settings).write_timeout = timeout;
         self
     }
@@ -126,8 +123,12 @@ impl Listener {
         loop {
             match self.listener.accept().await {
                 Ok((stream, peer)) => {
+                    let timeout = self.settings.write_timeout;
                     if !self.is_inherited {
-                        set_options(SockRef::from(&stream), self.settings.write_timeout);
+                        set_options(SockRef::from(&stream), timeout);
+                    } else if timeout != Some(WRITE_TIMEOUT) {
+                        // The listener cannot pass it on: clients can connect before it is set.
+                        set_user_timeout(SockRef::from(&stream), timeout);
                     }
                     return (Socket::new(stream, slot), peer);
                 }

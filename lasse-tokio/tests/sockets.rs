@@ -83,6 +83,16 @@ async fn the_kernel_has_a_timeout_for_every_write_timeout() -> io::Result<()> {
     Ok(())
 }
 
+#[cfg(any(target_os = "android", target_os = "linux"))]
+#[tokio::test]
+async fn the_write_timeout_holds_for_clients_that_connected_before_it_was_set() -> io::Result<()> {
+    let listener = listener().await?;
+    let _client = TcpStream::connect(listener.local_addr()?).await?;
+    let (socket, _) = listener.with_write_timeout(Some(secs(10))).accept().await;
+    assert_eq!(SockRef::from(socket.get_ref()).tcp_user_timeout()?, Some(secs(10)));
+    Ok(())
+}
+
 #[tokio::test]
 async fn a_client_that_reads_nothing_is_closed() -> io::Result<()> {
     let mut listener = listener().await?.with_write_timeout(Some(millis(100)));
