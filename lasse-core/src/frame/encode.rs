@@ -7,7 +7,7 @@ use bytes::BufMut;
 use memchr::{memchr, memchr_iter};
 
 use super::Frame;
-use crate::line::{is_short_line, lines, split_line};
+use crate::line::{is_plain_line, lines, split_line, split_near_line};
 
 /// The fields of a frame, in the order in which they are written.
 #[derive(Clone, Copy, Debug, Default)]
@@ -106,7 +106,7 @@ impl<'a> Text<'a> {
 
     #[inline]
     fn new(text: &'a [u8]) -> Self {
-        let split = if is_short_line(text) { None } else { split_line(text) };
+        let split = if is_plain_line(text) { None } else { split_line(text) };
         match split {
             Some((line, rest)) => Self { line, rest: Some(rest) },
             None => Self { line: text, rest: None },
@@ -150,7 +150,14 @@ impl<const N: usize> Field<N> {
     fn put_lines(self, text: &[u8], out: &mut impl BufMut) {
         out.put_slice(self.first());
         let mut rest = text;
-        while let Some((line, after)) = split_line(rest) {
+        loop {
+            // An empty line needs no search.
+            if let Some((b'\n', after)) = rest.split_first() {
+                out.put_slice(&self.0);
+                rest = after;
+                continue;
+            }
+            let Some((line, after)) = split_near_line(rest) else { break };
             out.put_slice(line);
             out.put_slice(&self.0);
             rest = after;
