@@ -32,6 +32,8 @@ pub use append_error::AppendError;
 pub use compaction::Compaction;
 pub use cursor::{Cursor, Ending};
 pub use epoch::{Epoch, InvalidEpoch};
+#[cfg(feature = "std")]
+pub(crate) use gauge::Gauge;
 use numbering::Numbering;
 use own_ids::OwnIds;
 pub use read::Read;

@@ -9,7 +9,7 @@ use bytes::Bytes;
 ///
 /// A clone is the same gauge. Relaxed is enough: the number orders nothing else.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Gauge(Arc<AtomicUsize>);
+pub(crate) struct Gauge(Arc<AtomicUsize>);
 
 impl Gauge {
     pub(super) fn bytes(&self) -> usize {
@@ -18,7 +18,7 @@ impl Gauge {
 
     /// The same bytes, counted until their last clone is dropped.
     #[inline]
-    pub(super) fn count(&self, bytes: Bytes) -> Bytes {
+    pub(crate) fn count(&self, bytes: Bytes) -> Bytes {
         self.0.fetch_add(bytes.len(), Ordering::Relaxed);
         Bytes::from_owner(Counted { bytes, gauge: self.clone() })
     }

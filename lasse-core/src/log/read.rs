@@ -91,6 +91,12 @@ impl Log {
         Frame::from_bytes_unchecked(self.slices.get_or_insert_default().gauge.count(bytes))
     }
 
+    /// The count of the bytes that readers hold, for copies that they make.
+    #[cfg(feature = "std")]
+    pub(crate) fn gauge(&mut self) -> Gauge {
+        self.slices.get_or_insert_default().gauge.clone()
+    }
+
     /// Keeps a slice of neighbours that were gathered, if it is small, as if it had been read with
     /// its length as the budget.
     pub(super) fn keep_small_slice(&mut self, from: Cursor, to: Cursor, frame: &Frame) {

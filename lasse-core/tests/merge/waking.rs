@@ -68,6 +68,22 @@ fn the_first_frames_stop_where_a_slice_is_full() {
 }
 
 #[test]
+fn the_copies_that_a_client_has_not_taken_are_counted_in_their_channel() {
+    let (own, all) = two();
+    let mut stream = join([("me", &own), ("all", &all)], &last("me.a-0~all.b-0"));
+    publish(&own, 1..=1);
+    let first = stream.first_frames();
+    publish(&all, 1..=9);
+    let next = stream.poll_next(START, &mut Context::from_waker(Waker::noop()));
+    let Next::Send(second) = next else { panic!("{next:?}") };
+    let before = [&own, &all].map(|channel| channel.stats().bytes_in_flight);
+    let lens = [first[0].len(), second.len()];
+    drop((first, second));
+    let after = [&own, &all].map(|channel| channel.stats().bytes_in_flight);
+    assert_eq!([after[0] + lens[0], after[1] + lens[1]], before);
+}
+
+#[test]
 fn a_quiet_part_moves_on_while_another_is_busy() {
     use lasse_core::{MergedId, Topic, TopicFilter};
     let (own, rooms) = two();

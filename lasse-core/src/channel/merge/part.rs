@@ -2,10 +2,15 @@
 
 use std::boxed::Box;
 use std::string::String;
+use std::vec::Vec;
+
+use bytes::Bytes;
 
 use super::id::{self, longest_place};
 use crate::channel::subscriber::{ResumeOutcome, Subscriber};
 use crate::field::LastEventId;
+use crate::frame::Frame;
+use crate::log::Gauge;
 
 /// One channel of a merged stream.
 #[derive(Debug)]
@@ -16,6 +21,8 @@ pub(super) struct Part {
     place: String,
     /// The most bytes of the place.
     room: usize,
+    /// The count of the channel's bytes that readers hold, once there were any.
+    gauge: Option<Gauge>,
     /// None, if the channel has ended and the client has all of it.
     pub(super) subscriber: Option<Subscriber>,
 }
@@ -23,7 +30,8 @@ pub(super) struct Part {
 impl Part {
     /// A part whose client has the last event id `last` in the channel.
     pub(super) fn new(name: &str, last: &LastEventId, subscriber: Option<Subscriber>) -> Self {
-        let mut part = Self { name: name.into(), place: name.into(), room: usize::MAX, subscriber };
+        let (place, room) = (name.into(), usize::MAX);
+        let mut part = Self { name: name.into(), place, room, gauge: None, subscriber };
         let outcome = part.subscriber.as_ref().map(Subscriber::outcome);
         match last {
             LastEventId::Id(id) if outcome != Some(ResumeOutcome::Fresh) => {
@@ -52,6 +60,18 @@ impl Part {
             Some(subscriber) => Some(self.name.len() + longest_place(&subscriber.epoch()?)),
             None => Some(self.place.len()),
         }
+    }
+
+    /// A frame of these bytes, which are counted among those of the channel that readers hold.
+    pub(super) fn frame(&mut self, bytes: Vec<u8>) -> Frame {
+        if self.gauge.is_none() {
+            self.gauge = self.subscriber.as_ref().map(Subscriber::gauge);
+        }
+        let bytes = Bytes::from(bytes);
+        Frame::from_bytes_unchecked(match &self.gauge {
+            Some(gauge) => gauge.count(bytes),
+            None => bytes,
+        })
     }
 
     /// Bounds the place to `room` bytes.

@@ -47,8 +47,7 @@ pub struct MergedSubscriber {
 
 impl MergedSubscriber {
     pub(super) fn new(parts: Vec<Part>) -> Self {
-        let names = parts.iter().filter_map(|part| part.subscriber.as_ref()?.position_name());
-        let position = names.take(1).next();
+        let position = parts.iter().find_map(|part| part.subscriber.as_ref()?.position_name());
         let parts = parts.into_boxed_slice();
         Self { parts, has_begun: false, turn: 0, position, lacks_position: false, refreshed: None }
     }
@@ -64,28 +63,27 @@ impl MergedSubscriber {
     /// position, and the first events, if there are any. Without a call of this, the first poll
     /// returns the same.
     pub fn first_frames(&mut self) -> Vec<Frame> {
-        self.begin().into_iter().collect()
-    }
-
-    fn begin(&mut self) -> Option<Frame> {
         self.has_begun = true;
+        let mut frames = Vec::new();
         let mut out = Vec::new();
         for nth in 0..self.parts.len() {
             if let Some(Read::Events(frame)) = self.read(nth, Subscriber::read_first_notices) {
                 self.put(nth, &frame, &mut out);
             }
         }
-        self.put_position(&mut out);
+        frames.extend(self.end_of(out).map(Frame::from_bytes_unchecked));
+        let mut len = 0;
         for nth in 0..self.parts.len() {
-            if out.len() >= FIRST_BYTES {
+            if len >= FIRST_BYTES {
                 break;
             }
-            if let Some(Read::Events(frame)) = self.read(nth, |part| Some(part.read())) {
-                self.put(nth, &frame, &mut out);
-            }
+            let events = self.read(nth, |part| Some(part.read()));
+            let Some(Read::Events(events)) = events else { continue };
+            let frame = self.frame(nth, &events);
+            len += frame.as_ref().map_or(0, Frame::len);
+            frames.extend(frame);
         }
-        self.put_position(&mut out);
-        frame(out)
+        frames
     }
 
     /// The same subscriber, without notices. If the client cannot resume in a channel, returns the
@@ -112,10 +110,7 @@ impl MergedSubscriber {
                 Poll::Pending | Poll::Ready(Read::Wait) => return None,
                 Poll::Ready(Read::Events(events)) => {
                     self.refresh(nth, now);
-                    let mut out = Vec::with_capacity(events.len());
-                    self.put(nth, &events, &mut out);
-                    self.put_position(&mut out);
-                    if let Some(frame) = frame(out) {
+                    if let Some(frame) = self.frame(nth, &events) {
                         return Some(Next::Send(frame));
                     }
                 }
@@ -155,23 +150,34 @@ impl MergedSubscriber {
         self.lacks_position |= rewrite(&mut self.parts, nth, events.as_bytes(), out);
     }
 
-    /// Appends the position event, if one is due.
-    fn put_position(&mut self, out: &mut Vec<u8>) {
+    /// The events of a part as a frame of the stream. None, if there are only marks.
+    fn frame(&mut self, nth: usize, events: &Frame) -> Option<Frame> {
+        let mut out = Vec::with_capacity(events.len());
+        self.put(nth, events, &mut out);
+        let out = self.end_of(out)?;
+        Some(self.parts.get_mut(nth)?.frame(out))
+    }
+
+    /// The bytes of a frame, with the position event, if one is due. None, if there are none.
+    fn end_of(&mut self, mut out: Vec<u8>) -> Option<Vec<u8>> {
         let is_due = mem::take(&mut self.lacks_position);
         if let Some(name) = self.position.as_ref().filter(|_| is_due) {
             let mut id = String::new();
             join(&mut id, self.parts.iter().map(Part::place));
             out.extend_from_slice(position_event(name, &EventId::from_line(id)).as_bytes());
         }
+        (!out.is_empty()).then_some(out)
     }
 }
 
 impl Source for MergedSubscriber {
     fn poll_next(&mut self, now: Instant, cx: &mut Context<'_>) -> Next {
         self.refreshed.get_or_insert(now);
-        let first = if self.has_begun { None } else { self.begin() };
-        if let Some(first) = first {
-            return Next::Send(first);
+        if !self.has_begun {
+            let first = self.first_frames();
+            if !first.is_empty() {
+                return Next::Send(Frame::concat(&first));
+            }
         }
         let (turn, count) = (self.turn, self.parts.len());
         for nth in (turn..count).chain(0..turn) {
@@ -192,19 +198,13 @@ impl Source for MergedSubscriber {
             has_moved |= self.move_on(nth);
         }
         self.lacks_position |= has_moved;
-        let mut out = Vec::new();
-        self.put_position(&mut out);
-        frame(out)
+        self.end_of(Vec::new()).map(Frame::from_bytes_unchecked)
     }
 
     fn terminate(&mut self, reason: EndReason) {
         let subscribers = self.parts.iter_mut().filter_map(|part| part.subscriber.take());
         subscribers.for_each(|mut subscriber| subscriber.terminate(reason));
     }
-}
-
-fn frame(bytes: Vec<u8>) -> Option<Frame> {
-    (!bytes.is_empty()).then(|| Frame::from_bytes_unchecked(bytes))
 }
 
 /// How often the places of quiet parts are brought up to date.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::Subscriber;
 use crate::channel::notice::NoticeName;
-use crate::log::{Epoch, Read};
+use crate::log::{Epoch, Gauge, Read};
 
 impl Subscriber {
     /// Has the subscriber mark its notices: the merged stream writes the positions, and adds the name
@@ -26,6 +26,11 @@ impl Subscriber {
     /// The name of the channel's position events.
     pub(in crate::channel) fn position_name(&self) -> Option<NoticeName> {
         self.shared.settings().position.clone()
+    }
+
+    /// The count of the channel's bytes that readers hold.
+    pub(in crate::channel) fn gauge(&self) -> Gauge {
+        self.shared.lock().log.gauge()
     }
 
     /// What the stream of the channel starts with, before the events. None, if that waits for
