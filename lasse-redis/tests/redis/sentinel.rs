@@ -69,8 +69,8 @@ impl Failover {
 
     async fn wait_for(&self, state: &str) {
         for _ in 0..3000 {
-            let info: String = self.replica.call("INFO replication");
-            if info.contains(state) {
+            // The sentinel kills all connections of a server that it makes the master.
+            if self.replica.info("replication").is_ok_and(|info| info.contains(state)) {
                 return;
             }
             sleep(Duration::from_millis(10)).await;

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread::sleep;
 use std::time::Duration;
 
-use redis::{Client, Cmd, Connection, FromRedisValue};
+use redis::{Client, Cmd, Connection, FromRedisValue, RedisResult};
 use rustix::process::{Pid, Signal, kill_process};
 
 /// Whether the program is installed.
@@ -87,12 +87,8 @@ impl Server {
     fn answers(&self, process: &mut Child) -> bool {
         let own = format!("process_id:{}\r", process.id());
         for _ in 0..1000 {
-            if let Ok(mut connection) = self.client().get_connection() {
-                let mut command = redis::cmd("INFO");
-                let info = command.arg("server").query::<String>(&mut connection);
-                if info.is_ok_and(|info| info.contains(&own)) {
-                    return true;
-                }
+            if self.info("server").is_ok_and(|info| info.contains(&own)) {
+                return true;
             }
             if process.try_wait().unwrap().is_some() {
                 sleep(Duration::from_millis(100));
@@ -118,6 +114,12 @@ impl Server {
 
     pub(crate) fn connection(&self) -> Connection {
         self.client().get_connection().unwrap()
+    }
+
+    /// A section of what the server reports of itself.
+    pub(crate) fn info(&self, section: &str) -> RedisResult<String> {
+        let mut connection = self.client().get_connection()?;
+        redis::cmd("INFO").arg(section).query(&mut connection)
     }
 
     /// Calls a command, whose words are separated by blanks.
