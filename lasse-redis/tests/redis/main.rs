@@ -3,6 +3,7 @@
 
 mod client;
 mod cluster;
+mod guarantees;
 mod losses;
 mod metrics;
 mod nodes;
@@ -29,6 +30,7 @@ fn main() -> ExitCode {
     let trials = nodes::trials()
         .into_iter()
         .chain(losses::trials())
+        .chain(guarantees::trials())
         .chain(cluster::trials())
         .chain(storm::trials())
         .chain(metrics::trials());
