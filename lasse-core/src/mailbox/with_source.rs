@@ -68,8 +68,9 @@ impl<H: Handler, S: Source> Source for WithSource<H, S> {
         self.source.keep_alive()
     }
 
+    /// What was written last may be a message.
     fn progress(&self) -> Option<Progress> {
-        self.source.progress()
+        self.source.progress().map(|progress| Progress { published: None, ..progress })
     }
 
     fn handle_error(&mut self, unsent: &[Frame], error: &SendError) {

@@ -16,7 +16,7 @@ use crate::end::EndReason;
 use crate::field::EventId;
 use crate::frame::Frame;
 use crate::log::{Ending, Read};
-use crate::source::{Next, Source};
+use crate::source::{Next, Progress, Source};
 use crate::time::Instant;
 
 /// A reader of several channels, as one stream. Made by
@@ -199,6 +199,13 @@ impl Source for MergedSubscriber {
         }
         self.lacks_position |= has_moved;
         self.end_of(Vec::new()).map(Frame::from_bytes_unchecked)
+    }
+
+    /// That of the part that is furthest behind. What was written last may be of another part.
+    fn progress(&self) -> Option<Progress> {
+        let parts = self.parts.iter().filter_map(|part| part.subscriber.as_ref());
+        let furthest = parts.filter_map(Source::progress).max_by_key(|progress| progress.behind);
+        furthest.map(|progress| Progress { published: None, ..progress })
     }
 
     fn terminate(&mut self, reason: EndReason) {
