@@ -5,6 +5,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Poll, Wake};
 use std::time::Duration;
 
+use lasse_core::Progress;
+
 use super::*;
 
 #[derive(Default)]
@@ -81,6 +83,33 @@ fn the_copies_that_a_client_has_not_taken_are_counted_in_their_channel() {
     drop((first, second));
     let after = [&own, &all].map(|channel| channel.stats().bytes_in_flight);
     assert_eq!([after[0] + lens[0], after[1] + lens[1]], before);
+}
+
+#[test]
+fn a_stream_is_as_far_behind_as_its_channels_are() {
+    let progress =
+        |behind, ahead_of_oldest, published| Some(Progress { behind, ahead_of_oldest, published });
+    let (own, all) = (channel("a", &keeping(3)), channel("b", &keeping(5)));
+    let mut stream = join([("me", &own), ("all", &all)], &LastEventId::Absent);
+    assert_eq!(stream.progress(), None, "it is before the logs");
+    stream.first_frames();
+    assert_eq!(stream.progress(), progress(0, None, None));
+    publish(&own, 1..=4);
+    publish(&all, 1..=6);
+    assert_eq!(stream.progress(), progress(10, Some(0), None));
+
+    let mut stream = join([("me", &own), ("all", &all)], &last("me.a-2~all.b-2"));
+    assert_eq!(stream.progress(), progress(6, Some(1), None));
+    read(&mut stream);
+    assert_eq!(stream.progress(), progress(0, Some(3), None));
+    all.stats_reader().sample_next(|| START);
+    publish(&all, 7..=7);
+    read(&mut stream);
+    assert_eq!(stream.progress(), progress(0, Some(3), Some(START)));
+    // The event of the other channel is the last one.
+    publish(&own, 5..=5);
+    read(&mut stream);
+    assert_eq!(stream.progress(), progress(0, Some(3), None));
 }
 
 #[test]

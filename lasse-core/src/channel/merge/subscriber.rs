@@ -201,11 +201,21 @@ impl Source for MergedSubscriber {
         self.end_of(Vec::new()).map(Frame::from_bytes_unchecked)
     }
 
-    /// That of the part that is furthest behind. What was written last may be of another part.
+    /// It is behind by the events of all channels, and as close to lagging as in the closest one.
     fn progress(&self) -> Option<Progress> {
-        let parts = self.parts.iter().filter_map(|part| part.subscriber.as_ref());
-        let furthest = parts.filter_map(Source::progress).max_by_key(|progress| progress.behind);
-        furthest.map(|progress| Progress { published: None, ..progress })
+        let last_read = self.turn.checked_sub(1).unwrap_or(self.parts.len() - 1);
+        let of_part = |(nth, part): (usize, &Part)| {
+            let progress = part.subscriber.as_ref()?.progress()?;
+            Some(Progress {
+                published: progress.published.filter(|_| nth == last_read),
+                ..progress
+            })
+        };
+        self.parts.iter().enumerate().filter_map(of_part).reduce(|one, other| Progress {
+            behind: one.behind.saturating_add(other.behind),
+            ahead_of_oldest: one.ahead_of_oldest.into_iter().chain(other.ahead_of_oldest).min(),
+            published: one.published.or(other.published),
+        })
     }
 
     fn terminate(&mut self, reason: EndReason) {
