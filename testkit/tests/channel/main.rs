@@ -13,3 +13,4 @@ mod resume;
 mod server;
 mod slow;
 mod snapshot;
+mod topics;
