@@ -16,7 +16,7 @@ impl Subscriber {
     /// lower bound that [`TopicFilter::with_after`] gives. The next frame is a position event, by
     /// which the client resumes after the change.
     ///
-    /// While the stream is sent a [backfill](crate::Backfill), the filter waits for the end of that.
+    /// While the stream is sent a [backfill](crate::channel::Backfill), the filter waits for the end of that.
     pub fn set_filter(&mut self, filter: &TopicFilter) {
         if self.is_backfilling() {
             self.filter_handle().set_filter(filter.clone());
