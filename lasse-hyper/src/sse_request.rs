@@ -11,11 +11,9 @@ use lasse_tokio::lasse_core::{
     Accept, Channel, Handler, Init, LastEventId, MergeError, Next, Notifier, Refusal, RequestHead,
     Source, Subscriber, TopicFilter,
 };
-use lasse_tokio::{Endpoint, ExpiresAt, PeerAddr};
+use lasse_tokio::{Endpoint, ExpiresAt, PeerAddr, Subscribable};
 
-use crate::respond::{
-    refuse, respond, respond_with, stream, subscribe, subscribe_merged, subscribe_to, unauthorized,
-};
+use crate::respond::{refuse, respond, respond_with, stream, subscribe_merged, unauthorized};
 
 /// A request for a stream, as an argument of an axum handler.
 ///
@@ -83,10 +81,11 @@ impl SseRequest {
     }
 
     /// Answers with the events of a channel, from where the client left off, like
-    /// [`subscribe`](crate::subscribe()).
+    /// [`subscribe`](crate::subscribe()). The channel can be one of several nodes, such as a
+    /// `RedisChannel`.
     #[doc(alias = "broadcast")]
-    pub async fn subscribe(self, channel: &Channel) -> Response {
-        subscribe(&self.parts, &self.endpoint, channel).map(Body::new)
+    pub async fn subscribe(self, channel: &(impl Subscribable + ?Sized)) -> Response {
+        self.answer(channel, None).await
     }
 
     /// Answers with the events of a channel whose topics match `filter`, from where the client left
@@ -113,8 +112,12 @@ impl SseRequest {
     /// # let router: axum::Router<Channel> =
     /// #     axum::Router::new().route("/{room}", axum::routing::get(room));
     /// ```
-    pub async fn subscribe_to(self, channel: &Channel, filter: &TopicFilter) -> Response {
-        subscribe_to(&self.parts, &self.endpoint, channel, filter).map(Body::new)
+    pub async fn subscribe_to(
+        self,
+        channel: &(impl Subscribable + ?Sized),
+        filter: &TopicFilter,
+    ) -> Response {
+        self.answer(channel, Some(filter)).await
     }
 
     /// Answers with the events of up to four channels on one stream, from where the client left off in
@@ -215,6 +218,16 @@ impl SseRequest {
     /// Refuses the request, in the form that its client understands.
     pub fn refuse(self, refusal: Refusal) -> Response {
         refuse::<Subscriber>(&self.parts, &self.endpoint, refusal).map(Body::new)
+    }
+
+    async fn answer(
+        self,
+        channel: &(impl Subscribable + ?Sized),
+        filter: Option<&TopicFilter>,
+    ) -> Response {
+        let decide = channel.decide(filter, &self.last_event_id).made().await;
+        let init = |head: &RequestHead<'_>| decide().into_init(head, |events| events);
+        respond_with(&self.parts, &self.endpoint, init).map(Body::new)
     }
 }
 

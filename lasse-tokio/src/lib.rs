@@ -31,6 +31,7 @@ mod session;
 mod sockets;
 mod stream_metrics;
 mod stream_timer;
+mod subscribable;
 mod timer_queue;
 mod tracker;
 
@@ -61,6 +62,7 @@ pub use runs::{
 pub use serve::{Serve, serve, serve_connection};
 pub use session::Session;
 pub use sockets::{ConnectionSlot, Listener, Socket, WriteDeadline};
+pub use subscribable::{Decision, Subscribable};
 
 /// Parts of servers, which [`serve()`] and the server of `lasse-hyper` share.
 pub mod server {

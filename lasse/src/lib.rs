@@ -31,9 +31,9 @@ pub use lasse_tokio::report_metrics;
 #[cfg(feature = "tokio")]
 #[doc(inline)]
 pub use lasse_tokio::{
-    ConnectionSlot, DrainPlan, Endpoint, EventStream, ExpiresAt, Gate, GateConfig, GateStats,
-    InvalidRunId, KeyLimitPolicy, Listener, PeerAddr, Permit, RUN_ID, RejectReason, Rejected, Run,
-    RunFailure, RunId, RunOutcome, RunWriteError, RunWriter, Runs, RunsConfig, ServeConfig,
-    Session, SessionBody, Signal, Socket, StartError, StreamInfo, WriteDeadline, dispatch, idle,
-    now, sweep,
+    ConnectionSlot, Decision, DrainPlan, Endpoint, EventStream, ExpiresAt, Gate, GateConfig,
+    GateStats, InvalidRunId, KeyLimitPolicy, Listener, PeerAddr, Permit, RUN_ID, RejectReason,
+    Rejected, Run, RunFailure, RunId, RunOutcome, RunWriteError, RunWriter, Runs, RunsConfig,
+    ServeConfig, Session, SessionBody, Signal, Socket, StartError, StreamInfo, Subscribable,
+    WriteDeadline, dispatch, idle, now, sweep,
 };

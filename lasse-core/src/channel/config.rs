@@ -266,6 +266,11 @@ impl ChannelConfig {
         self.0.retention
     }
 
+    /// How long [`Channels`](crate::Channels) keep a channel that nobody uses.
+    pub fn idle_timeout(&self) -> Duration {
+        self.0.idle_timeout
+    }
+
     /// Which topics are keys, if any are.
     pub fn compaction(&self) -> Option<&Compaction> {
         self.0.compaction.as_ref()

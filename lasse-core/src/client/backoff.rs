@@ -77,7 +77,20 @@ impl Backoff {
 
     /// The wait after `failures` failed attempts in a row, with the reconnection
     /// time `retry`. `random` is any number.
-    pub(super) fn delay(&self, retry: Duration, failures: u32, random: u64) -> Duration {
+    ///
+    /// A `Client` calls it by itself. It is for other loops that reconnect.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use core::time::Duration;
+    /// use lasse_core::client::Backoff;
+    ///
+    /// let backoff = Backoff::new().with_floor(Duration::from_millis(50)).with_jitter(0);
+    /// let delays = [1, 2, 3].map(|failures| backoff.delay(Duration::ZERO, failures, 0));
+    /// assert_eq!(delays, [50, 100, 200].map(Duration::from_millis));
+    /// ```
+    pub fn delay(&self, retry: Duration, failures: u32, random: u64) -> Duration {
         let least = retry.max(self.floor);
         let least = if failures == 0 { least } else { least.max(LEAST_AFTER_FAILURE) };
         let factor = 1u32.checked_shl(failures.saturating_sub(1)).unwrap_or(u32::MAX);
