@@ -6,8 +6,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use lasse_core::channel::{Backfill, BackfillPage};
-use lasse_core::{Frame, ResetReason};
-use tokio::sync::Semaphore;
+use lasse_core::{EventId, Frame, ResetReason, TopicFilter};
 
 use crate::backplane::Backplane;
 use crate::entry::Entry;
@@ -16,6 +15,7 @@ use crate::reply;
 use crate::report;
 use crate::stream::Stream;
 use crate::stream_id::StreamId;
+use crate::topic_table::is_wanted;
 
 /// Reads the entries of a stream after the last event of a client.
 pub(crate) struct RedisBackfill {
@@ -30,7 +30,8 @@ type PageFuture = Pin<Box<dyn Future<Output = Page> + Send>>;
 struct Source {
     backplane: Backplane,
     stream: Arc<Stream>,
-    places: Arc<Semaphore>,
+    /// The topics of the client, if it does not get all events.
+    filter: Option<TopicFilter>,
 }
 
 /// A page, and where the next one starts.
@@ -43,10 +44,10 @@ impl RedisBackfill {
     pub(crate) fn new(
         backplane: Backplane,
         stream: Arc<Stream>,
-        places: Arc<Semaphore>,
+        filter: Option<TopicFilter>,
         at: StreamId,
     ) -> Self {
-        let source = Arc::new(Source { backplane, stream, places });
+        let source = Arc::new(Source { backplane, stream, filter });
         Self { source, at, page: None }
     }
 }
@@ -65,11 +66,11 @@ impl Source {
     /// Reads a page. The place is free again before the client takes the page, so that no slow
     /// client keeps others from theirs.
     async fn next(self: Arc<Self>, at: StreamId) -> Page {
-        let _place = self.places.acquire().await;
+        let _place = self.backplane.shared().backfills.acquire().await;
         match self.read(at).await {
             Ok(entries) => {
                 report::page();
-                page(at, entries)
+                page(at, entries, self.filter.as_ref())
             }
             Err(_) => Page { page: BackfillPage::Failed, at },
         }
@@ -79,7 +80,12 @@ impl Source {
         let connector = &self.backplane.shared().connector;
         let mut numbered = connector.connection().await?;
         let mut command = redis::cmd("XRANGE");
-        command.arg(&self.stream.key).arg(format!("({at}")).arg("+").arg("COUNT").arg(PAGE_ENTRIES);
+        command
+            .arg(self.stream.key())
+            .arg(format!("({at}"))
+            .arg("+")
+            .arg("COUNT")
+            .arg(PAGE_ENTRIES);
         match command.query_async(&mut numbered.connection).await {
             Ok(reply) => Ok(reply::entries(reply)),
             Err(error) => {
@@ -90,19 +96,23 @@ impl Source {
     }
 }
 
-/// The events that follow without a gap, up to the size of a page.
-fn page(mut at: StreamId, entries: Vec<(StreamId, Entry)>) -> Page {
+/// The events for the client that follow without a gap, up to the size of a page.
+fn page(mut at: StreamId, entries: Vec<(StreamId, Entry)>, filter: Option<&TopicFilter>) -> Page {
+    let start = at;
     let (mut frames, mut bytes) = (Vec::new(), 0);
     let mut last = None;
     for (id, entry) in entries {
         let is_next = id.epoch == at.epoch && id.number == at.number.saturating_add(1);
         match entry {
-            Entry::Event(event) if is_next => {
+            Entry::Event(event, topic) if is_next => {
                 let Ok(event_id) = id.to_event_id() else { break };
-                let frame = event.with_id(event_id.clone()).encode();
-                bytes += frame.len();
-                frames.push(frame);
-                (at, last) = (id, Some(event_id));
+                if filter.is_none_or(|filter| is_wanted(filter, id, topic.as_ref())) {
+                    let frame = event.with_id(event_id.clone()).encode();
+                    bytes += frame.len();
+                    frames.push(frame);
+                    last = Some(event_id);
+                }
+                at = id;
             }
             Entry::Epoch { after } if after == Some(at) => at = id,
             // It takes a number, but it is not an event.
@@ -114,12 +124,17 @@ fn page(mut at: StreamId, entries: Vec<(StreamId, Entry)>) -> Page {
             break;
         }
     }
-    let page = match last {
-        Some(last) => BackfillPage::Events(Frame::concat(&frames), last),
+    Page { page: result(start, at, &frames, last), at }
+}
+
+/// What a page is that was read from `start` up to `at`.
+fn result(start: StreamId, at: StreamId, frames: &[Frame], last: Option<EventId>) -> BackfillPage {
+    match (last, at.to_event_id()) {
+        (Some(last), _) => BackfillPage::Events(Frame::concat(frames), last),
+        (None, Ok(id)) if at > start => BackfillPage::Skipped(id),
         // A loss, a gap, or the end of the stream, which the channel should have.
-        None => BackfillPage::Missing(ResetReason::Hole),
-    };
-    Page { page, at }
+        _ => BackfillPage::Missing(ResetReason::Hole),
+    }
 }
 
 /// How many entries are read at once.
@@ -130,17 +145,17 @@ const PAGE_BYTES: usize = 64 * 1024;
 
 #[cfg(test)]
 mod tests {
-    use lasse_core::Event;
+    use lasse_core::{Event, Topic};
 
     use super::*;
 
     fn event(epoch: u64, number: u64) -> (StreamId, Entry) {
-        (StreamId::new(epoch, number), Entry::Event(Event::new(number.to_string())))
+        (StreamId::new(epoch, number), Entry::Event(Event::new(number.to_string()), None))
     }
 
     /// The ids of the events in a page, or the reason of a reset, and the place after it.
     fn read(at: StreamId, entries: Vec<(StreamId, Entry)>) -> (String, StreamId) {
-        let page = page(at, entries);
+        let page = page(at, entries, None);
         let text = match page.page {
             BackfillPage::Events(frame, _) => {
                 let text = std::str::from_utf8(frame.as_bytes()).unwrap_or_default();
@@ -178,9 +193,29 @@ mod tests {
     fn a_page_ends_after_64_kib() {
         let large = |number| {
             let event = Event::new("x".repeat(40 * 1024));
-            (StreamId::new(5, number), Entry::Event(event))
+            (StreamId::new(5, number), Entry::Event(event, None))
         };
         let (ids, at) = read(StreamId::new(5, 0), vec![large(1), large(2), large(3)]);
         assert_eq!((ids.as_str(), at), ("5-1 5-2", StreamId::new(5, 2)));
+    }
+
+    #[test]
+    fn a_page_of_some_topics_skips_the_others() {
+        let tea = Topic::from_static("room.tea");
+        let of = |number: u64, topic: Option<&Topic>| {
+            let event = Event::new(number.to_string());
+            (StreamId::new(5, number), Entry::Event(event, topic.cloned()))
+        };
+        let filter = TopicFilter::from(tea.clone());
+        let entries = vec![of(3, None), of(4, Some(&tea)), of(5, None)];
+        let found = page(StreamId::new(5, 2), entries, Some(&filter));
+        let BackfillPage::Events(frame, last) = found.page else { panic!("{:?}", found.page) };
+        assert_eq!((frame.as_bytes(), last.as_str()), (&b"data: 4\nid: 5-4\n\n"[..], "5-4"));
+        assert_eq!(found.at, StreamId::new(5, 5));
+        let others = page(StreamId::new(5, 2), vec![of(3, None), of(4, None)], Some(&filter));
+        let skipped = EventId::new("5-4").unwrap();
+        assert_eq!(others.page, BackfillPage::Skipped(skipped));
+        let gap = page(StreamId::new(5, 2), vec![of(4, Some(&tea))], Some(&filter));
+        assert_eq!(gap.page, BackfillPage::Missing(ResetReason::Hole));
     }
 }

@@ -1,18 +1,21 @@
 //! A node's connection to Redis, and the channels that it shares with other nodes.
 
-use std::sync::Arc;
+use std::fmt;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use lasse_core::ChannelConfig;
 use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
+use crate::announcements;
 use crate::channel::RedisChannel;
+use crate::channels::RedisChannels;
 use crate::config::BackplaneConfig;
 use crate::reader;
 use crate::server::RedisServer;
 use crate::shared::Shared;
-use crate::stream::{InvalidStreamName, Stream};
+use crate::stream::{InvalidStreamName, Stream, StreamKeys};
 
 /// A node's connection to Redis, and the channels that it shares with other nodes.
 ///
@@ -42,6 +45,8 @@ pub struct Backplane(Arc<Handle>);
 struct Handle {
     shared: Arc<Shared>,
     reader: AbortHandle,
+    /// The task that reads the channels by key, once there are some.
+    announcements: OnceLock<AbortHandle>,
     #[cfg(feature = "metrics")]
     report: AbortHandle,
 }
@@ -81,6 +86,7 @@ impl Backplane {
             report: tokio::spawn(crate::report::run(Arc::clone(&shared))).abort_handle(),
             shared,
             reader,
+            announcements: OnceLock::new(),
         }))
     }
 
@@ -97,13 +103,15 @@ impl Backplane {
     ) -> Result<RedisChannel, ChannelError> {
         let shared = &self.0.shared;
         let mut streams = shared.lock_streams();
-        if let Some(stream) = streams.iter().find(|stream| stream.key == name) {
+        if let Some(stream) = streams.iter().find(|stream| stream.key() == name) {
             return Ok(RedisChannel::new(self.clone(), Arc::clone(stream)));
         }
         if streams.len() >= Self::MAX_CHANNELS {
             return Err(ChannelError::TooMany);
         }
-        let stream = Arc::new(Stream::new(name, config)?);
+        let keys = StreamKeys::new(name)?;
+        check(config)?;
+        let stream = Arc::new(Stream::new(keys, config));
         streams.push(Arc::clone(&stream));
         drop(streams);
         tokio::spawn(lasse_tokio::dispatch(&stream.channel));
@@ -113,17 +121,46 @@ impl Backplane {
         Ok(RedisChannel::new(self.clone(), stream))
     }
 
+    /// Channels by key, such as one for each user or each chat. The key of a stream in Redis is
+    /// `name:key`. Other nodes share the channels under the same name.
+    ///
+    /// # Errors
+    ///
+    /// If the name cannot be the beginning of a key.
+    ///
+    /// # Panics
+    ///
+    /// Outside of a tokio runtime.
+    pub fn channels<K: fmt::Display + ?Sized>(
+        &self,
+        name: &str,
+        config: &ChannelConfig,
+    ) -> Result<RedisChannels<K>, ChannelError> {
+        StreamKeys::new(name)?;
+        check(config)?;
+        let shared = &self.0.shared;
+        let start = || tokio::spawn(announcements::run(Arc::clone(shared))).abort_handle();
+        self.0.announcements.get_or_init(start);
+        Ok(RedisChannels::new(self.clone(), name, config))
+    }
+
     /// How the node stands with Redis.
     pub fn health(&self) -> Health {
         let shared = &self.0.shared;
         let (link, streams) = (shared.link(), shared.streams());
-        let is_loaded = !streams.is_empty() && streams.iter().all(|stream| stream.is_loaded());
+        let has_channels = !streams.is_empty() || self.0.announcements.get().is_some();
+        let is_loaded = link.last_reply.is_some()
+            && has_channels
+            && streams.iter().all(|stream| stream.is_loaded());
         let is_enough = link.is_connected || !shared.config.is_ready_only_connected;
         Health {
             is_ready: is_loaded && is_enough && !shared.is_draining(),
             is_connected: link.is_connected,
             lag: link.last_reply.map(|reply| Instant::now().saturating_duration_since(reply)),
-            problem: link.problem.or_else(|| streams.iter().find_map(|stream| stream.problem())),
+            problem: link
+                .problem
+                .or_else(|| streams.iter().find_map(|stream| stream.problem()))
+                .or_else(|| shared.watched.problem()),
         }
     }
 
@@ -140,9 +177,17 @@ impl Backplane {
 impl Drop for Handle {
     fn drop(&mut self) {
         self.reader.abort();
+        if let Some(task) = self.announcements.get() {
+            task.abort();
+        }
         #[cfg(feature = "metrics")]
         self.report.abort();
     }
+}
+
+/// Checks whether a channel can have this configuration: a stream keeps no state of keys.
+fn check(config: &ChannelConfig) -> Result<(), ChannelError> {
+    config.compaction().map_or(Ok(()), |_| Err(ChannelError::Compaction))
 }
 
 /// Ends the wait of the reader, so that it reads a new stream at once. If this fails, the wait ends
@@ -163,6 +208,9 @@ pub enum ChannelError {
     InvalidName(InvalidStreamName),
     /// The backplane has [`Backplane::MAX_CHANNELS`] channels.
     TooMany,
+    /// The configuration has [keys](ChannelConfig::with_compaction). A node starts with the end of the
+    /// stream, which does not have the newest event of each key.
+    Compaction,
 }
 
 impl From<InvalidStreamName> for ChannelError {
@@ -171,10 +219,14 @@ impl From<InvalidStreamName> for ChannelError {
     }
 }
 
-impl std::fmt::Display for ChannelError {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Display for ChannelError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::InvalidName(error) => error.fmt(f),
+            Self::Compaction => f.write_str(
+                "a channel on Redis cannot have keys: the end of a stream does not have the newest \
+                 event of each; omit `with_compaction`",
+            ),
             Self::TooMany => {
                 write!(f, "the backplane has {} channels already", Backplane::MAX_CHANNELS)
             }

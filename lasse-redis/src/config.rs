@@ -17,6 +17,8 @@ use tokio::sync::Semaphore;
 /// | delay between attempts to connect | up to 5 s |
 /// | lifetime of an idempotency key | 1 hour |
 /// | pages that are read for clients at once | 32 |
+/// | lifetime of a stream by key that is not used | 1 day |
+/// | channels by key with readers | 100,000 |
 /// | events that are loaded at the start | as many as the channel keeps |
 /// | ready only while Redis answers | no |
 #[derive(Clone, Debug)]
@@ -31,6 +33,8 @@ pub struct BackplaneConfig {
     pub(crate) once_lifetime: Duration,
     pub(crate) max_backfills: usize,
     pub(crate) is_ready_only_connected: bool,
+    pub(crate) stream_lifetime: Duration,
+    pub(crate) max_watched: usize,
 }
 
 impl BackplaneConfig {
@@ -104,6 +108,21 @@ impl BackplaneConfig {
         Self { is_ready_only_connected: is_on, ..self }
     }
 
+    /// Sets how long Redis keeps the stream of a [channel by key](crate::RedisChannels) that is not
+    /// used: nothing was published to it, and it has no readers on any node. At least a second.
+    #[doc(alias = "expire")]
+    #[must_use]
+    pub fn with_stream_lifetime(self, lifetime: Duration) -> Self {
+        Self { stream_lifetime: lifetime.max(Duration::from_secs(1)), ..self }
+    }
+
+    /// Sets how many channels by key can have readers on this node, at least one. Clients of others
+    /// retry later.
+    #[must_use]
+    pub fn with_max_watched(self, channels: usize) -> Self {
+        Self { max_watched: channels.max(1), ..self }
+    }
+
     /// Sets how long Redis remembers an idempotency key.
     #[must_use]
     pub fn with_once_lifetime(self, lifetime: Duration) -> Self {
@@ -124,6 +143,34 @@ impl Default for BackplaneConfig {
             once_lifetime: Duration::from_secs(3600),
             max_backfills: 32,
             is_ready_only_connected: false,
+            stream_lifetime: Duration::from_secs(24 * 3600),
+            max_watched: 100_000,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn settings_are_kept_within_their_bounds() {
+        let least = BackplaneConfig::new()
+            .with_stream_lifetime(Duration::ZERO)
+            .with_max_watched(0)
+            .with_max_backfills(0)
+            .with_max_len(0)
+            .with_block(Duration::ZERO);
+        assert_eq!(least.stream_lifetime, Duration::from_secs(1));
+        assert_eq!((least.max_watched, least.max_backfills, least.max_len), (1, 1, 1));
+        assert_eq!(least.block, Duration::from_millis(1));
+        let most = BackplaneConfig::new()
+            .with_stream_lifetime(Duration::MAX)
+            .with_max_watched(usize::MAX)
+            .with_max_backfills(usize::MAX)
+            .with_block(Duration::MAX);
+        assert_eq!((most.stream_lifetime, most.max_watched), (Duration::MAX, usize::MAX));
+        assert_eq!(most.max_backfills, Semaphore::MAX_PERMITS);
+        assert_eq!(most.block, Duration::from_secs(60));
     }
 }

@@ -3,14 +3,14 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
-use lasse_core::{Ending, Event, EventName};
+use lasse_core::{Ending, Event, EventName, Topic};
 
 use crate::stream_id::StreamId;
 
 /// What an entry of a stream is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Entry {
-    Event(Event<'static>),
+    Event(Event<'static>, Option<Topic>),
     /// An epoch begins. The epoch before ended after this entry, if that is known.
     Epoch {
         after: Option<StreamId>,
@@ -46,7 +46,7 @@ impl Entry {
         }
         let ((KIND, kind), rest) = pairs.split_first()? else { return None };
         match (*kind, rest) {
-            (EVENT, fields) => event(fields).map(Self::Event),
+            (EVENT, fields) => event(fields),
             (EPOCH, [(AFTER, "")]) => Some(Self::Epoch { after: None }),
             (EPOCH, [(AFTER, after)]) => Some(Self::Epoch { after: Some(StreamId::parse(after)?) }),
             (LOST, [(OF, epoch)]) => Some(Self::Lost { epoch: epoch.parse().ok()? }),
@@ -62,16 +62,17 @@ impl Entry {
 }
 
 /// The fields of an event, from which [`Entry::read`] makes an equal one.
-pub(crate) fn fields<'a>(event: &'a Event<'_>) -> Vec<Field<'a>> {
+pub(crate) fn fields<'a>(event: &'a Event<'_>, topic: Option<&'a Topic>) -> Vec<Field<'a>> {
     let mut fields = vec![(KIND, EVENT.into()), (DATA, event.data().into())];
     fields.extend(event.name().map(|name| (NAME, name.as_str().into())));
     fields.extend(event.retry().map(|retry| (RETRY, retry.as_millis().to_string().into())));
     fields.extend(event.comment().map(|comment| (COMMENT, comment.into())));
+    fields.extend(topic.map(|topic| (TOPIC, topic.as_str().into())));
     fields
 }
 
 /// An event of these fields: the data, and then others, in the order in which they are written.
-fn event(fields: &[(&str, &str)]) -> Option<Event<'static>> {
+fn event(fields: &[(&str, &str)]) -> Option<Entry> {
     let ((DATA, data), mut rest) = fields.split_first()? else { return None };
     let mut event = Event::new((*data).to_owned());
     if let Some(((NAME, name), others)) = rest.split_first() {
@@ -86,7 +87,12 @@ fn event(fields: &[(&str, &str)]) -> Option<Event<'static>> {
         event = event.with_comment((*comment).to_owned());
         rest = others;
     }
-    rest.is_empty().then_some(event)
+    let mut topic = None;
+    if let Some(((TOPIC, name), others)) = rest.split_first() {
+        topic = Some(Topic::new((*name).to_owned()).ok()?);
+        rest = others;
+    }
+    rest.is_empty().then_some(Entry::Event(event, topic))
 }
 
 /// The first field of each entry, and its values.
@@ -102,6 +108,7 @@ const DATA: &str = "data";
 const NAME: &str = "event";
 const RETRY: &str = "retry";
 const COMMENT: &str = "comment";
+const TOPIC: &str = "topic";
 
 /// Fields of the other entries.
 const AFTER: &str = "after";
@@ -125,12 +132,13 @@ mod tests {
             Event::new("1").with_comment("why\nso"),
             Event::new("1").with_static_name("n").with_retry(Duration::ZERO).with_comment(""),
         ] {
-            let fields = fields(&event);
-            let flat: Vec<_> = fields
-                .iter()
-                .flat_map(|(name, value)| [name.as_bytes().to_vec(), value.as_bytes().to_vec()])
-                .collect();
-            assert_eq!(Entry::read(&flat), Entry::Event(event));
+            for topic in [None, Some(Topic::from_static("room.tea"))] {
+                let flat: Vec<_> = fields(&event, topic.as_ref())
+                    .iter()
+                    .flat_map(|(name, value)| [name.as_bytes().to_vec(), value.as_bytes().to_vec()])
+                    .collect();
+                assert_eq!(Entry::read(&flat), Entry::Event(event.clone(), topic));
+            }
         }
     }
 
@@ -157,6 +165,11 @@ mod tests {
             &["lasse", "event", "data", "x", "retry", "-1"],
             &["lasse", "event", "data", "x", "id", "9-9"],
             &["lasse", "event", "data", "x", "data", "y"],
+            &["lasse", "event", "data", "x", "topic", ""],
+            &["lasse", "event", "data", "x", "topic", "room.*"],
+            &["lasse", "event", "data", "x", "topic", "a\nid: 9-9"],
+            &["lasse", "event", "data", "x", "topic", "a", "topic", "b"],
+            &["lasse", "event", "data", "x", "topic", "a", "event", "n"],
             &["lasse", "epoch"],
             &["lasse", "epoch", "after", "soon"],
             &["lasse", "lost", "of", ""],

@@ -125,7 +125,8 @@ impl fmt::Display for Failure {
 pub(crate) fn lacks_permission(text: &str) -> String {
     format!(
         "{text}; the user needs these commands: {COMMANDS}, on the keys of the channel NAME: \
-         ~NAME ~{{NAME}}:*, and ~lasse:wake:*"
+         ~NAME ~{{NAME}}:*, and ~lasse:wake:*; for channels by key, also {BY_KEY_COMMANDS} and \
+         ~NAME:* ~{{NAME:*}}:* &NAME:*"
     )
 }
 
@@ -135,5 +136,9 @@ pub(crate) const CLUSTER: &str = "the server is part of a cluster, which is not 
 
 /// The commands that a user of Redis needs, as its ACL names them. `INFO` is in the category
 /// `@dangerous`, which many users lack.
-pub const COMMANDS: &str = "+evalsha +script|load +info +time +exists +hget +hmget \
-     +hset +get +set +pexpire +xadd +xread +xrange +xrevrange +xinfo|stream";
+pub const COMMANDS: &str = "+evalsha +script|load +info +time +exists +hget +hmget +hset +hlen \
+     +hgetall +get +set +rename +unlink +pexpire +xadd +xread +xrange +xrevrange +xinfo|stream";
+
+/// What a user of [channels by key](crate::RedisChannels) needs besides [`COMMANDS`], and permission for
+/// the channels of pub/sub that are named like the streams.
+pub const BY_KEY_COMMANDS: &str = "+spublish +ssubscribe +sunsubscribe";

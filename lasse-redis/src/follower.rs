@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use lasse_core::{AppendError, Channel, Ending, Epoch, Event};
+use lasse_core::{AppendError, Channel, Ending, Epoch, Event, Topic};
 
 use crate::entry::Entry;
 use crate::stream_id::StreamId;
@@ -30,12 +30,13 @@ pub(crate) struct Follower {
     known: VecDeque<StreamId>,
     /// The newest number of each epoch that the stream has, for epochs that are over.
     ends: VecDeque<StreamId>,
+    /// The epochs that the stream was read in, oldest first.
+    epochs: VecDeque<u64>,
     /// Epochs whose loss is recorded in the stream.
     recorded: VecDeque<u64>,
     is_loaded: bool,
     foreign: u64,
     gaps: u64,
-    refused: u64,
 }
 
 impl Follower {
@@ -46,11 +47,11 @@ impl Follower {
             newest: StreamId::default(),
             known: VecDeque::new(),
             ends: VecDeque::new(),
+            epochs: VecDeque::new(),
             recorded: VecDeque::new(),
             is_loaded: false,
             foreign: 0,
             gaps: 0,
-            refused: 0,
         }
     }
 
@@ -64,6 +65,11 @@ impl Follower {
     pub(crate) fn known(&self) -> StreamId {
         let acknowledged = self.known.iter().copied().max().unwrap_or_default();
         acknowledged.max(self.newest).max(self.at)
+    }
+
+    /// The epochs after this one that the stream was read in, oldest first.
+    pub(crate) fn epochs_after(&self, epoch: u64) -> Vec<u64> {
+        self.epochs.iter().copied().filter(|other| *other > epoch).collect()
     }
 
     /// Whether the channel has what the stream held when this node started.
@@ -85,12 +91,6 @@ impl Follower {
         self.gaps
     }
 
-    /// How many entries the channel refused, because its numbers were taken by events that were
-    /// published to it directly.
-    pub(crate) fn refused(&self) -> u64 {
-        self.refused
-    }
-
     /// Records that Redis acknowledged an event.
     pub(crate) fn acknowledge(&mut self, id: StreamId) {
         match self.known.iter_mut().find(|known| known.epoch == id.epoch) {
@@ -108,7 +108,7 @@ impl Follower {
             Entry::Epoch { after } => *after == Some(self.newest) || id.epoch <= self.newest.epoch,
             Entry::End { after, .. } => *after == self.newest,
             Entry::Foreign if id.epoch != self.newest.epoch => true,
-            Entry::Event(_) | Entry::Lost { .. } | Entry::Foreign => {
+            Entry::Event(..) | Entry::Lost { .. } | Entry::Foreign => {
                 id.epoch == self.newest.epoch && id.number <= self.newest.number.saturating_add(1)
             }
         }
@@ -121,17 +121,14 @@ impl Follower {
         }
         self.gaps += u64::from(!self.is_next(id, entry));
         self.at = id;
-        let applied = match entry {
-            Entry::Event(event) => self.apply_event(id, event),
+        // Only a channel that has ended refuses entries: nothing else publishes to it.
+        let _ = match entry {
+            Entry::Event(event, topic) => self.apply_event(id, event, topic.as_ref()),
             Entry::Epoch { after } => self.apply_epoch(id.epoch, *after),
             Entry::Lost { epoch } => self.apply_lost(id, *epoch),
             Entry::End { ending, after } => self.apply_end(*ending, *after),
             Entry::Foreign => self.apply_foreign(id),
         };
-        // The channel has ended, or the application has published to it directly.
-        if applied.is_err() && self.channel.ending().is_none() {
-            self.refused += 1;
-        }
     }
 
     /// The epochs of which this node knows events that the stream has lost, and no entry says so
@@ -152,10 +149,18 @@ impl Follower {
         self.recorded.push_back(epoch);
     }
 
-    fn apply_event(&mut self, id: StreamId, event: &Event<'_>) -> Result<(), AppendError> {
+    fn apply_event(
+        &mut self,
+        id: StreamId,
+        event: &Event<'_>,
+        topic: Option<&Topic>,
+    ) -> Result<(), AppendError> {
         self.enter(id.epoch, id.number == 1)?;
         if let Ok(event_id) = id.to_event_id() {
-            self.channel.publish_as(&event_id, event)?;
+            match topic {
+                Some(topic) => self.channel.publish_to_as(&event_id, topic, event)?,
+                None => self.channel.publish_as(&event_id, event)?,
+            };
         }
         self.newest.number = id.number;
         self.acknowledge(id);
@@ -234,6 +239,10 @@ impl Follower {
         }
         self.channel.begin_epoch(epoch_name(epoch))?;
         self.newest = StreamId::new(epoch, 0);
+        if self.epochs.len() >= MOST_EPOCHS {
+            self.epochs.pop_front();
+        }
+        self.epochs.push_back(epoch);
         Ok(())
     }
 }

@@ -21,19 +21,24 @@
 //!
 //! - [`Backplane`]: a node's connection to Redis.
 //! - [`RedisChannel`]: a channel that the nodes share.
+//! - [`RedisChannels`]: channels by key, a hundred thousand of them, each with a stream.
 //! - [`RedisServer`]: one server, or the master that sentinels name.
 
 #![warn(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
+mod acknowledged;
+mod announcements;
 mod backfill;
 mod backplane;
 mod channel;
+mod channels;
 mod config;
 mod connector;
 mod entry;
 mod error;
 mod follower;
 mod reader;
+mod reconnect;
 mod reply;
 mod report;
 mod scripts;
@@ -41,10 +46,13 @@ mod server;
 mod shared;
 mod stream;
 mod stream_id;
+mod topic_table;
+mod watched;
 
 pub use backplane::{Backplane, ChannelError, Health};
-pub use channel::{RedisChannel, StreamStats};
+pub use channel::{LocalChannel, RedisChannel, StreamStats};
+pub use channels::{InvalidKey, RedisChannels};
 pub use config::BackplaneConfig;
-pub use error::{COMMANDS, PublishError};
+pub use error::{BY_KEY_COMMANDS, COMMANDS, PublishError};
 pub use server::{InvalidServer, RedisServer};
 pub use stream::InvalidStreamName;

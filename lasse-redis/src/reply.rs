@@ -11,7 +11,7 @@ use crate::stream_id::StreamId;
 pub(crate) fn text(value: &Value) -> Option<&str> {
     match value {
         Value::BulkString(bytes) => std::str::from_utf8(bytes).ok(),
-        Value::SimpleString(text) => Some(text),
+        Value::SimpleString(text) | Value::VerbatimString { text, .. } => Some(text),
         _ => None,
     }
 }
@@ -29,13 +29,20 @@ pub(crate) fn entries(value: Value) -> Vec<(StreamId, Entry)> {
 
 /// The streams in the reply to XREAD: their keys and entries.
 pub(crate) fn streams(value: Value) -> Vec<(String, Vec<(StreamId, Entry)>)> {
-    let Value::Array(streams) = value else { return Vec::new() };
-    let stream = |stream| {
-        let Value::Array(parts) = stream else { return None };
-        let [key, found] = <[Value; 2]>::try_from(parts).ok()?;
-        Some((text(&key)?.to_owned(), entries(found)))
+    let pairs: Vec<(Value, Value)> = match value {
+        Value::Array(streams) => streams.into_iter().filter_map(pair).collect(),
+        // In the newer protocol.
+        Value::Map(streams) => streams,
+        _ => Vec::new(),
     };
-    streams.into_iter().filter_map(stream).collect()
+    let stream = |(key, found)| Some((text(&key)?.to_owned(), entries(found)));
+    pairs.into_iter().filter_map(stream).collect()
+}
+
+fn pair(value: Value) -> Option<(Value, Value)> {
+    let Value::Array(parts) = value else { return None };
+    let [first, second] = <[Value; 2]>::try_from(parts).ok()?;
+    Some((first, second))
 }
 
 fn entry(value: Value) -> Option<(StreamId, Entry)> {

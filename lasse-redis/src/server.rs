@@ -5,7 +5,7 @@ use std::time::Duration;
 use redis::aio::MultiplexedConnection;
 use redis::{
     AsyncConnectionConfig, Client, ConnectionAddr, ConnectionInfo, IntoConnectionInfo,
-    ProtocolVersion, RedisResult, Value,
+    ProtocolVersion, PushInfo, RedisResult, Value,
 };
 
 use crate::error::Failure;
@@ -86,6 +86,19 @@ impl RedisServer {
         connected.map_err(|error| Failure::of(&error).without_effect())
     }
 
+    /// The same for a connection on which Redis sends messages by itself.
+    pub(crate) async fn connect_with_pushes(
+        &self,
+        timeout: Duration,
+        receive: impl Fn(PushInfo) -> Result<(), ()> + Send + Sync + 'static,
+    ) -> Result<MultiplexedConnection, Failure> {
+        let server = self.find(timeout).await?;
+        let redis = server.redis_settings().clone().set_protocol(ProtocolVersion::RESP3);
+        let config = settings_of(timeout, timeout).set_push_sender(receive);
+        let connected = connect_with(server.set_redis_settings(redis), timeout, config).await;
+        connected.map_err(|error| Failure::of(&error).without_effect())
+    }
+
     /// The server, or the master that the first sentinel names which answers.
     async fn find(&self, timeout: Duration) -> Result<ConnectionInfo, Failure> {
         if self.sentinels.is_empty() {
@@ -127,9 +140,20 @@ async fn connect(
     connect_timeout: Duration,
     response_timeout: Duration,
 ) -> RedisResult<MultiplexedConnection> {
-    let config = AsyncConnectionConfig::new()
+    connect_with(server, connect_timeout, settings_of(connect_timeout, response_timeout)).await
+}
+
+fn settings_of(connect_timeout: Duration, response_timeout: Duration) -> AsyncConnectionConfig {
+    AsyncConnectionConfig::new()
         .set_connection_timeout(Some(connect_timeout))
-        .set_response_timeout(Some(response_timeout));
+        .set_response_timeout(Some(response_timeout))
+}
+
+async fn connect_with(
+    server: ConnectionInfo,
+    connect_timeout: Duration,
+    config: AsyncConnectionConfig,
+) -> RedisResult<MultiplexedConnection> {
     let connecting =
         async { Client::open(server)?.get_multiplexed_async_connection_with_config(&config).await };
     // Also the handshake is bounded.

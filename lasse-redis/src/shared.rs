@@ -8,12 +8,14 @@ use std::time::Duration;
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
+use crate::acknowledged::Acknowledged;
 use crate::config::BackplaneConfig;
 use crate::connector::Connector;
 use crate::error::Failure;
 use crate::report;
 use crate::server::RedisServer;
 use crate::stream::Stream;
+use crate::watched::Watched;
 
 /// What the handles of a backplane and its reader share.
 #[derive(Debug)]
@@ -26,6 +28,10 @@ pub(crate) struct Shared {
     streams: Mutex<Vec<Arc<Stream>>>,
     /// The places for pages that are read for clients at once.
     pub(crate) backfills: Arc<Semaphore>,
+    /// The streams of channels by key that have readers.
+    pub(crate) watched: Watched,
+    /// What was published last to channels by key.
+    pub(crate) acknowledged: Acknowledged,
     is_draining: AtomicBool,
     link: Mutex<Link>,
 }
@@ -49,6 +55,8 @@ impl Shared {
             wake_key: format!("lasse:wake:{:016x}", random()),
             streams: Mutex::new(Vec::new()),
             backfills: Arc::new(Semaphore::new(config.max_backfills)),
+            watched: Watched::new(config.max_watched, config.stream_lifetime),
+            acknowledged: Acknowledged::default(),
             is_draining: AtomicBool::new(false),
             link: Mutex::new(Link::default()),
         }
@@ -99,6 +107,11 @@ pub(crate) fn spread(delay: Duration) -> Duration {
     delay.saturating_add(Duration::from_nanos(u64::try_from(more).unwrap_or(u64::MAX)))
 }
 
+/// A lifetime as Redis takes it.
+pub(crate) fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX).min(MOST_MILLIS)
+}
+
 /// A random number. It is not for secrets.
 pub(crate) fn random() -> u64 {
     // Each state hashes with keys of its own.
@@ -109,3 +122,6 @@ pub(crate) fn random() -> u64 {
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
+
+/// The longest lifetime of a key: a hundred years. Redis refuses times that overflow.
+const MOST_MILLIS: u64 = 100 * 365 * 24 * 3600 * 1000;

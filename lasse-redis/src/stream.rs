@@ -1,9 +1,15 @@
 //! A stream of Redis on this node: its keys, its channel, and where the channel stands.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+mod reading;
 
-use lasse_core::{Channel, ChannelConfig};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use lasse_core::channel::Dispatcher;
+use lasse_core::{Channel, ChannelConfig, Channels};
+pub(crate) use reading::PAGE;
 use redis::aio::MultiplexedConnection;
+use redis::{Script, ScriptInvocation};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
@@ -11,14 +17,14 @@ use crate::error::Failure;
 use crate::follower::{Follower, epoch_name};
 use crate::reply::{self, Opened};
 use crate::scripts;
+use crate::shared::millis;
 use crate::stream_id::StreamId;
+use crate::topic_table::TopicTable;
 
 /// A stream of Redis on this node.
 #[derive(Debug)]
 pub(crate) struct Stream {
-    pub(crate) key: String,
-    /// The key of the hash beside the stream: its epoch, the server's replication id, its ending.
-    pub(crate) state_key: String,
+    pub(crate) keys: StreamKeys,
     pub(crate) channel: Channel,
     /// How much of the stream's end is loaded at the start.
     pub(crate) tail: Tail,
@@ -29,8 +35,67 @@ pub(crate) struct Stream {
     opened: Mutex<Option<(u64, u64)>>,
     /// When Redis was last asked where the stream ends, and the answer.
     pub(crate) checked: tokio::sync::Mutex<Option<(Instant, Opened)>>,
+    /// What was last known of its topics.
+    pub(crate) topics: tokio::sync::Mutex<Option<TopicTable>>,
     /// Why this stream cannot be used, if so.
     problem: Mutex<Option<String>>,
+    /// How long Redis keeps the stream while it is not used, in milliseconds. None: for ever.
+    pub(crate) lifetime: Option<u64>,
+    /// How long a node keeps the stream while it has no readers.
+    pub(crate) idle_timeout: Duration,
+    /// Wakes the readers, if no task does. None while it does, and for a stream that is always read.
+    dispatcher: Mutex<Option<Dispatcher>>,
+    /// Its place in the budget of a set of channels.
+    _pooled: Option<Pooled>,
+}
+
+/// A channel of a set that has a budget together. It leaves the set when this is dropped.
+#[derive(Debug)]
+pub(crate) struct Pooled {
+    pub(crate) channels: Channels<u64>,
+    pub(crate) number: u64,
+}
+
+impl Drop for Pooled {
+    fn drop(&mut self) {
+        self.channels.remove(&self.number);
+    }
+}
+
+/// The keys of a stream, which are in one slot of a cluster.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct StreamKeys {
+    pub(crate) stream: String,
+    /// A hash: the epoch, the server's replication id, the ending, the ends of older epochs, the
+    /// newest hole.
+    state: String,
+    /// A hash: the last id of each topic, and that of those before.
+    topics: String,
+    older_topics: String,
+}
+
+impl StreamKeys {
+    /// The keys of the stream `name`.
+    pub(crate) fn new(name: &str) -> Result<Self, InvalidStreamName> {
+        Ok(Self {
+            stream: name.to_owned(),
+            state: beside(name, "state")?,
+            topics: beside(name, "topics")?,
+            older_topics: beside(name, "topics:old")?,
+        })
+    }
+
+    /// A call of a script with these keys.
+    pub(crate) fn call<'a>(&self, script: &'a Script) -> ScriptInvocation<'a> {
+        let mut call = script.key(&self.stream);
+        call.key(&self.state).key(&self.topics).key(&self.older_topics);
+        call
+    }
+
+    /// The key of the result of an idempotent call.
+    pub(crate) fn result(&self, idempotency_key: &str) -> String {
+        format!("{}:once:{idempotency_key}", self.state)
+    }
 }
 
 /// How much of a stream's end is loaded: the strictest limit counts.
@@ -53,22 +118,48 @@ impl std::fmt::Display for InvalidStreamName {
 impl std::error::Error for InvalidStreamName {}
 
 impl Stream {
-    pub(crate) fn new(key: &str, config: &ChannelConfig) -> Result<Self, InvalidStreamName> {
-        let state_key = beside(key, "state")?;
+    /// A stream that is always read.
+    pub(crate) fn new(keys: StreamKeys, config: &ChannelConfig) -> Self {
+        let shared = config.clone().with_shared_epoch(true);
+        Self::with_channel(keys, Channel::with_epoch(&shared, epoch_name(0)), config)
+    }
+
+    /// A stream that is read while it has readers, and that expires when it is not used.
+    pub(crate) fn by_key(
+        keys: StreamKeys,
+        pool: Pooled,
+        config: &ChannelConfig,
+        lifetime: Duration,
+    ) -> Self {
+        let channel = pool.channels.open(pool.number);
+        let mut stream = Self::with_channel(keys, channel, config);
+        stream.dispatcher = Mutex::new(stream.channel.dispatcher());
+        (stream.lifetime, stream._pooled) = (Some(millis(lifetime)), Some(pool));
+        stream
+    }
+
+    fn with_channel(keys: StreamKeys, channel: Channel, config: &ChannelConfig) -> Self {
         let retention = config.retention();
-        let config = config.clone().with_shared_epoch(true);
-        let channel = Channel::with_epoch(&config, epoch_name(0));
-        Ok(Self {
-            key: key.to_owned(),
-            state_key,
+        Self {
+            keys,
             follower: Mutex::new(Follower::new(channel.clone())),
             channel,
             tail: Tail { events: retention.events(), bytes: retention.bytes() },
             position: watch::Sender::new(None),
             opened: Mutex::new(None),
             checked: tokio::sync::Mutex::new(None),
+            topics: tokio::sync::Mutex::new(None),
             problem: Mutex::new(None),
-        })
+            lifetime: None,
+            idle_timeout: config.idle_timeout(),
+            dispatcher: Mutex::new(None),
+            _pooled: None,
+        }
+    }
+
+    /// Its key.
+    pub(crate) fn key(&self) -> &str {
+        &self.keys.stream
     }
 
     pub(crate) fn follower(&self) -> MutexGuard<'_, Follower> {
@@ -81,12 +172,27 @@ impl Stream {
         connection: &mut MultiplexedConnection,
     ) -> Result<Opened, Failure> {
         let known = self.follower().known();
-        let mut call = scripts::OPEN.key(&self.key);
-        call.key(&self.state_key).arg(known.epoch).arg(known.number);
+        let mut call = self.keys.call(&scripts::OPEN);
+        call.arg(self.lifetime_argument()).arg(known.epoch).arg(known.number);
         let reply = call.invoke_async(connection).await;
         // If the script has begun an epoch, the next call returns that.
         let reply = reply.map_err(|error| Failure::of(&error).without_effect())?;
         reply::opened(&reply)
+    }
+
+    /// The lifetime of the stream as the scripts take it.
+    pub(crate) fn lifetime_argument(&self) -> String {
+        self.lifetime.map(|millis| millis.to_string()).unwrap_or_default()
+    }
+
+    /// Has Redis keep the stream for another lifetime.
+    pub(crate) fn prolong(&self, pipeline: &mut redis::Pipeline) {
+        let Some(lifetime) = self.lifetime else { return };
+        let keys = &self.keys;
+        for key in [&keys.stream, &keys.topics, &keys.older_topics] {
+            pipeline.cmd("PEXPIRE").arg(key).arg(lifetime);
+        }
+        pipeline.cmd("PEXPIRE").arg(&keys.state).arg(lifetime.saturating_mul(2));
     }
 
     /// The epoch of the stream on a connection for publishing, if it is open there.
@@ -98,8 +204,9 @@ impl Stream {
         *lock(&self.opened) = epoch.map(|epoch| (connection, epoch));
     }
 
-    /// Publishes where the channel stands, after entries were applied.
+    /// Wakes the readers, and publishes where the channel stands, after entries were applied.
     pub(crate) fn show_position(&self) {
+        self.wake_readers();
         let (at, is_loaded) = {
             let follower = self.follower();
             (follower.at(), follower.is_loaded())
@@ -109,8 +216,20 @@ impl Stream {
         }
     }
 
+    /// Wakes the readers of a stream without a task for that. No lock is held meanwhile.
+    fn wake_readers(&self) {
+        let Some(mut dispatcher) = lock(&self.dispatcher).take() else { return };
+        while dispatcher.wake_some() {}
+        *lock(&self.dispatcher) = Some(dispatcher);
+    }
+
     pub(crate) fn is_loaded(&self) -> bool {
         self.position.borrow().is_some()
+    }
+
+    /// The stream is not read any more.
+    pub(crate) fn unload(&self) {
+        self.position.send_replace(None);
     }
 
     /// Waits until the channel has the entry `id`, and what the stream held at the start.

@@ -2,6 +2,7 @@
 
 #[doc(inline)]
 pub use lasse_redis::{
-    Backplane, BackplaneConfig, COMMANDS, ChannelError, Health, InvalidServer, InvalidStreamName,
-    PublishError, RedisChannel, RedisServer, StreamStats,
+    BY_KEY_COMMANDS, Backplane, BackplaneConfig, COMMANDS, ChannelError, Health, InvalidKey,
+    InvalidServer, InvalidStreamName, LocalChannel, PublishError, RedisChannel, RedisChannels,
+    RedisServer, StreamStats,
 };

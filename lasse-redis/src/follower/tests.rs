@@ -14,7 +14,7 @@ fn follower() -> (Follower, Channel) {
 }
 
 fn event(number: u64) -> Entry {
-    Entry::Event(Event::new(number.to_string()))
+    Entry::Event(Event::new(number.to_string()), None)
 }
 
 fn begin(after: Option<(u64, u64)>) -> Entry {

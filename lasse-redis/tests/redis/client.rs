@@ -4,7 +4,9 @@ use std::future::poll_fn;
 use std::time::Duration;
 
 use lasse_core::log::Read;
-use lasse_core::{Decoded, Decoder, EventId, LastEventId, Subscriber, Subscription};
+use lasse_core::{
+    Decoded, Decoder, EventId, LastEventId, Subscriber, Subscription, TopicFilter, TopicPattern,
+};
 use lasse_redis::RedisChannel;
 use tokio::time::{sleep, timeout};
 
@@ -27,6 +29,8 @@ pub(crate) struct Client {
     subscriber: Option<Subscriber>,
     decoder: Decoder,
     pub(crate) last: LastEventId,
+    /// Its topics, if it does not get all events.
+    pub(crate) filter: Option<TopicFilter>,
     pub(crate) record: Vec<Received>,
 }
 
@@ -36,6 +40,7 @@ impl Client {
             subscriber: None,
             decoder: Decoder::new(),
             last: LastEventId::Absent,
+            filter: None,
             record: Vec::new(),
         }
     }
@@ -53,12 +58,23 @@ impl Client {
         client
     }
 
+    /// A client of some topics of this channel.
+    pub(crate) async fn of_topics(channel: &RedisChannel, topics: impl Into<TopicPattern>) -> Self {
+        let mut client = Self { filter: Some(topics.into().into()), ..Self::new() };
+        client.connect(channel).await;
+        client
+    }
+
     /// Connects to this node, and tries again while the node cannot decide.
     pub(crate) async fn connect(&mut self, channel: &RedisChannel) {
         self.subscriber = None;
         self.decoder.restart();
         loop {
-            match channel.subscribe(&self.last).await {
+            let subscription = match &self.filter {
+                Some(filter) => channel.subscribe_to(filter, &self.last).await,
+                None => channel.subscribe(&self.last).await,
+            };
+            match subscription {
                 Subscription::Stream(subscriber) => {
                     self.subscriber = Some(subscriber);
                     return;

@@ -1,6 +1,7 @@
 //! Channels on a real server of Redis: each test starts one of its own. Without `redis-server`
 //! the tests are skipped, and counted as ignored, unless `LASSE_REDIS=required` is set.
 
+mod by_key;
 mod client;
 mod cluster;
 mod guarantees;
@@ -11,6 +12,7 @@ mod record;
 mod sentinel;
 mod server;
 mod storm;
+mod topics;
 
 use std::future::Future;
 use std::process::ExitCode;
@@ -32,6 +34,8 @@ fn main() -> ExitCode {
         .chain(losses::trials())
         .chain(guarantees::trials())
         .chain(cluster::trials())
+        .chain(topics::trials())
+        .chain(by_key::trials())
         .chain(storm::trials())
         .chain(metrics::trials());
     let trials = trials.map(|trial| trial.with_ignored_flag(!is_installed)).collect();

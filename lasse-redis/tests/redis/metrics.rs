@@ -11,7 +11,7 @@ use ::metrics::{
 };
 use hyper::service::service_fn;
 use lasse_core::{ChannelConfig, Event, LastEventId, Retention, StartAt, StreamConfig};
-use lasse_hyper::{Endpoint, Gate, GateConfig, Listener, ServeConfig, serve, subscribe};
+use lasse_hyper::{Endpoint, Gate, GateConfig, Listener, ServeConfig, respond_with, serve};
 use lasse_redis::{Backplane, RedisChannel, RedisServer};
 use libtest_mimic::Trial;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -129,11 +129,13 @@ async fn used() {
 async fn stream_to(channel: &RedisChannel) {
     let gate = Gate::new(GateConfig::new().with_limit(STREAMS));
     let endpoint = Endpoint::new(StreamConfig::new()).with_gate(&gate);
-    let local = channel.local().clone();
+    let served = channel.clone();
     let listener = Listener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let service = service_fn(move |request| {
-        let response = subscribe(&request, &endpoint, &local);
+        let response = respond_with(&request, &endpoint, |head| {
+            served.local().subscribe(head.last_event_id()).into_init(head, |events| events)
+        });
         async { Ok::<_, Infallible>(response) }
     });
     let server = tokio::spawn(async move { serve(listener, ServeConfig::new(), service).await });

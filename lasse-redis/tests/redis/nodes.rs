@@ -379,12 +379,15 @@ async fn listed_permissions() {
     let server = Server::start();
     let commands = lasse_redis::COMMANDS;
     server.call::<()>(&format!(
-        "ACL SETUSER news on >secret ~news ~{{news}}:* ~lasse:wake:* {commands}"
+        "ACL SETUSER news on >secret resetchannels ~news ~{{news}}:* ~lasse:wake:* {commands} \
+         {} ~chat:* ~{{chat:*}}:* &chat:*",
+        lasse_redis::BY_KEY_COMMANDS
     ));
     let channel = node_at(&format!("redis://news:secret@127.0.0.1:{}", server.port));
     ready(&channel).await;
     publish(&channel, "1").await;
-    channel.publish_once("k", Event::new("2")).await.unwrap();
+    let topic = lasse_core::Topic::from_static("room.tea");
+    channel.publish_once_to("k", &topic, Event::new("2")).await.unwrap();
     // A loss is recorded, too.
     server.call::<i64>("DEL news");
     publish(&channel, "3").await;
@@ -393,6 +396,14 @@ async fn listed_permissions() {
     channel.finish().await.unwrap();
     client.receive_until(|record| record.last() == Some(&Received::End)).await;
     assert_eq!(client.events(), ["1", "2", "3"]);
+
+    let chats = channel.backplane().channels::<str>("chat", &keeping_all()).unwrap();
+    let chat = chats.open("tea").unwrap();
+    let mut client = Client::of_topics(&chat, topic.clone()).await;
+    chat.publish_to(&topic, Event::new("4")).await.unwrap();
+    client.receive_events(1).await;
+    chat.finish().await.unwrap();
+    client.receive_until(|record| record.last() == Some(&Received::End)).await;
 }
 
 /// Whichever server of the cluster has the key.
