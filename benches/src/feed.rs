@@ -1,5 +1,6 @@
 //! The events of the servers under load.
 
+use std::fmt::Write;
 use std::io::BufRead;
 use std::process::exit;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -230,8 +231,12 @@ fn event(number: u64, size: usize) -> Event<'static> {
 
 /// The data of an event: its number, the time, and padding.
 pub fn data(number: u64, size: usize) -> String {
-    let mut data = format!("{number} {} ", nanos());
-    data.extend(std::iter::repeat_n('x', size.saturating_sub(data.len())));
+    let mut data = String::with_capacity(size.max(LONGEST_START));
+    // A string takes all that is written.
+    let _ = write!(data, "{number} {} ", nanos());
+    while let Some(missing) = size.checked_sub(data.len()).filter(|missing| *missing > 0) {
+        data.push_str(PADDING.get(..missing).unwrap_or(PADDING));
+    }
     data
 }
 
@@ -239,6 +244,15 @@ fn nanos() -> u64 {
     let now = clock_gettime(ClockId::Monotonic);
     now.tv_sec.unsigned_abs() * 1_000_000_000 + now.tv_nsec.unsigned_abs()
 }
+
+/// The longest number and time.
+const LONGEST_START: usize = 42;
+
+/// The padding of most events, which is copied at once.
+const PADDING: &str = match std::str::from_utf8(&[b'x'; 128]) {
+    Ok(padding) => padding,
+    Err(_) => "x",
+};
 
 /// How many bytes are made at a time.
 const SLICE: usize = 32 * 1024;
