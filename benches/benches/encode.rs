@@ -8,7 +8,9 @@ use std::time::Duration;
 
 use bytes::BytesMut;
 use criterion::measurement::WallTime;
-use criterion::{BenchmarkGroup, Criterion, Throughput, criterion_group, criterion_main};
+use criterion::{
+    BenchmarkGroup, Criterion, SamplingMode, Throughput, criterion_group, criterion_main,
+};
 use lasse_benches::cases::Case;
 use lasse_core::{Event, EventId, EventName};
 
@@ -82,7 +84,10 @@ fn group<'a>(
 ) -> BenchmarkGroup<'a, WallTime> {
     let mut group = criterion.benchmark_group(format!("{what}/{}", case.name));
     group.throughput(Throughput::Bytes(case.wire().len() as u64));
-    group.sample_size(20);
+    // Samples of two milliseconds: other programs leave some of them undisturbed.
+    group.sampling_mode(SamplingMode::Flat);
+    group.sample_size(200);
+    group.nresamples(1_000);
     group.warm_up_time(Duration::from_millis(100));
     group.measurement_time(Duration::from_millis(400));
     group
