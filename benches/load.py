@@ -271,6 +271,7 @@ def draw(options):
     def values(test, key):
         return {server: results.median(server, test, key) for server in results.servers}
     scales = [("1,000 connections", "fixed1k"), ("10,000", "fixed10k"), ("19,000", "fixed19k")]
+    scales = [(label, test) for label, test in scales if any(values(test, "server_cpu_us_per_delivery").values())]
     panels = [
         ("deliveries a second, in a burst", [("10,000 connections", values("burst10k", "deliveries_per_s"))], ""),
         ("CPU a delivery, µs", [(label, values(test, "server_cpu_us_per_delivery")) for label, test in scales], "µs"),
