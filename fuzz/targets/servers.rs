@@ -20,10 +20,6 @@ enum Part<'a> {
 
 fuzz_target!(|parts: Vec<Part<'_>>| {
     let input: Vec<u8> = parts.iter().flat_map(Part::text).take(16 * 1024).collect();
-    // The length of the response to a HEAD is not that of its body.
-    if input.windows(4).any(|word| word == b"HEAD") {
-        return;
-    }
     if let Err(difference) = compare(&input) {
         panic!("{:?}\n{difference}", String::from_utf8_lossy(&input));
     }

@@ -33,7 +33,7 @@ mod panics;
 mod pipe;
 mod position;
 mod proxy;
-mod random;
+pub(crate) mod random;
 mod reader;
 mod request;
 mod run;

@@ -1,6 +1,6 @@
 //! Three servers, and requests of which attackers make use.
 
-use lasse_testkit::alike::{answers, compare};
+use lasse_testkit::alike::{answers, compare, requests};
 
 fn statuses(input: &str) -> [Vec<u16>; 3] {
     let answers = answers(input.as_bytes());
@@ -13,6 +13,16 @@ fn hostile_requests_are_answered_alike() {
     for (request, _) in SHAPES {
         if let Err(difference) = compare(request.as_bytes()) {
             panic!("{request:?}: {difference}");
+        }
+    }
+}
+
+#[test]
+fn random_requests_are_answered_alike() {
+    for seed in 0..SEEDS {
+        let input = requests(seed);
+        if let Err(difference) = compare(&input) {
+            panic!("seed {seed}, {:?}: {difference}", String::from_utf8_lossy(&input));
         }
     }
 }
@@ -32,6 +42,8 @@ fn a_transfer_coding_that_is_not_known_is_not_implemented_if_the_body_ends_with_
     let request = "GET / HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked, gzip\r\n\r\n0\r\n\r\n";
     assert_eq!(statuses(request), [[400], [400], [400]]);
 }
+
+const SEEDS: u64 = 2000;
 
 /// Requests, and the statuses of the answers of `lasse-core`.
 const SHAPES: &[(&str, &[u16])] = &[
@@ -110,6 +122,7 @@ const SHAPES: &[(&str, &[u16])] = &[
     ("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", &[505]),
     ("GET http://a/ HTTP/1.1\r\nhost: b\r\n\r\n", &[200]),
     ("GET http://u@a/ HTTP/1.1\r\nhost: a\r\n\r\n", &[400]),
+    ("GET http://u@a/ HTTP/1.0\r\nconnection: keep-alive\r\n\r\n", &[400]),
     ("GET * HTTP/1.1\r\nhost: a\r\n\r\n", &[400]),
     ("OPTIONS * HTTP/1.1\r\nhost: a\r\n\r\n", &[405]),
     ("GET a:80 HTTP/1.1\r\nhost: a\r\n\r\n", &[400]),

@@ -165,7 +165,7 @@ where
             let Poll::Ready(response) = waiting.as_mut().poll(cx)? else {
                 ready!(future.poll_timer(cx));
                 future.response = PendingResponse::Returned;
-                return Poll::Ready(Ok(refuse(StatusCode::SERVICE_UNAVAILABLE)));
+                return Poll::Ready(Ok(future.facts.refuse(StatusCode::SERVICE_UNAVAILABLE)));
             };
             future.response = PendingResponse::Returned;
             if !future.must_prepare_upgrade(&response) {
@@ -177,7 +177,9 @@ where
             return Poll::Pending;
         }
         match mem::replace(&mut future.response, PendingResponse::Returned) {
-            PendingResponse::Refused(error) => Poll::Ready(Ok(refuse(error.response().status()))),
+            PendingResponse::Refused(error) => {
+                Poll::Ready(Ok(future.facts.refuse(error.response().status())))
+            }
             PendingResponse::Upgrade(response) => Poll::Ready(Ok(future.finish(*response))),
             PendingResponse::Waiting(_) | PendingResponse::Returned => Poll::Pending,
         }
@@ -219,7 +221,7 @@ impl<F, B: Body> ResponseFuture<F, B> {
         let body = match self.carrier.take() {
             Some(Carrier::Http1 { context, busy }) => {
                 if context.settings.gate.is_draining() || facts.is_last_response(&head) {
-                    set_close(&mut head);
+                    facts.set_close(&mut head);
                 }
                 facts.http1_body(&head, body, context, busy)
             }
@@ -276,14 +278,26 @@ impl RequestFacts {
         let is_cut = [StatusCode::PAYLOAD_TOO_LARGE, StatusCode::REQUEST_TIMEOUT];
         self.end.is_some() && is_cut.contains(&head.status)
     }
-}
 
-/// A response of the server's own, after which the connection closes.
-fn refuse<B>(status: StatusCode) -> Response<ResponseBody<B>> {
-    let (mut head, ()) = Response::new(()).into_parts();
-    head.status = status;
-    set_close(&mut head);
-    Response::from_parts(head, ResponseBody::Empty)
+    /// A response of the server's own, after which the connection closes.
+    fn refuse<B>(&self, status: StatusCode) -> Response<ResponseBody<B>> {
+        let (mut head, ()) = Response::new(()).into_parts();
+        head.status = status;
+        self.set_close(&mut head);
+        Response::from_parts(head, ResponseBody::Empty)
+    }
+
+    /// States that the connection closes after this response.
+    fn set_close(&self, head: &mut Parts) {
+        if head.status == StatusCode::SWITCHING_PROTOCOLS {
+            return;
+        }
+        head.headers.insert(CONNECTION, HeaderValue::from_static("close"));
+        if self.is_http10 {
+            // To a response of HTTP/1.1, hyper would add the `keep-alive` that the client wants.
+            head.version = Version::HTTP_10;
+        }
+    }
 }
 
 fn is_event_stream(headers: &HeaderMap) -> bool {
@@ -298,13 +312,6 @@ fn has_no_length(head: &Parts, body: &impl Body) -> bool {
     !body.is_end_stream()
         && body.size_hint().exact().is_none()
         && !head.headers.contains_key(CONTENT_LENGTH)
-}
-
-/// States that the connection closes after this response.
-fn set_close(head: &mut Parts) {
-    if head.status != StatusCode::SWITCHING_PROTOCOLS {
-        head.headers.insert(CONNECTION, HeaderValue::from_static("close"));
-    }
 }
 
 /// Sets the length that the body of a response to GET has. An empty body has none:
