@@ -21,6 +21,7 @@ fn streams_and_their_sources_can_be_moved_to_other_threads() {
     is_send::<Connection<WithSource<Counter, Subscriber>>>();
     is_send::<Connection<Box<dyn Source + Send>>>();
     is_send::<Mailbox<Counter>>();
+    is_send::<Connection<channel::MergedSubscriber>>();
     is_send::<Init<Subscriber>>();
     is_send::<Body<Connection<Subscriber>>>();
 }
