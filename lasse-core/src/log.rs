@@ -3,6 +3,7 @@
 mod append;
 mod append_error;
 mod append_topic;
+mod change_view;
 mod compaction;
 mod cursor;
 mod epoch;
@@ -16,6 +17,7 @@ mod own_ids;
 mod read;
 mod read_view;
 mod resume;
+mod resume_view;
 mod retention;
 mod segment;
 mod topics;

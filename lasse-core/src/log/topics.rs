@@ -1,5 +1,6 @@
 //! The topics of a log: where the events of each are, and which have gone.
 
+mod chunks;
 mod registry;
 
 use alloc::boxed::Box;

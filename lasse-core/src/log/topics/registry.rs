@@ -5,6 +5,7 @@ use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 use core::mem::size_of;
 
+use super::chunks::Chunks;
 use crate::log::forgotten::Forgotten;
 use crate::log::name_table::{NameKey, NameTable};
 use crate::topic::{TopicFilter, is_prefix, matches, prefixes_of};
@@ -12,7 +13,7 @@ use crate::topic::{TopicFilter, is_prefix, matches, prefixes_of};
 /// The topics that have events or readers, and the prefixes that readers want, by number.
 #[derive(Debug)]
 pub(super) struct Registry {
-    entries: Vec<Entry>,
+    entries: Chunks<Entry>,
     /// The places in `entries` that are not used.
     free: Vec<u32>,
     names: NameTable,
@@ -55,7 +56,7 @@ impl Registry {
     /// Up to `most_forgotten` topics without events and readers are remembered.
     pub(super) fn new(key: &[u8], most_forgotten: usize) -> Self {
         Self {
-            entries: Vec::new(),
+            entries: Chunks::new(),
             free: Vec::new(),
             names: NameTable::default(),
             key: NameKey::new(key),
@@ -219,7 +220,7 @@ impl Registry {
         }
         self.free.push(id);
         if self.free.len() == self.entries.len() {
-            (self.free, self.entries) = (Vec::new(), Vec::new());
+            (self.free, self.entries) = (Vec::new(), Chunks::new());
         }
         hash
     }
@@ -239,7 +240,7 @@ impl Registry {
 
     /// How many bytes it takes on the heap.
     pub(super) fn memory(&self) -> usize {
-        self.entries.capacity() * size_of::<Entry>()
+        self.entries.memory()
             + (self.free.capacity() + self.unused_prefixes.capacity()) * size_of::<u32>()
             + self.names.memory()
             + self.forgotten.memory()
@@ -269,7 +270,7 @@ impl Entry {
     }
 }
 
-fn name_of(entries: &[Entry], id: u32) -> &str {
+fn name_of(entries: &Chunks<Entry>, id: u32) -> &str {
     entries.get(id as usize).map_or("", |entry| &entry.name)
 }
 
