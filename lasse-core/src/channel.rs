@@ -21,6 +21,7 @@ mod sample;
 mod seat;
 mod shard;
 mod shard_flags;
+mod shard_topics;
 mod shared;
 mod state;
 mod stats;
@@ -29,6 +30,7 @@ mod subscriber;
 mod subscription;
 mod terms;
 mod tip;
+mod topic_calls;
 mod topic_lists;
 mod topic_reader;
 mod waiters;
@@ -235,12 +237,12 @@ mod sync {
     #[cfg(loom)]
     pub(super) use loom::sync::{
         Mutex, MutexGuard,
-        atomic::{AtomicU8, AtomicU32, AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicUsize, Ordering},
     };
     #[cfg(not(loom))]
     pub(super) use std::sync::{
         Mutex, MutexGuard,
-        atomic::{AtomicU8, AtomicU32, AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicUsize, Ordering},
     };
 }
 

@@ -3,6 +3,8 @@
 mod append;
 mod append_error;
 mod append_topic;
+#[cfg(feature = "std")]
+mod batch;
 mod change_view;
 mod compaction;
 mod cursor;
@@ -31,6 +33,8 @@ use crate::field::EventId;
 use crate::time::Instant;
 
 pub use append_error::AppendError;
+#[cfg(feature = "std")]
+pub(crate) use batch::Batch;
 pub use compaction::Compaction;
 pub use cursor::{Cursor, Ending};
 pub use epoch::{Epoch, InvalidEpoch};

@@ -170,7 +170,7 @@ fn a_quiet_reader_of_topics_takes_little_more_than_a_reader_of_all() {
         waiting_for(&channel, 10_000, |n| TopicFilter::new([common.clone(), own(n)]).unwrap())
     });
     let (more, topic) = ((same - plain) / 10_000, (distinct - same) / 10_000);
-    assert!(more <= 120, "{more} bytes more for each reader of two topics");
+    assert!(more <= 64, "{more} bytes more for each reader of two topics");
     assert!(topic <= 160, "{topic} bytes for each topic that only one reader has");
 }
 

@@ -184,16 +184,16 @@ impl Dispatcher {
             Scope::Channel { next } => next,
             Scope::Shard(nth) => {
                 let shard = shared.shard(nth);
-                return shard.is_some_and(|shard| shard.take_due(&shared.tip, u32::MAX, wakers));
+                return shard.is_some_and(|shard| shard.take_due(shared, u32::MAX, wakers));
             }
         };
-        shared.lock().home.take_due(u32::MAX, wakers);
+        shared.lock().home.take_due(u32::MAX, 0, wakers);
         if !wakers.is_empty() {
             return has_work(shared);
         }
         let mut unattended = unattended_from(shared, next);
         let Some((nth, shard)) = unattended.find(|(_, shard)| shard.is_due()) else { return false };
-        let has_more = shard.take_due(&shared.tip, u32::MAX, wakers);
+        let has_more = shard.take_due(shared, u32::MAX, wakers);
         self.scope = Scope::Channel { next: if has_more { nth } else { nth + 1 } };
         has_more || has_work(shared)
     }

@@ -5,7 +5,7 @@ use std::task::Waker;
 use super::shard::{MOST_SHARDS, Shard, ShardState};
 use super::shared::Shared;
 use super::state::State;
-use super::waiters::Ticket;
+use super::waiters::{Ticket, Waiters};
 use super::waker_id::WakerId;
 
 /// Where a reader waits, and with which waker.
@@ -70,17 +70,36 @@ impl Place {
 
     /// Moves to where the reader has to wait now. Without a lock.
     pub(super) fn settle(&mut self, shared: &Shared) {
-        let Some(shards) = shared.shards().filter(|_| self.spot != Spot::GONE) else { return };
-        let wanted = match (self.named.index(), self.spot.index()) {
-            (Some(named), _) => shards.index(named),
-            (None, Some(_)) => return,
-            (None, None) => shards.index((shared.settings().thread_number)()),
-        };
-        let wanted = wanted.map_or(Spot::HOME, Spot::shard);
-        if wanted != self.spot {
+        if let Some(wanted) = self.wanted(shared) {
             drop(self.leave_slot(shared));
             self.spot = wanted;
         }
+    }
+
+    /// Whether the reader has to wait elsewhere now.
+    pub(super) fn has_to_move(&self, shared: &Shared) -> bool {
+        self.wanted(shared).is_some()
+    }
+
+    /// Where the reader has to wait now, if that is elsewhere.
+    fn wanted(&self, shared: &Shared) -> Option<Spot> {
+        let shards = shared.shards().filter(|_| self.spot != Spot::GONE)?;
+        let wanted = match (self.named.index(), self.spot.index()) {
+            (Some(named), _) => shards.index(named),
+            (None, Some(_)) => return None,
+            (None, None) => shards.index((shared.settings().thread_number)()),
+        };
+        Some(wanted.map_or(Spot::HOME, Spot::shard)).filter(|wanted| *wanted != self.spot)
+    }
+
+    /// The slot, if the reader has one.
+    pub(super) fn ticket(&self) -> Option<Ticket> {
+        self.ticket
+    }
+
+    /// The slot, which is taken if there is none.
+    pub(super) fn ticket_in(&mut self, waiters: &mut Waiters) -> Ticket {
+        *self.ticket.get_or_insert_with(|| waiters.join())
     }
 
     /// Registers a waker at home. Returns what the caller drops without the lock.
@@ -93,7 +112,7 @@ impl Place {
         if self.spot == Spot::GONE {
             return Some(waker);
         }
-        let ticket = *self.ticket.get_or_insert_with(|| state.home.join());
+        let ticket = self.ticket_in(&mut state.home);
         self.register(shared, &waker, shared.tip.changes());
         state.home.wait(ticket, waker)
     }
@@ -107,7 +126,7 @@ impl Place {
         state: &mut ShardState,
         waker: Waker,
     ) -> Option<Waker> {
-        let ticket = *self.ticket.get_or_insert_with(|| state.readers.join());
+        let ticket = self.ticket_in(&mut state.readers);
         self.register(shared, &waker, shard.calls());
         let before = state.readers.wait(ticket, waker);
         shard.set_waiting(state);

@@ -15,6 +15,8 @@ pub(super) struct Reader<'a> {
     pub(super) cursor: &'a mut Cursor,
     pub(super) place: &'a mut Place,
     pub(super) terms: &'a mut Terms,
+    /// Whether the caller deals with events that are missing.
+    pub(super) leaves_gaps: bool,
 }
 
 impl Reader<'_> {
@@ -60,7 +62,12 @@ impl Reader<'_> {
 
     fn read_at_home(&mut self, waker: Option<Waker>) -> Read {
         let mut state = self.shared.lock();
-        let read = self.terms.read(self.cursor, &mut state, self.shared.settings());
+        let settings = self.shared.settings();
+        let read = if self.leaves_gaps {
+            state.log.read(self.cursor, settings.read_budget)
+        } else {
+            self.terms.read(self.cursor, &mut state, settings)
+        };
         let unneeded = self.wait_at_home(&mut state, waker);
         drop(state);
         drop(unneeded);
@@ -104,8 +111,8 @@ impl Reader<'_> {
                 *stale = state.keep(slice);
                 return Read::Events(frame);
             }
-            Read::Lagged => ResetReason::Lagged,
-            Read::Hole => ResetReason::Hole,
+            Read::Lagged if !self.leaves_gaps => ResetReason::Lagged,
+            Read::Hole if !self.leaves_gaps => ResetReason::Hole,
             read => return read,
         };
         let reset = self.terms.reset(reason, self.cursor, &mut channel, settings);

@@ -10,13 +10,15 @@ use bytes::Bytes;
 
 use super::config::Settings;
 use super::seat::{Called, Seat};
-use super::shard_flags::ShardFlags;
+use super::shard_flags::{ShardFlags, TopicsFlag};
+use super::shard_topics::ShardTopics;
+use super::shared::Shared;
 use super::sync::{AtomicU32, Mutex, MutexGuard, Ordering};
 use super::tip::Tip;
 use super::waiters::Waiters;
 use super::wakers::{WakePanic, Wakers};
 use crate::frame::Frame;
-use crate::log::Cursor;
+use crate::log::{Batch, Cursor};
 
 /// The shards of a channel.
 #[derive(Debug)]
@@ -30,6 +32,8 @@ pub(super) struct Shards(Box<[Shard]>);
 #[repr(align(128))]
 pub(super) struct Shard {
     pub(super) flags: ShardFlags,
+    pub(super) topics_flag: TopicsFlag,
+    number: u8,
     /// How often the readers that waited became due, for readers that look without the lock.
     calls: AtomicU32,
     pub(super) seat: Mutex<Seat>,
@@ -44,6 +48,8 @@ pub(super) struct ShardState {
     has_flag: bool,
     /// The newest slice that was read here.
     slice: Option<Slice>,
+    /// What readers of topics need, if there are any.
+    pub(super) topics: Option<Box<ShardTopics>>,
 }
 
 /// A slice of the log, with a reference count of its own.
@@ -60,7 +66,8 @@ impl Shards {
     /// The number of shards in the settings. If it is one, there are none, and all readers wait at home.
     pub(super) fn new(settings: &Settings) -> Self {
         let count = settings.shards.unwrap_or_else(default_count).min(MOST_SHARDS);
-        Self((0..count).filter(|_| count > 1).map(|_| Shard::default()).collect())
+        let numbers = (0..count).filter(|_| count > 1).filter_map(|number| number.try_into().ok());
+        Self(numbers.map(|number| Shard { number, ..Shard::default() }).collect())
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = &Shard> + Clone {
@@ -95,6 +102,11 @@ impl Shard {
         self.calls.load(Ordering::Acquire)
     }
 
+    /// Its place among the shards.
+    pub(super) fn number(&self) -> usize {
+        usize::from(self.number)
+    }
+
     /// Calls the dispatcher of the shard.
     pub(super) fn call(&self) -> Called {
         self.lock_seat().call()
@@ -114,37 +126,60 @@ impl Shard {
 
     /// Whether readers have to be woken.
     pub(super) fn is_due(&self) -> bool {
-        self.flags.is_due() || self.lock().readers.is_due()
+        self.has_news() || self.lock().readers.is_due()
+    }
+
+    /// Whether something was published for readers that have not become due.
+    fn has_news(&self) -> bool {
+        self.flags.is_due() || self.topics_flag.is_set()
     }
 
     /// Takes the wakers of some readers that have to be woken, and returns whether there are more.
     ///
     /// All waiting readers become due together, once all that were due before are taken.
-    pub(super) fn take_due(&self, tip: &Tip, limit: u32, wakers: &mut Wakers) -> bool {
+    pub(super) fn take_due(&self, shared: &Shared, limit: u32, wakers: &mut Wakers) -> bool {
         let mut state = self.lock();
-        let mut stale = None;
-        if !state.readers.is_due() && self.flags.is_due() {
-            self.flags.clear();
-            self.calls.fetch_add(1, Ordering::Release);
-            state.has_flag = false;
-            state.readers.call();
-            stale = state.slice.take_if(|slice| !slice.is_newest(tip));
+        let mut stale = (None, None);
+        if !state.readers.is_due() && self.has_news() {
+            stale = self.call_readers(&mut state, shared);
         }
-        state.readers.take_due(limit, wakers);
+        let turn = state.turn();
+        state.readers.take_due(limit, turn, wakers);
         let has_more = state.readers.is_due();
         drop(state);
         drop(stale);
-        has_more
+        has_more || self.has_news()
+    }
+
+    /// Makes the readers due that wait for what was published. Returns what the caller drops without
+    /// the lock.
+    fn call_readers(
+        &self,
+        state: &mut ShardState,
+        shared: &Shared,
+    ) -> (Option<Slice>, Option<Batch>) {
+        let mut stale = (None, None);
+        self.calls.fetch_add(1, Ordering::Release);
+        if self.flags.is_due() {
+            self.flags.clear();
+            state.has_flag = false;
+            state.readers.call();
+            stale.0 = state.slice.take_if(|slice| !slice.is_newest(&shared.tip));
+        }
+        if self.topics_flag.is_set() {
+            stale.1 = state.call_topics(self, shared);
+        }
+        stale
     }
 
     /// Wakes the readers that wait now, in place of a dispatcher.
     ///
     /// No more than there are readers, so that a caller does not wake without end while others
     /// publish.
-    pub(super) fn wake_all(&self, tip: &Tip, panic: &mut WakePanic) {
+    pub(super) fn wake_all(&self, shared: &Shared, panic: &mut WakePanic) {
         let mut left = self.lock().readers.taken();
         let mut wakers = Wakers::default();
-        while self.take_due(tip, left, &mut wakers) && left > 0 {
+        while self.take_due(shared, left, &mut wakers) && left > 0 {
             left = left.saturating_sub(wakers.wake(panic));
         }
         wakers.wake(panic);
@@ -152,8 +187,10 @@ impl Shard {
 
     /// Drops the slice that is kept for the next reader.
     pub(super) fn forget_slice(&self) {
-        let slice = self.lock().slice.take();
-        drop(slice);
+        let mut state = self.lock();
+        let stale = (state.slice.take(), state.take_batch());
+        drop(state);
+        drop(stale);
     }
 }
 

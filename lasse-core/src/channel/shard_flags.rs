@@ -10,9 +10,11 @@
 //!
 //! The reader and the dispatcher hold the lock of the shard meanwhile. Each operation both reads and
 //! writes, so of a publisher and a reader, one comes second and sees what the first has written.
-//! `testkit/models` runs this file through all interleavings.
+//!
+//! Readers of topics need another flag: [`TopicsFlag`]. `testkit/models` runs this file through all
+//! interleavings.
 
-use super::sync::{AtomicU8, Ordering};
+use super::sync::{AtomicBool, AtomicU8, Ordering};
 
 /// Whether readers wait in a shard, and whether something was published since they were last woken.
 #[derive(Debug, Default)]
@@ -49,6 +51,31 @@ impl ShardFlags {
     /// publisher takes after it has set the flag.
     pub(super) fn is_due(&self) -> bool {
         self.0.load(Ordering::Relaxed) == WAITING | DUE
+    }
+}
+
+/// Whether there are events for readers of topics in a shard that have not become due.
+///
+/// It is set and cleared under the lock of the log, and read without it. Relaxed is enough: a
+/// dispatcher reads it after it has stored its waker under a lock, which a publisher takes after it
+/// has set this.
+#[derive(Debug, Default)]
+pub(super) struct TopicsFlag(AtomicBool);
+
+impl TopicsFlag {
+    /// Sets that there are. Returns whether the caller must call the dispatcher: no other publisher
+    /// has.
+    pub(super) fn set(&self) -> bool {
+        !self.0.swap(true, Ordering::Relaxed)
+    }
+
+    /// Clears it, when the caller takes the events.
+    pub(super) fn clear(&self) {
+        self.0.store(false, Ordering::Relaxed);
+    }
+
+    pub(super) fn is_set(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
     }
 }
 

@@ -11,6 +11,7 @@ use super::shard::{Shard, Shards};
 use super::state::State;
 use super::sync::{AtomicUsize, Mutex, MutexGuard, Ordering};
 use super::tip::Tip;
+use super::topic_calls::ShardSet;
 use super::waiters::Waiters;
 use super::wakers::{WakePanic, Wakers, wake};
 use crate::log::{Cursor, Log, StartAt};
@@ -77,12 +78,13 @@ impl Shared {
         if before == after {
             drop(state);
         } else {
+            // Under the lock of the change: a shard relies on it.
+            let shards = state.call_topics(before.0, self.shards());
             let sample = state.watchers.as_mut().map(|watchers| &mut watchers.sample);
             if let Some(clock) = sample.and_then(Sample::take_clock) {
                 state = self.sample(state, clock, after.0);
             }
-            state.call_topics(before.0);
-            self.announce(state, &mut panic);
+            self.announce(state, shards, &mut panic);
             if before.1 != after.1 {
                 self.announce_end(&mut panic);
             }
@@ -169,8 +171,9 @@ impl Shared {
         panic.resume();
     }
 
-    /// Wakes the readers that wait, or the dispatchers, which wake them.
-    fn announce(&self, mut guard: MutexGuard<'_, State>, panic: &mut WakePanic) {
+    /// Wakes the readers that wait, or the dispatchers, which wake them: those of these shards, and
+    /// of those with readers of all events.
+    fn announce(&self, mut guard: MutexGuard<'_, State>, shards: ShardSet, panic: &mut WakePanic) {
         let state = &mut *guard;
         self.tip.count_change();
         state.home.call();
@@ -182,8 +185,10 @@ impl Shared {
             }
             Called::Nobody => self.wake(guard, |state| Some(&mut state.home), panic),
         }
-        for shard in self.each_shard().filter(|shard| shard.flags.set_due()) {
-            self.serve(shard, panic);
+        for shard in self.each_shard() {
+            if shard.flags.set_due() | shards.contains(shard.number()) {
+                self.serve(shard, panic);
+            }
         }
     }
 
@@ -197,7 +202,7 @@ impl Shared {
             Called::Dispatcher(waker) => {
                 waker.into_iter().for_each(|waker| panic.and(wake(waker)));
             }
-            Called::Nobody => shard.wake_all(&self.tip, panic),
+            Called::Nobody => shard.wake_all(self, panic),
         }
     }
 
@@ -232,7 +237,7 @@ impl Shared {
         let mut left = whom(&mut state).map_or(0, |waiters| waiters.taken());
         let mut wakers = Wakers::default();
         while let Some(waiters) = whom(&mut state).filter(|waiters| left > 0 && waiters.is_due()) {
-            waiters.take_due(left, &mut wakers);
+            waiters.take_due(left, 0, &mut wakers);
             drop(state);
             left = left.saturating_sub(wakers.wake(panic));
             state = self.lock();

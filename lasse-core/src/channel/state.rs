@@ -6,7 +6,9 @@ use std::sync::{Arc, Weak};
 use super::budget::{Budget, Counted};
 use super::sample::Sample;
 use super::seat::Seat;
+use super::shard::Shards;
 use super::stats::ChannelStats;
+use super::topic_calls::{ShardSet, TopicCalls};
 use super::topic_lists::TopicLists;
 use super::waiters::Waiters;
 use crate::log::{Cursor, Ending, Epoch, Log, StartAt};
@@ -38,6 +40,8 @@ pub(super) struct Watchers {
     pub(super) ended: Waiters,
     /// The readers of each topic, which wait at home.
     pub(super) topics: TopicLists,
+    /// The shards that have readers of each topic.
+    pub(super) calls: TopicCalls,
     pub(super) sample: Sample,
 }
 
@@ -60,17 +64,29 @@ impl State {
         }
     }
 
-    /// Makes the readers due that wait for the topics of the entries from `from` on.
-    pub(super) fn call_topics(&mut self, from: Cursor) {
-        let Some(lists) = self.watchers.as_deref().map(|watchers| &watchers.topics) else { return };
-        let home = &mut self.home;
+    /// Makes the readers due that wait at home for the topics of the entries from `from` on. Returns
+    /// the shards that the caller has to call for theirs.
+    pub(super) fn call_topics(&mut self, from: Cursor, shards: Option<&Shards>) -> ShardSet {
+        let mut called = ShardSet::default();
+        let Some(watchers) = self.watchers.as_deref_mut() else { return called };
+        let (home, lists, calls) = (&mut self.home, &watchers.topics, &mut watchers.calls);
+        let mut call = |topic: Option<u32>| {
+            match topic {
+                Some(topic) => lists.each_reader_of(topic, |reader| home.call_one(reader)),
+                None => home.call_apart(),
+            }
+            for number in calls.call(topic).iter() {
+                let shard = shards.and_then(|shards| shards.get(number));
+                if shard.is_some_and(|shard| shard.topics_flag.set()) {
+                    called.insert(number);
+                }
+            }
+        };
         if self.log.ending().is_some() {
-            home.call_apart();
+            call(None);
         }
-        self.log.each_topic_from(from, |topic| match topic {
-            Some(topic) => lists.readers_of(topic).for_each(|reader| home.call_one(reader)),
-            None => home.call_apart(),
-        });
+        self.log.each_topic_from(from, call);
+        called
     }
 
     /// The event whose time is taken.

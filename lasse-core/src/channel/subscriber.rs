@@ -5,9 +5,10 @@ mod backfilling;
 mod data_only;
 mod filtering;
 mod merging;
+mod topics;
 
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll, Waker, ready};
 use std::vec::Vec;
 
 use super::opening::Opening;
@@ -108,7 +109,7 @@ impl Subscriber {
     pub fn read(&mut self) -> Read {
         match self.read_opening() {
             Some(read) => read,
-            None if self.rare.topics().is_some() => self.read_topics(None),
+            None if self.rare.topics().is_some() => self.read_topics(),
             None if !self.shared.tip.has_news(self.cursor) => Read::Wait,
             None => self.reader().read(None),
         }
@@ -130,14 +131,14 @@ impl Subscriber {
             }
         }
         if !self.rare.is_empty() {
-            match self.read_topics(Some(cx.waker())) {
+            match self.poll_topics(cx.waker()) {
                 // It reads all events from now on.
                 Read::Wait if self.rare.is_empty() => {}
                 Read::Wait => return Poll::Pending,
                 read => return Poll::Ready(read),
             }
         }
-        if self.is_registered(cx) {
+        if self.is_registered(cx.waker()) {
             return Poll::Pending;
         }
         self.reader().poll_read(cx.waker())
@@ -153,7 +154,7 @@ impl Subscriber {
         if has_opening || self.shared.tip.has_news(self.cursor) {
             return Poll::Ready(());
         }
-        let polled = if self.is_registered(cx) {
+        let polled = if self.is_registered(cx.waker()) {
             Poll::Pending
         } else {
             self.reader().poll_wake(cx.waker())
@@ -232,12 +233,12 @@ impl Subscriber {
 
     fn reader(&mut self) -> Reader<'_> {
         let Self { shared, cursor, place, terms, .. } = self;
-        Reader { shared, cursor, place, terms }
+        Reader { shared, cursor, place, terms, leaves_gaps: false }
     }
 
     /// Whether nothing is new and the waker is registered.
-    fn is_registered(&self, cx: &Context<'_>) -> bool {
-        !self.shared.tip.has_news(self.cursor) && self.place.is_registered(&self.shared, cx.waker())
+    fn is_registered(&self, waker: &Waker) -> bool {
+        !self.shared.tip.has_news(self.cursor) && self.place.is_registered(&self.shared, waker)
     }
 
     /// Whether the client must be reset while its stream is open, which only an event could report.
@@ -248,9 +249,9 @@ impl Subscriber {
 
     /// Leaves the channel, once.
     fn leave(&mut self) {
-        if let Some(topics) = self.rare.take_topics() {
-            let waker = topics.leave(&mut self.shared.lock());
-            drop(waker);
+        if let Some(mut topics) = self.rare.take_topics() {
+            topics.leave_lists(&self.shared, &self.place);
+            self.shared.lock().log.release(topics.view);
         }
         if self.place.leave(&self.shared) {
             self.shared.remove_subscriber();

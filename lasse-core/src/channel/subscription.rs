@@ -113,7 +113,7 @@ impl Subscription {
             }
             Resume::Reset(reason, cursor) => (ResumeOutcome::Reset(reason), cursor),
         };
-        let reader = TopicReader::new(state, view);
+        let reader = TopicReader::new(view);
         let reader = if is_conflated { reader.conflated() } else { reader };
         Self::admit(shared, guard, last, (outcome, cursor), is_ahead, Some(reader))
     }
@@ -137,7 +137,7 @@ impl Subscription {
             Some(view) => state.log.start_view(start, view),
             None => state.log.cursor(start),
         };
-        let topics = view.map(|view| TopicReader::new(state, view));
+        let topics = view.map(TopicReader::new);
         Self::admit(shared, guard, last, (ResumeOutcome::Reset(reason), cursor), false, topics)
     }
 
@@ -170,7 +170,7 @@ impl Subscription {
             return Self::Full(delay);
         }
         let cursor = state.log.cursor(StartAt::Now);
-        let topics = view.map(|view| TopicReader::new(state, view));
+        let topics = view.map(TopicReader::new);
         shared.divide(guard);
         let opening = Opening {
             reset: None,
@@ -198,11 +198,11 @@ impl Subscription {
         // reconnect for ever.
         let is_stuck = matches!(outcome, ResumeOutcome::Reset(_)) && !moves_reset_clients(settings);
         if is_stuck && state.log.ending().is_some() && cursor == state.log.cursor(StartAt::Now) {
-            topics.into_iter().for_each(|topics| drop(topics.leave(&mut state)));
+            topics.into_iter().for_each(|topics| state.log.release(topics.view));
             return state.complete();
         }
         if let Err(delay) = state.admit(settings, outcome) {
-            topics.into_iter().for_each(|topics| drop(topics.leave(&mut state)));
+            topics.into_iter().for_each(|topics| state.log.release(topics.view));
             return Self::Full(delay);
         }
         let mut opening = state.opening(last, outcome, cursor, is_ahead);

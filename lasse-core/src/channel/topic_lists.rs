@@ -1,137 +1,177 @@
 //! The readers of each topic, so that publishing wakes no other reader.
 
+use std::boxed::Box;
+use std::collections::{HashMap, HashSet};
+use std::hash::{BuildHasherDefault, Hasher};
+use std::mem;
 use std::vec::Vec;
 
 use super::waiters::Ticket;
 
-/// A list of readers for each topic. A reader enters the lists of all its topics together, and leaves
-/// them in constant time each.
+/// The readers of each topic, by the number of the topic.
 ///
-/// A link is the number of a node plus one, or [`NONE`].
+/// Of many readers, most have a topic of their own, so a topic of one reader takes least memory. In
+/// a large topic a reader takes 6 to 12 bytes.
 #[derive(Debug, Default)]
 pub(super) struct TopicLists {
-    nodes: Vec<Node>,
-    /// The first of the free nodes, each of which links the next as its sibling.
-    free: u32,
-    /// The link to the first node of each topic, by its number.
-    heads: Vec<u32>,
+    /// Topics of one reader.
+    single: HashMap<u32, Ticket, NumberHash>,
+    /// Topics of several readers, and those that had several and still have one.
+    shared: HashMap<u32, Readers, NumberHash>,
 }
 
-/// One reader of one topic.
+/// The readers of one topic.
 #[derive(Debug)]
-struct Node {
-    reader: Ticket,
-    /// The link to the node before it in the list of the topic. The first node has the number of the
-    /// topic here, with [`FIRST`].
-    before: u32,
-    /// The link to the node after it.
-    next: u32,
-    /// The link to the next node of the same reader.
-    sibling: u32,
+enum Readers {
+    Few(Vec<Ticket>),
+    #[expect(clippy::box_collection, reason = "most topics have a list, which is smaller")]
+    Many(Box<HashSet<Ticket, NumberHash>>),
 }
 
 impl TopicLists {
-    /// Enters a reader. Returns the link to its first node, by which it leaves.
-    pub(super) fn join(&mut self, reader: Ticket, topics: &[u32]) -> u32 {
-        topics.iter().fold(NONE, |sibling, topic| self.insert(reader, *topic, sibling))
-    }
-
-    /// Takes out a reader.
-    pub(super) fn leave(&mut self, first: u32) {
-        let mut link = first;
-        while link != NONE {
-            link = self.remove(link);
-        }
-    }
-
-    /// The readers of a topic.
-    pub(super) fn readers_of(&self, topic: u32) -> impl Iterator<Item = Ticket> {
-        let node = |link: u32| self.nodes.get(link.checked_sub(1)? as usize);
-        let head = self.heads.get(topic as usize).copied().unwrap_or(NONE);
-        std::iter::successors(node(head), move |last| node(last.next)).map(|node| node.reader)
-    }
-
-    fn insert(&mut self, reader: Ticket, topic: u32, sibling: u32) -> u32 {
-        if self.heads.len() <= topic as usize {
-            self.heads.resize(topic as usize + 1, NONE);
-        }
-        let next = self.heads.get(topic as usize).copied().unwrap_or(NONE);
-        let node = Node { reader, before: topic | FIRST, next, sibling };
-        let free = self.free;
-        let link = match self.node(free) {
-            Some(place) => {
-                let next_free = std::mem::replace(place, node).sibling;
-                self.free = next_free;
-                free
+    /// Enters a reader.
+    pub(super) fn join(&mut self, reader: Ticket, topics: &[u32]) {
+        for topic in topics {
+            if let Some(readers) = self.shared.get_mut(topic) {
+                readers.insert(reader);
+            } else if let Some(other) = self.single.insert(*topic, reader) {
+                self.single.remove(topic);
+                self.shared.insert(*topic, Readers::Few([other, reader].into()));
             }
-            None => {
-                self.nodes.push(node);
-                u32::try_from(self.nodes.len()).unwrap_or(NONE)
-            }
+        }
+    }
+
+    /// Takes out a reader. Returns those of its topics that have no reader now.
+    pub(super) fn leave(&mut self, reader: Ticket, topics: &[u32]) -> Vec<u32> {
+        let left = topics.iter().copied().filter(|topic| self.remove(reader, *topic)).collect();
+        self.single.shrink_to(self.single.len() * SPARE);
+        self.shared.shrink_to(self.shared.len() * SPARE);
+        left
+    }
+
+    /// Passes each reader of a topic to `each`.
+    pub(super) fn each_reader_of(&self, topic: u32, mut each: impl FnMut(Ticket)) {
+        self.single.get(&topic).copied().into_iter().for_each(&mut each);
+        match self.shared.get(&topic) {
+            None => {}
+            Some(Readers::Few(readers)) => readers.iter().copied().for_each(each),
+            Some(Readers::Many(readers)) => readers.iter().copied().for_each(each),
+        }
+    }
+
+    /// Returns whether the topic has no reader now.
+    fn remove(&mut self, reader: Ticket, topic: u32) -> bool {
+        let Some(readers) = self.shared.get_mut(&topic) else {
+            return self.single.remove(&topic).is_some();
         };
-        if let Some(next) = self.node(next) {
-            next.before = link;
+        let is_empty = readers.remove(reader);
+        if is_empty {
+            self.shared.remove(&topic);
         }
-        self.set_next(topic | FIRST, link);
-        link
-    }
-
-    /// Takes out a node, and returns the link to the next one of its reader.
-    fn remove(&mut self, link: u32) -> u32 {
-        let free = self.free;
-        let Some(node) = self.node(link) else { return NONE };
-        let sibling = std::mem::replace(&mut node.sibling, free);
-        let (before, next) = (node.before, node.next);
-        self.free = link;
-        if let Some(next) = self.node(next) {
-            next.before = before;
-        }
-        self.set_next(before, next);
-        sibling
-    }
-
-    /// Sets what follows a node, or the first node of a topic.
-    fn set_next(&mut self, before: u32, next: u32) {
-        let place = match before & FIRST {
-            0 => self.node(before).map(|node| &mut node.next),
-            _ => self.heads.get_mut((before & !FIRST) as usize),
-        };
-        if let Some(place) = place {
-            *place = next;
-        }
-    }
-
-    fn node(&mut self, link: u32) -> Option<&mut Node> {
-        self.nodes.get_mut(link.checked_sub(1)? as usize)
+        is_empty
     }
 }
 
-const NONE: u32 = 0;
+impl Readers {
+    fn insert(&mut self, reader: Ticket) {
+        match self {
+            Self::Few(readers) if readers.len() < MOST_FEW => readers.push(reader),
+            Self::Few(readers) => {
+                let readers = mem::take(readers).into_iter().chain([reader]);
+                *self = Self::Many(Box::new(readers.collect()));
+            }
+            Self::Many(readers) => drop(readers.insert(reader)),
+        }
+    }
 
-/// The bit of a number that is that of a topic.
-const FIRST: u32 = 1 << 31;
+    /// Returns whether none is left.
+    fn remove(&mut self, reader: Ticket) -> bool {
+        match self {
+            Self::Few(readers) => {
+                readers.retain(|other| *other != reader);
+                readers.is_empty()
+            }
+            Self::Many(readers) => {
+                readers.remove(&reader);
+                readers.shrink_to(readers.len() * SPARE);
+                readers.is_empty()
+            }
+        }
+    }
+}
+
+/// The hash of a small number that nobody outside chooses: of a topic, or of a reader's slot.
+#[derive(Debug, Default)]
+struct NumberHasher(u64);
+
+type NumberHash = BuildHasherDefault<NumberHasher>;
+
+impl Hasher for NumberHasher {
+    fn write(&mut self, bytes: &[u8]) {
+        bytes.iter().for_each(|byte| self.write_u32(u32::from(*byte)));
+    }
+
+    /// Multiplies, so that neighbours differ in the upper bits, too, and folds these into the lower.
+    fn write_u32(&mut self, number: u32) {
+        let product = (self.0 ^ u64::from(number)).wrapping_mul(GOLDEN_RATIO);
+        self.0 = product ^ product >> 32;
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
+}
+
+/// A topic with more readers has a set of them.
+const MOST_FEW: usize = 16;
+
+/// How much larger than necessary a table can be.
+const SPARE: usize = 4;
+
+/// 2^64 divided by the golden ratio.
+const GOLDEN_RATIO: u64 = 0x9e37_79b9_7f4a_7c15;
 
 #[cfg(test)]
 mod tests {
     use super::super::waiters::Waiters;
     use super::*;
 
+    fn count(lists: &TopicLists, topic: u32) -> usize {
+        let mut count = 0;
+        lists.each_reader_of(topic, |_| count += 1);
+        count
+    }
+
     #[test]
     fn each_topic_has_the_readers_that_have_entered_it_and_not_left() {
         let (mut lists, mut waiters) = (TopicLists::default(), Waiters::default());
         let readers = [(); 4].map(|()| waiters.join());
         let topics = [&[0, 7][..], &[7], &[], &[7, 2, 0]];
-        let firsts: Vec<_> = (0..4).map(|nth| lists.join(readers[nth], topics[nth])).collect();
-        let count = |lists: &TopicLists| [0, 2, 7, 9].map(|topic| lists.readers_of(topic).count());
-        assert_eq!(count(&lists), [2, 1, 3, 0]);
-        lists.leave(firsts[1]);
-        lists.leave(firsts[2]);
-        assert_eq!(count(&lists), [2, 1, 2, 0]);
-        let again = lists.join(readers[1], &[2]);
-        lists.leave(firsts[0]);
-        assert_eq!(count(&lists), [1, 2, 1, 0]);
-        lists.leave(firsts[3]);
-        lists.leave(again);
-        assert_eq!((count(&lists), lists.nodes.len()), ([0; 4], 6));
+        (0..4).for_each(|nth| lists.join(readers[nth], topics[nth]));
+        let counts = |lists: &TopicLists| [0, 2, 7, 9].map(|topic| count(lists, topic));
+        assert_eq!(counts(&lists), [2, 1, 3, 0]);
+        assert!(lists.leave(readers[1], topics[1]).is_empty());
+        assert!(lists.leave(readers[2], topics[2]).is_empty());
+        assert_eq!(counts(&lists), [2, 1, 2, 0]);
+        lists.join(readers[1], &[2]);
+        assert!(lists.leave(readers[0], topics[0]).is_empty());
+        assert_eq!(counts(&lists), [1, 2, 1, 0]);
+        assert_eq!(lists.leave(readers[3], topics[3]), [7, 0]);
+        assert_eq!(lists.leave(readers[1], &[2]), [2]);
+        assert!(lists.single.is_empty() && lists.shared.is_empty());
+    }
+
+    #[test]
+    fn a_hundred_thousand_readers_enter_and_leave_in_constant_time_each() {
+        let (mut lists, mut waiters) = (TopicLists::default(), Waiters::default());
+        let readers: Vec<Ticket> = (0..100_000).map(|_| waiters.join()).collect();
+        for (own, reader) in readers.iter().enumerate() {
+            lists.join(*reader, &[0, own as u32 + 1]);
+        }
+        assert_eq!((count(&lists, 0), count(&lists, 50_000)), (100_000, 1));
+        for (own, reader) in readers.iter().enumerate() {
+            lists.leave(*reader, &[0, own as u32 + 1]);
+        }
+        assert!(lists.single.is_empty() && lists.shared.is_empty());
     }
 }

@@ -6,47 +6,42 @@ use std::task::Waker;
 use super::config::{LagPolicy, Settings};
 use super::filter_handle::{FilterCell, FilterHandle};
 use super::notice::{conflated, position, reset};
+use super::place::Place;
+use super::shard_topics::{join, leave};
 use super::shared::Shared;
 use super::state::State;
 use super::terms::Terms;
-use super::waiters::Ticket;
 use crate::frame::Frame;
 use crate::log::{Cursor, Read, ResetReason, StartAt, View};
 use crate::topic::TopicFilter;
 
-/// A reader of a part of a channel. It waits under the lock of the log, in a list of each of its
-/// topics, and so is woken by their events only.
+/// A reader of a part of a channel. While it waits, it is in a list of each of its topics, and so is
+/// woken by their events only.
 #[derive(Debug)]
 pub(super) struct TopicReader {
     pub(super) view: View,
-    /// Its slot, and the link to its first node in the lists of topics.
-    ticket: Option<Ticket>,
-    node: u32,
+    /// Whether it is in the lists of its topics, at home or in its shard.
+    is_joined: bool,
     /// Whether the client must be sent its position.
     lacks_position: bool,
     /// Whether the client must be sent a notice that it skips superseded events.
     is_conflated: bool,
     /// Whether the client was sent the position of the cursor, or an event after which it is.
-    has_position: bool,
+    pub(super) has_position: bool,
     /// The next filter, once there is a handle.
     filter: Option<Arc<FilterCell>>,
 }
 
 impl TopicReader {
-    /// A reader with this view, which enters the lists of its topics.
-    pub(super) fn new(state: &mut State, view: View) -> Self {
-        let lacks_position = view.is_catching_up();
-        let mut reader = Self {
+    pub(super) fn new(view: View) -> Self {
+        Self {
+            lacks_position: view.is_catching_up(),
             view,
-            ticket: None,
-            node: 0,
-            lacks_position,
+            is_joined: false,
             is_conflated: false,
             has_position: false,
             filter: None,
-        };
-        reader.join(state);
-        reader
+        }
     }
 
     /// The same reader, which must be sent a notice that it skips superseded events.
@@ -119,22 +114,45 @@ impl TopicReader {
         }
     }
 
-    /// Registers a waker. Returns what the caller drops without the lock, or the waker itself if there
-    /// is something to read.
-    pub(super) fn wait(
-        &mut self,
-        cursor: Cursor,
+    /// Whether a notice is the next that the client is sent.
+    pub(super) fn has_notice(&self) -> bool {
+        self.is_conflated || self.lacks_position
+    }
+
+    /// Whether the reader has to look into the log, even if it is up to date.
+    pub(super) fn needs_log(&self) -> bool {
+        self.has_notice() || !self.view.is_steady()
+    }
+
+    pub(super) fn is_joined(&self) -> bool {
+        self.is_joined
+    }
+
+    /// Enters the lists of its topics.
+    pub(super) fn join_lists(&mut self, shared: &Shared, place: &mut Place) {
+        self.is_joined = true;
+        drop(join(shared, place, &self.view));
+    }
+
+    /// Leaves the lists of its topics, if it is there.
+    pub(super) fn leave_lists(&mut self, shared: &Shared, place: &Place) {
+        if std::mem::take(&mut self.is_joined) {
+            drop(leave(shared, place, &self.view));
+        }
+    }
+
+    /// Registers the waker of a reader of some topics that has read everything. The caller drops what
+    /// this returns without the lock.
+    pub(super) fn wait_at_home(
+        &self,
+        place: &Place,
         state: &mut State,
         waker: Waker,
-    ) -> Result<Option<Waker>, Waker> {
-        if self.is_conflated || self.lacks_position || state.log.is_view_ready(cursor, &self.view) {
-            return Err(waker);
+    ) -> Option<Waker> {
+        match place.ticket() {
+            Some(ticket) if self.is_joined => state.home.wait_apart(ticket, waker),
+            _ => Some(waker),
         }
-        let ticket = *self.ticket.get_or_insert_with(|| state.home.join());
-        Ok(match self.view.is_all() {
-            true => state.home.wait(ticket, waker),
-            false => state.home.wait_apart(ticket, waker),
-        })
     }
 
     /// The position of a reader that was not sent an id since it moved on, in place of a keep-alive.
@@ -159,7 +177,7 @@ impl TopicReader {
         position(terms, shared.settings(), &at)
     }
 
-    /// Changes the filter, and enters the lists of its topics.
+    /// Changes the filter of a reader that is in no list.
     pub(super) fn set_filter(
         &mut self,
         cursor: &mut Cursor,
@@ -168,25 +186,7 @@ impl TopicReader {
         from: Cursor,
     ) {
         state.log.change_view_from(cursor, &mut self.view, filter, from);
-        state.watchers.iter_mut().for_each(|watchers| watchers.topics.leave(self.node));
-        self.join(state);
         self.lacks_position = true;
-    }
-
-    /// Leaves the lists. The caller drops what this returns without the lock.
-    pub(super) fn leave(self, state: &mut State) -> Option<Waker> {
-        state.watchers.iter_mut().for_each(|watchers| watchers.topics.leave(self.node));
-        state.log.release(self.view);
-        state.home.leave(self.ticket?)
-    }
-
-    fn join(&mut self, state: &mut State) {
-        self.node = 0;
-        if self.view.is_all() {
-            return;
-        }
-        let ticket = *self.ticket.get_or_insert_with(|| state.home.join());
-        self.node = state.watchers.get_or_insert_default().topics.join(ticket, self.view.ids());
     }
 
     /// The notice that comes before events, if there is one now.
@@ -246,7 +246,7 @@ impl TopicReader {
 
     /// What a reader gets that lacks events: it skips what was superseded if nothing else is missing,
     /// or is reset. None, if it goes on without a notice.
-    fn reset(
+    pub(super) fn reset(
         &mut self,
         reason: ResetReason,
         cursor: &mut Cursor,

@@ -23,7 +23,7 @@ pub(super) struct Waiters {
 }
 
 /// The key to a slot.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Ticket(NonZeroU32);
 
 impl Ticket {
@@ -36,8 +36,20 @@ impl Ticket {
     }
 }
 
-/// A slot with a waker is in the ring of waiting slots or in that of due slots, or alone
-/// if its task waits apart. One without a waker is in no ring, whatever its links contain.
+/// Where a task is that waits apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Standing {
+    /// It has not become due.
+    Waits,
+    /// It became due in the turn that was asked for.
+    IsDue,
+    /// It became due before that, or has not waited.
+    Elsewhere,
+}
+
+/// A slot with a waker is in the ring of waiting slots or in that of due slots, or alone if its task
+/// waits apart. One without a waker is nowhere: if its task was woken, the turn of that
+/// is in place of its neighbours.
 #[derive(Debug)]
 struct Slot {
     waker: Option<Waker>,
@@ -100,6 +112,28 @@ impl Waiters {
         before
     }
 
+    /// Whether a task that last waited apart is still waiting, is due or was woken in the `turn`, or
+    /// neither.
+    pub(super) fn standing(&self, ticket: Ticket, turn: u64) -> Standing {
+        let number = ticket.slot();
+        let slot = self.slots.get(number as usize);
+        match slot.map(|slot| (slot.waker.is_some(), slot.before, slot.next)) {
+            Some((true, before, next)) if before == number && next == number => Standing::Waits,
+            Some((true, ..)) => Standing::IsDue,
+            Some((false, before, next)) if (before, next) == halves(turn) => Standing::IsDue,
+            _ => Standing::Elsewhere,
+        }
+    }
+
+    /// Takes a task out of its ring, and forgets when it was woken. The caller drops the waker
+    /// without the lock.
+    pub(super) fn forget(&mut self, ticket: Ticket) -> Option<Waker> {
+        let waker = self.stop_waiting(ticket);
+        let slot = ticket.slot();
+        *self.slot(slot)? = Slot::alone(slot);
+        waker
+    }
+
     /// Makes a task due that waits apart.
     pub(super) fn call_one(&mut self, ticket: Ticket) {
         let slot = ticket.slot();
@@ -134,13 +168,15 @@ impl Waiters {
         self.slots.get(DUE as usize).is_some_and(|due| due.next != DUE)
     }
 
-    /// Takes the wakers of up to `limit` tasks that are due, as far as there is room.
-    pub(super) fn take_due(&mut self, limit: u32, wakers: &mut Wakers) {
+    /// Takes the wakers of up to `limit` tasks that are due, as far as there is room. The tasks are
+    /// woken in the `turn`.
+    pub(super) fn take_due(&mut self, limit: u32, turn: u64, wakers: &mut Wakers) {
         let Some(mut first) = self.slot(DUE).map(|due| due.next) else { return };
         let mut left = limit.min(wakers.room());
         while left > 0 && first != DUE {
             let Some(slot) = self.slot(first) else { break };
             first = slot.next;
+            (slot.before, slot.next) = halves(turn);
             if let Some(waker) = slot.waker.take() {
                 wakers.push(waker);
             }
@@ -179,6 +215,11 @@ impl Waiters {
     fn slot(&mut self, slot: u32) -> Option<&mut Slot> {
         self.slots.get_mut(slot as usize)
     }
+}
+
+/// A turn, in place of two neighbours.
+fn halves(turn: u64) -> (u32, u32) {
+    (turn as u32, (turn >> 32) as u32)
 }
 
 impl Slot {

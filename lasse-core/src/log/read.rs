@@ -176,6 +176,12 @@ impl Slices {
         is_it.then(|| (slice.frame.clone(), slice.to))
     }
 
+    /// The gauge that counts what readers hold.
+    #[cfg(feature = "std")]
+    pub(super) fn gauge(&self) -> Gauge {
+        self.gauge.clone()
+    }
+
     /// How many bytes of slices readers hold.
     pub(super) fn bytes(&self) -> usize {
         self.gauge.bytes()

@@ -8,7 +8,7 @@ mod shard_flags;
 
 /// What the module takes from std in lasse-core.
 mod sync {
-    pub(crate) use loom::sync::atomic::{AtomicU8, Ordering};
+    pub(crate) use loom::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 }
 
 use loom::model::Builder;

@@ -1,6 +1,7 @@
 //! The shards of a busy channel.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Mutex;
 use std::task::{Context, Poll};
 
 use super::*;
@@ -336,5 +337,29 @@ fn a_reader_that_is_ahead_is_woken_by_a_new_epoch_wherever_it_waits() {
         assert_eq!(wakes.get(), 4);
         let Poll::Ready(Read::Events(frame)) = reader.poll_read(&mut cx) else { panic!() };
         assert!(text([frame]).starts_with("event: reset\ndata: {\"reason\":\"ahead\""));
+    }
+}
+
+#[test]
+fn publishers_that_meet_in_a_shard_wake_all_readers_between_them() {
+    let news = channel(in_shards(keeping(10)));
+    let others: Arc<Mutex<Vec<Waiting>>> = Arc::default();
+    // The first reader that is woken polls 60 that are woken with it, and publishes again.
+    let (channel, polled) = (news.clone(), Arc::clone(&others));
+    let calls = AtomicUsize::new(0);
+    let waker = Waker::from(Arc::new(Run(Box::new(move || {
+        if calls.fetch_add(1, Ordering::Relaxed) == 0 {
+            let mut polled = polled.lock().unwrap();
+            polled.iter_mut().take(60).for_each(|waiting| drop(waiting.poll()));
+            publish(&channel, 2..=2);
+        }
+    }))));
+    let mut first = join_at_end(&news);
+    first.set_shard(0);
+    assert!(first.poll_read(&mut Context::from_waker(&waker)).is_pending());
+    others.lock().unwrap().extend((0..99).map(|_| Waiting::new(&news, 0)));
+    publish(&news, 1..=1);
+    for (nth, waiting) in others.lock().unwrap().iter().enumerate() {
+        assert_eq!(waiting.wakes(), if nth < 60 { 2 } else { 1 }, "reader {nth}");
     }
 }

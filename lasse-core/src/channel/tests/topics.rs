@@ -17,11 +17,11 @@ fn topic(text: &str) -> Topic {
     Topic::new(text.to_string()).unwrap()
 }
 
-fn filter(texts: &[&str]) -> TopicFilter {
+pub(super) fn filter(texts: &[&str]) -> TopicFilter {
     TopicFilter::new(texts.iter().map(|text| TopicPattern::new(text.to_string()).unwrap())).unwrap()
 }
 
-fn join_to(channel: &Channel, filter: &TopicFilter, last: &LastEventId) -> Subscriber {
+pub(super) fn join_to(channel: &Channel, filter: &TopicFilter, last: &LastEventId) -> Subscriber {
     match channel.subscribe_to(filter, last) {
         Subscription::Stream(subscriber) => subscriber,
         other => panic!("{other:?}"),
@@ -36,7 +36,7 @@ fn wait_for(channel: &Channel, filter: &TopicFilter, waker: &Waker) -> Subscribe
     reader
 }
 
-fn publish_to(channel: &Channel, name: &str, data: &str) {
+pub(super) fn publish_to(channel: &Channel, name: &str, data: &str) {
     channel.publish_to(&topic(name), Event::new(data.to_string())).unwrap();
 }
 
