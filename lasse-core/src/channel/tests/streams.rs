@@ -498,7 +498,7 @@ fn a_request_for_a_channel_is_answered_with_its_events() {
     );
 
     let Body::Full(refusal) = ask("/").into_body() else { panic!("there is no room") };
-    assert!(refusal.starts_with(b"retry: "));
+    assert!(std::str::from_utf8(&refusal).unwrap().lines().any(|line| line.starts_with("retry: ")));
     drop(stream);
     answer.finish();
     assert_eq!(ask("/?last_event_id=k-2").status(), 204);
