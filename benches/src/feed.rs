@@ -14,6 +14,7 @@ use lasse_core::{
     Channel, ChannelConfig, EndReason, Event, EventId, Frame, Handler, HandlerSource, Init,
     Instant, Next, Notifier, NotifyError, RequestHead, Retention, Source, Subscriber, mailbox,
 };
+use lasse_redis::{Backplane, BackplaneConfig, ChannelError, RedisChannel, RedisServer};
 use rustix::time::{ClockId, clock_gettime};
 
 /// What a request asks for.
@@ -52,6 +53,8 @@ fn number<T: std::str::FromStr + Default>(query: Option<&str>, name: &str) -> T 
 pub struct Hub {
     /// The channel that adapters subscribe to.
     pub channel: Channel,
+    /// The channel in its place, if the hub is on Redis.
+    redis: Option<RedisChannel>,
     notifiers: Mutex<Vec<Notifier<Forward>>>,
     number: AtomicU64,
     costs: Mutex<Vec<u64>>,
@@ -60,12 +63,21 @@ pub struct Hub {
 impl Hub {
     /// A hub whose channel collects events for `linger`.
     pub fn new(linger: Duration) -> Self {
-        let config = ChannelConfig::new()
-            .with_retention(Retention::new().with_bytes(64 << 20))
-            .with_position(None)
-            .with_linger(linger);
+        Self::of(Channel::new(&config(linger)), None)
+    }
+
+    /// The same, on the stream `events` of this server of Redis.
+    pub fn on_redis(server: RedisServer, linger: Duration) -> Result<Self, ChannelError> {
+        let backplane = Backplane::start(server, &BackplaneConfig::new());
+        let redis = backplane.channel("events", &config(linger))?;
+        // It is not used: the events are in the stream.
+        Ok(Self::of(Channel::new(&config(linger)), Some(redis)))
+    }
+
+    fn of(channel: Channel, redis: Option<RedisChannel>) -> Self {
         Self {
-            channel: Channel::new(&config),
+            channel,
+            redis,
             notifiers: Mutex::default(),
             number: AtomicU64::new(0),
             costs: Mutex::default(),
@@ -77,7 +89,12 @@ impl Hub {
         match question {
             Question::Stream(events, size) => Init::Stream(Feed::own(events, size), vec![]),
             Question::Events | Question::Other => {
-                self.channel.subscribe(request.last_event_id()).into_init(request, Feed::Channel)
+                let last = request.last_event_id();
+                let subscription = match &self.redis {
+                    Some(redis) => redis.local().subscribe(last),
+                    None => self.channel.subscribe(last),
+                };
+                subscription.into_init(request, Feed::Channel)
             }
         }
     }
@@ -129,14 +146,23 @@ impl Hub {
             if rate > 0.0 {
                 tokio::time::sleep_until(start + Duration::from_secs_f64(nth as f64 / rate)).await;
             }
-            self.publish(size);
+            let number = self.number.fetch_add(1, Ordering::Relaxed) + 1;
+            let started = nanos();
+            match &self.redis {
+                Some(redis) => {
+                    if let Err(error) = redis.publish(Event::new(data(number, size))).await {
+                        eprintln!("an event is not published: {error}");
+                    }
+                }
+                None => self.publish(number, size),
+            }
+            let cost = nanos() - started;
+            self.costs.lock().unwrap_or_else(PoisonError::into_inner).push(cost);
         }
     }
 
-    fn publish(&self, size: usize) {
-        let number = self.number.fetch_add(1, Ordering::Relaxed) + 1;
+    fn publish(&self, number: u64, size: usize) {
         let event = event(number, size);
-        let started = nanos();
         let mut notifiers = self.notifiers.lock().unwrap_or_else(PoisonError::into_inner);
         if notifiers.is_empty() {
             drop(notifiers);
@@ -145,8 +171,6 @@ impl Hub {
             let frame = event.encode();
             notifiers.retain(|notifier| notifier.notify(frame.clone()) != Err(NotifyError::Closed));
         }
-        let cost = nanos() - started;
-        self.costs.lock().unwrap_or_else(PoisonError::into_inner).push(cost);
     }
 
     fn cost(&self) -> String {
@@ -156,6 +180,13 @@ impl Hub {
         let median = costs.get(costs.len() / 2).copied().unwrap_or_default();
         format!("{} {median}\n", costs.len())
     }
+}
+
+fn config(linger: Duration) -> ChannelConfig {
+    ChannelConfig::new()
+        .with_retention(Retention::new().with_bytes(64 << 20))
+        .with_position(None)
+        .with_linger(linger)
 }
 
 /// A handler that sends each frame.

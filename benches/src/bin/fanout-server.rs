@@ -16,6 +16,7 @@
 //!
 //! With `--feed stdin`, the server publishes each line of its input as the data of an event,
 //! and ends with the input: several servers with the same input are nodes of one channel.
+//! With `--redis URL`, the channel is the stream `events` of that server.
 //! `--keep-alive 0` sends no comments to idle clients.
 
 use std::convert::Infallible;
@@ -33,6 +34,7 @@ use http_body_util::{Either, Full};
 use hyper::service::service_fn;
 use lasse_benches::feed::{Feed, Hub, Question};
 use lasse_hyper::EventBody;
+use lasse_redis::RedisServer;
 use lasse_tokio::lasse_core::{Init, RequestHead, StreamConfig};
 use lasse_tokio::{Body, Endpoint, Listener, ServeConfig, SessionBody, dispatch, respond_with};
 use tokio::runtime::{Builder, Runtime};
@@ -57,6 +59,7 @@ struct Options {
     linger: Duration,
     keep_alive: Option<Duration>,
     has_feed: bool,
+    redis: Option<RedisServer>,
 }
 
 /// What all requests share.
@@ -79,6 +82,7 @@ fn options() -> Result<Options, Box<dyn Error>> {
         linger: Duration::ZERO,
         keep_alive: Some(Duration::from_secs(15)),
         has_feed: false,
+        redis: None,
     };
     let mut args = std::env::args().skip(1);
     while let Some(name) = args.next() {
@@ -92,6 +96,7 @@ fn options() -> Result<Options, Box<dyn Error>> {
                 options.keep_alive = Some(time).filter(|time| !time.is_zero());
             }
             "--feed" if value == "stdin" => options.has_feed = true,
+            "--redis" => options.redis = Some(RedisServer::new(value)?),
             "--adapter" => options.adapter = adapter_of(&value)?,
             _ => return Err(format!("unknown option {name}").into()),
         }
@@ -119,13 +124,18 @@ fn runtime(threads: usize) -> std::io::Result<Runtime> {
 async fn run(options: Options) -> Result<(), Box<dyn Error>> {
     let listener = Listener::bind(("127.0.0.1", options.port)).await?;
     let streams = StreamConfig::new().with_keep_alive(options.keep_alive);
-    let hub = Arc::new(Hub::new(options.linger));
-    let shared = Shared { hub, endpoint: Endpoint::new(streams) };
+    // The dispatcher of a channel on Redis runs already.
+    let has_dispatcher = options.redis.is_some();
+    let hub = match options.redis {
+        Some(server) => Hub::on_redis(server, options.linger)?,
+        None => Hub::new(options.linger),
+    };
+    let shared = Shared { hub: Arc::new(hub), endpoint: Endpoint::new(streams) };
     if options.has_feed {
         let hub = shared.hub.clone();
         std::thread::spawn(move || hub.relay(std::io::stdin().lock()));
     }
-    if !matches!(options.adapter, Adapter::Handler) {
+    if !has_dispatcher && !matches!(options.adapter, Adapter::Handler) {
         tokio::spawn(dispatch(&shared.hub.channel));
     }
     let config = ServeConfig::new();
