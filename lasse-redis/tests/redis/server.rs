@@ -87,7 +87,9 @@ impl Server {
     fn answers(&self, process: &mut Child) -> bool {
         let own = format!("process_id:{}\r", process.id());
         for _ in 0..1000 {
-            if self.info("server").is_ok_and(|info| info.contains(&own)) {
+            // While it loads its data, it answers only to some commands.
+            let has = |section, line: &str| self.info(section).is_ok_and(|i| i.contains(line));
+            if has("server", &own) && has("persistence", "\nloading:0\r") {
                 return true;
             }
             if process.try_wait().unwrap().is_some() {
