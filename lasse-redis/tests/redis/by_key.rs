@@ -52,7 +52,8 @@ async fn client(chats: &RedisChannels<str>, key: &str) -> Client {
 
 /// The same, of a node that reads nothing else for a minute.
 fn counted(server: &Server) -> RedisChannels<str> {
-    chats_with(server, &settings().with_block(Duration::from_secs(60)))
+    let minute = Duration::from_secs(60);
+    chats_with(server, &settings().with_block(minute).with_connect_timeout(minute))
 }
 
 /// How often a command was called.
