@@ -5,30 +5,41 @@
 //! Prints one line of JSON: the nanoseconds of a read and wait, for one thread, and the deliveries a
 //! second of all threads.
 //!
+//! With `--topics`, each of the `--readers` has a topic of its own and one that all have, and 1,000
+//! events are published to single topics: the microseconds of a publish, which wakes its reader, and
+//! how many readers were woken.
+//!
 //! With `--publish`, each thread also drives the dispatcher of the shard where its readers wait, and
 //! the microseconds of a publish are printed.
 
 use std::env;
 use std::error::Error;
 use std::process::ExitCode;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Barrier};
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread::{self, Thread};
 
 use lasse_core::log::Read;
-use lasse_core::{Channel, ChannelConfig, Event, Instant, LastEventId, Subscriber, Subscription};
+use lasse_core::{
+    Channel, ChannelConfig, Event, Instant, LastEventId, Subscriber, Subscription, Topic,
+    TopicFilter,
+};
 use rustix::time::{ClockId, clock_gettime};
 
 fn main() -> ExitCode {
     match Arguments::parse(env::args().skip(1)) {
         Ok(arguments) => {
-            let measure = if arguments.publish { measure_publish } else { measure };
+            let measure = match arguments.work {
+                Work::Read => measure,
+                Work::Publish => measure_publish,
+                Work::Topics => measure_topics,
+            };
             println!("{}", measure(arguments));
             ExitCode::SUCCESS
         }
         Err(error) => {
-            eprintln!("{error}\nusage: scale [--readers N] [--threads N] [--publish]");
+            eprintln!("{error}\nusage: scale [--readers N] [--threads N] [--publish | --topics]");
             ExitCode::FAILURE
         }
     }
@@ -39,15 +50,22 @@ struct Arguments {
     /// Of each thread.
     readers: usize,
     threads: usize,
-    publish: bool,
+    work: Work,
+}
+
+#[derive(Clone, Copy)]
+enum Work {
+    Read,
+    Publish,
+    Topics,
 }
 
 impl Arguments {
     fn parse(mut words: impl Iterator<Item = String>) -> Result<Self, Box<dyn Error>> {
-        let mut arguments = Self { readers: 5000, threads: 2, publish: false };
+        let mut arguments = Self { readers: 5000, threads: 2, work: Work::Read };
         while let Some(option) = words.next() {
-            if option == "--publish" {
-                arguments.publish = true;
+            if let Some((_, work)) = WORKS.into_iter().find(|(name, _)| *name == option) {
+                arguments.work = work;
                 continue;
             }
             let value = words.next().ok_or_else(|| format!("{option} needs a number"))?;
@@ -129,14 +147,61 @@ fn measure_publish(Arguments { readers, threads, .. }: Arguments) -> String {
         channel.finish();
         micros
     });
-    micros.sort_by(f64::total_cmp);
-    let at = |hundredths: usize| micros[(micros.len() - 1) * hundredths / 100];
+    let [p50, p99] = percentiles(&mut micros);
     format!(
-        "{{\"threads\":{threads},\"readers\":{readers},\"us_per_publish_p50\":{:.1},\
-         \"us_per_publish_p99\":{:.1}}}",
-        at(50),
-        at(99)
+        "{{\"threads\":{threads},\"readers\":{readers},\"us_per_publish_p50\":{p50:.1},\
+         \"us_per_publish_p99\":{p99:.1}}}"
     )
+}
+
+/// The 50th and the 99th.
+fn percentiles(values: &mut [f64]) -> [f64; 2] {
+    values.sort_by(f64::total_cmp);
+    [50, 99].map(|hundredths| values[(values.len() - 1) * hundredths / 100])
+}
+
+fn measure_topics(Arguments { readers, .. }: Arguments) -> String {
+    let channel = Channel::new(&ChannelConfig::new());
+    let own = |nth: usize| Topic::new(format!("user.{nth}")).expect("it is a topic");
+    let wakes = Arc::new(Wakes::default());
+    let waker = Waker::from(Arc::clone(&wakes));
+    let mut cx = Context::from_waker(&waker);
+    let mut subscribers: Vec<Subscriber> = (0..readers)
+        .map(|nth| {
+            let topics = [own(nth), Topic::from_static("notices")];
+            let filter = TopicFilter::new(topics).expect("two are few");
+            let mut subscriber = started(channel.subscribe_to(&filter, &LastEventId::Absent));
+            assert!(subscriber.poll_read(&mut cx).is_pending());
+            subscriber
+        })
+        .collect();
+    let event = Event::new("x".repeat(100));
+    let mut micros: Vec<f64> = Vec::new();
+    for turn in 0..TOPIC_PUBLISHES {
+        let nth = turn * 7919 % readers;
+        let topic = own(nth);
+        let begun = now();
+        channel.publish_to(&topic, &event).expect("the channel is open");
+        micros.push((now() - begun) as f64 / 1000.0);
+        assert!(matches!(subscribers[nth].poll_read(&mut cx), Poll::Ready(Read::Events(_))));
+        assert!(subscribers[nth].poll_read(&mut cx).is_pending());
+    }
+    let [p50, p99] = percentiles(&mut micros);
+    let woken = wakes.0.load(Ordering::Relaxed);
+    format!(
+        "{{\"readers\":{readers},\"publishes\":{TOPIC_PUBLISHES},\"wakes\":{woken},\
+         \"us_per_publish_p50\":{p50:.2},\"us_per_publish_p99\":{p99:.2}}}"
+    )
+}
+
+/// Counts how often a reader was woken.
+#[derive(Default)]
+struct Wakes(AtomicUsize);
+
+impl Wake for Wakes {
+    fn wake(self: Arc<Self>) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
 }
 
 /// Polls the readers of a shard whenever its dispatcher has to wake them, until the channel ends.
@@ -170,7 +235,11 @@ impl Wake for Unpark {
 }
 
 fn subscribe(channel: &Channel) -> Subscriber {
-    let Subscription::Stream(mut subscriber) = channel.subscribe(&LastEventId::Absent) else {
+    started(channel.subscribe(&LastEventId::Absent))
+}
+
+fn started(subscription: Subscription) -> Subscriber {
+    let Subscription::Stream(mut subscriber) = subscription else {
         panic!("there is a stream for every client");
     };
     subscriber.first_frames();
@@ -190,6 +259,11 @@ fn now() -> u64 {
     let now = clock_gettime(ClockId::Monotonic);
     now.tv_sec.unsigned_abs() * 1_000_000_000 + now.tv_nsec.unsigned_abs()
 }
+
+const WORKS: [(&str, Work); 2] = [("--publish", Work::Publish), ("--topics", Work::Topics)];
+
+/// How many events are published to single topics.
+const TOPIC_PUBLISHES: usize = 1_000;
 
 /// Rounds that do not count.
 const WARM_UP: u64 = 5;
