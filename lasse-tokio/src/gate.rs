@@ -3,6 +3,7 @@
 mod admissions;
 mod config;
 mod drain;
+mod end_switch;
 mod opened;
 mod per_key;
 mod permit;
@@ -10,6 +11,7 @@ mod registry;
 mod rejected;
 mod report;
 mod stats;
+mod stream_handle;
 
 use std::future::Future;
 use std::ops::ControlFlow::{self, Break, Continue};
@@ -36,6 +38,7 @@ pub use registry::StreamInfo;
 pub use rejected::{RejectReason, Rejected};
 use stats::Counters;
 pub use stats::GateStats;
+pub use stream_handle::{StreamHandle, WeakStreamHandle};
 
 /// What `admissions` takes from std, and its model from loom.
 mod sync {
@@ -111,7 +114,7 @@ impl Gate {
     }
 
     /// Admits one more stream. If the request has another gate in its extensions, the
-    /// server's, that gate must admit it, too.
+    /// server's, that gate must admit it, too. If it has a [`StreamHandle`], that ends the stream.
     ///
     /// # Errors
     ///
@@ -129,7 +132,8 @@ impl Gate {
         let server = request.extensions().get::<Self>();
         let server = server.filter(|server| !Arc::ptr_eq(&server.0, &self.0));
         let server = server.map(|server| server.admit_here(request)).transpose()?;
-        Ok(self.admit_here(request)?.open(server))
+        let permit = self.admit_here(request)?.open(server);
+        Ok(permit.with_handle(request.extensions().get::<StreamHandle>().cloned()))
     }
 
     /// Starts to end all streams, according to `plan`. From now on the gate is not

@@ -48,7 +48,7 @@ pub use event_stream::EventStream;
 pub use expires_at::ExpiresAt;
 pub use gate::{
     DrainPlan, Gate, GateConfig, GateStats, KeyLimitPolicy, Permit, RejectReason, Rejected, Signal,
-    StreamInfo,
+    StreamHandle, StreamInfo, WeakStreamHandle,
 };
 pub use lasse_core;
 pub use lasse_core::http1::ServeConfig;
@@ -69,4 +69,9 @@ pub mod server {
     pub use crate::sockets::poll_write_slices;
     pub use crate::timer_queue::{Timer, TimerQueue};
     pub use crate::tracker::{ConnectionTracker, Phase, TrackedConnection};
+}
+
+/// Parts of runs, for logs that several nodes share.
+pub mod run_log {
+    pub use crate::runs::RunLog;
 }

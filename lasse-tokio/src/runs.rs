@@ -2,6 +2,7 @@
 
 mod config;
 mod id;
+mod log;
 mod outcome;
 mod run;
 mod task;
@@ -21,6 +22,7 @@ use tokio::time::timeout;
 
 pub use config::RunsConfig;
 pub use id::{InvalidRunId, RunId};
+pub use log::RunLog;
 pub use outcome::{RunFailure, RunOutcome};
 pub use run::{RUN_ID, Run};
 use task::RunTask;
@@ -128,9 +130,42 @@ impl Runs {
         runs.by_id.insert(id, run.clone());
         drop(runs);
         forgotten.iter().for_each(|run| run.remove_bytes(&self.0.bytes));
+        self.produce(&run, producer);
+        Ok(run)
+    }
+
+    /// Runs the producer of a run with a [`RunLog`], whose start the log has decided. The limit of the
+    /// number of runs is the log's, too.
+    pub fn adopt<P, F, E>(&self, run: &Run, producer: P)
+    where
+        P: FnOnce(RunWriter) -> F,
+        F: Future<Output = Result<(), E>> + Send + 'static,
+        E: fmt::Display + 'static,
+    {
+        run.set_registry(&self.0);
+        let mut runs = self.0.lock();
+        let earlier = runs.by_id.get(run.id()).cloned();
+        let removed = earlier.as_ref().map(|earlier| runs.remove(earlier));
+        runs.by_id.insert(run.id().clone(), run.clone());
+        drop(runs);
+        drop(removed);
+        earlier.iter().for_each(|run| run.remove_bytes(&self.0.bytes));
+        self.produce(run, producer);
+    }
+
+    fn produce<P, F, E>(&self, run: &Run, producer: P)
+    where
+        P: FnOnce(RunWriter) -> F,
+        F: Future<Output = Result<(), E>> + Send + 'static,
+        E: fmt::Display + 'static,
+    {
         let writer = RunWriter::new(run.clone(), Arc::clone(&self.0));
         RunTask::new(run.clone(), Arc::clone(&self.0)).spawn(producer(writer));
-        Ok(run)
+    }
+
+    /// Whether [`shut_down`](Self::shut_down) was called.
+    pub fn is_shut_down(&self) -> bool {
+        self.0.lock().is_shut
     }
 
     /// The run of this id, if `owner` started it. A run that has expired, one that never was, and

@@ -1,6 +1,7 @@
 //! Single streams of a gate: listed, ended, replaced, and ended when credentials expire.
 
 use std::future::poll_fn;
+use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
@@ -10,7 +11,7 @@ use lasse_core::{
 };
 use lasse_tokio::{
     Channel, Dialect, Endpoint, ExpiresAt, Gate, GateConfig, KeyLimitPolicy, Permit, RejectReason,
-    Session, SessionBody, Signal, now, respond_with, subscribe, unauthorized,
+    Session, SessionBody, Signal, StreamHandle, now, respond_with, subscribe, unauthorized,
 };
 use tokio::time::{advance, timeout};
 
@@ -116,6 +117,48 @@ async fn a_stream_is_ended_once_and_before_its_first_poll_too() {
     assert_eq!(reason(&mut permit).await, Some(EndReason::Revoked));
     assert_eq!(signal(&mut permit).await, None);
     assert_eq!(gate.end_where(|_| true), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stream_that_is_sent_to_reconnect_ends_with_a_retry_and_no_event() {
+    let (gate, news) = (tagged(), Channel::new(&Default::default()));
+    let mut ada = open(&gate, &news, Request::get("/ada").body(()).unwrap());
+    write(&mut ada).await;
+    assert_eq!(gate.reconnect_where(|stream| stream.has_tag("/eve")), 0);
+    assert_eq!(gate.reconnect_where(|stream| stream.has_tag("/ada")), 1);
+    assert_eq!(write(&mut ada).await, ("retry: 5000\n".into(), Some(Close::Clean)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_handle_in_the_request_ends_its_stream_and_drops_its_guard_with_it() {
+    let (gate, news) = (Gate::default(), Channel::new(&Default::default()));
+    let guard = Arc::new(());
+    let handle = StreamHandle::new(guard.clone());
+    let (weak, minute) = (handle.downgrade(), Duration::from_secs(60));
+    let mut request = Request::get("/ada").body(()).unwrap();
+    request.extensions_mut().insert(handle);
+    let mut session = open(&gate, &news, request);
+    write(&mut session).await;
+    assert!(weak.upgrade().unwrap().end(EndReason::Replaced, minute));
+    assert!(!weak.upgrade().unwrap().end(EndReason::Revoked, minute), "it has ended");
+    let (last, close) = write(&mut session).await;
+    assert!(last.starts_with("event: replaced\n"), "{last}");
+    assert_eq!((close, Arc::strong_count(&guard)), (Some(Close::Clean), 2));
+    drop(session);
+    assert_eq!((weak.upgrade().is_none(), Arc::strong_count(&guard)), (true, 1));
+
+    // A stream that is ended before it opens ends at once, and a refused request drops the guard.
+    let handle = StreamHandle::new(guard.clone());
+    handle.end(EndReason::Revoked, minute);
+    let mut request = Request::get("/ada").body(()).unwrap();
+    request.extensions_mut().insert(handle);
+    assert!(write(&mut open(&gate, &news, request)).await.0.contains("event: revoked\n"));
+    let full = Gate::new(GateConfig::new().with_limit(0));
+    let mut request = Request::get("/ada").body(()).unwrap();
+    request.extensions_mut().insert(StreamHandle::new(guard.clone()));
+    assert!(full.admit(&RequestHead::from(&request)).is_err());
+    drop(request);
+    assert_eq!(Arc::strong_count(&guard), 1);
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,10 +1,12 @@
 //! Runs: what ends them, what bounds them, and what their readers are sent.
 
 use std::future::pending;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use lasse_core::log::Read;
-use lasse_core::{Channel, Event, LastEventId, Subscriber, Subscription};
+use lasse_core::{Channel, Epoch, Event, EventId, LastEventId, Subscriber, Subscription};
+use lasse_tokio::run_log::RunLog;
 use lasse_tokio::{
     Run, RunFailure, RunId, RunOutcome, RunWriteError, RunWriter, Runs, RunsConfig, StartError,
 };
@@ -232,6 +234,54 @@ async fn a_shutdown_waits_for_producers_and_fails_those_that_take_longer() {
     runs.shut_down(secs(5)).await;
     assert_eq!(late.outcome(), Some(RunOutcome::Failed(RunFailure::ShutDown)));
     assert_eq!(began.elapsed(), secs(5));
+}
+
+/// A log that records what it takes, and stores nothing.
+#[derive(Clone, Default)]
+struct Record(Arc<Mutex<Vec<String>>>);
+
+impl RunLog for Record {
+    fn append(&self, event: Event<'static>) -> Result<EventId, RunWriteError> {
+        self.0.lock().unwrap().push(event.data().to_owned());
+        Ok(EventId::from_static("e-1"))
+    }
+
+    fn pending_bytes(&self) -> usize {
+        self.0.lock().unwrap().iter().map(String::len).sum()
+    }
+
+    fn end(&self, outcome: RunOutcome) {
+        self.0.lock().unwrap().push(format!("{outcome:?}"));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_run_with_a_log_has_the_events_and_the_outcome_that_the_log_decides() {
+    let (log, config) = (Record::default(), RunsConfig::new());
+    let runs = Runs::new(config.clone());
+    let run = Run::with_log(id("a"), "ada", Epoch::from(7), &config, log.clone());
+    runs.adopt(&run, say(&["one", "two"]));
+    sleep(secs(1)).await;
+    assert_eq!(*log.0.lock().unwrap(), ["one", "two", "Done"]);
+    assert_eq!((run.outcome(), run.channel().stats().events), (None, 0));
+    run.channel().publish(Event::new("one")).unwrap();
+    run.decide(RunOutcome::Stopped);
+    assert!(text(&run).contains("id: ID-1\n\nevent: stopped\n"), "{}", text(&run));
+    run.decide(RunOutcome::Done);
+    assert_eq!(runs.get("a", "ada").unwrap().outcome(), Some(RunOutcome::Stopped));
+    sleep(secs(301)).await;
+    assert!(runs.get("a", "ada").is_none());
+}
+
+#[tokio::test(start_paused = true)]
+async fn events_that_a_log_has_not_stored_count_for_the_limit() {
+    let (log, config) = (Record::default(), RunsConfig::new().with_max_run_bytes(5));
+    let runs = Runs::new(config.clone());
+    let run = Run::with_log(id("a"), "ada", Epoch::from(7), &config, log.clone());
+    runs.adopt(&run, say(&["123", "456"]));
+    sleep(secs(1)).await;
+    let taken = log.0.lock().unwrap().clone();
+    assert_eq!((taken.len(), &*taken[0], &*taken[1]), (3, "123", "Failed(TooLarge)"));
 }
 
 #[test]

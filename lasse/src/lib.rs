@@ -34,6 +34,6 @@ pub use lasse_tokio::{
     ConnectionSlot, Decision, DrainPlan, Endpoint, EventStream, ExpiresAt, Gate, GateConfig,
     GateStats, InvalidRunId, KeyLimitPolicy, Listener, PeerAddr, Permit, RUN_ID, RejectReason,
     Rejected, Run, RunFailure, RunId, RunOutcome, RunWriteError, RunWriter, Runs, RunsConfig,
-    ServeConfig, Session, SessionBody, Signal, Socket, StartError, StreamInfo, Subscribable,
-    WriteDeadline, dispatch, idle, now, sweep,
+    ServeConfig, Session, SessionBody, Signal, Socket, StartError, StreamHandle, StreamInfo,
+    Subscribable, WeakStreamHandle, WriteDeadline, dispatch, idle, now, sweep,
 };

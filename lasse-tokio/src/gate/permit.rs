@@ -10,6 +10,7 @@ use lasse_core::{Connection, Drain, EndReason, Instant, Source};
 use super::opened::Opened;
 use super::per_key::Key;
 use super::registry::Entry;
+use super::stream_handle::StreamHandle;
 use super::{Gate, report};
 use crate::clock::now;
 use crate::timer_queue::TimerEntry;
@@ -36,6 +37,8 @@ struct Extra {
     key: Option<Key>,
     /// By which it can be ended by itself.
     entry: Option<Arc<Entry>>,
+    /// By which others end it.
+    handle: Option<StreamHandle>,
     /// The permit of the server's gate, if that is another one.
     server: Option<Permit>,
 }
@@ -77,7 +80,7 @@ impl Permit {
     pub(super) fn with_entry(self, key: Option<Key>, entry: Option<Arc<Entry>>) -> Self {
         let mut permit = self;
         if key.is_some() || entry.is_some() {
-            permit.extra = Some(Box::new(Extra { key, entry, server: None }));
+            permit.extra = Some(Box::new(Extra { key, entry, ..Extra::default() }));
         }
         permit
     }
@@ -99,9 +102,17 @@ impl Permit {
         let Some(extra) = &mut self.extra else { return };
         let config = &self.gate.0.config;
         if let Some(oldest) = extra.key.and_then(|key| config.take_oldest(key)) {
-            oldest.end(EndReason::Replaced, config.draw_client_retry());
+            oldest.end.end(EndReason::Replaced, config.draw_client_retry());
         }
         extra.server.iter_mut().for_each(Self::confirm);
+    }
+
+    /// Also ended by this handle.
+    pub(super) fn with_handle(mut self, handle: Option<StreamHandle>) -> Self {
+        if handle.is_some() {
+            self.extra.get_or_insert_default().handle = handle;
+        }
+        self
     }
 
     /// Ready when the stream must end, now or at some time in a drain. Ready again if a new
@@ -118,9 +129,13 @@ impl Permit {
 
     /// Polls for an end of this stream alone, and the server's gate, too.
     fn poll_all(&mut self, cx: &mut Context<'_>) -> Poll<Signal> {
-        let entry = self.extra.as_ref().and_then(|extra| extra.entry.as_ref());
-        if let Some(Poll::Ready(end)) = entry.map(|entry| entry.poll_end(cx)) {
-            return Poll::Ready(end);
+        if let Some(Extra { entry, handle, .. }) = self.extra.as_deref() {
+            if let Some(Poll::Ready(end)) = entry.as_ref().map(|entry| entry.end.poll_end(cx)) {
+                return Poll::Ready(end);
+            }
+            if let Some(Poll::Ready(end)) = handle.as_ref().map(|handle| handle.poll_end(cx)) {
+                return Poll::Ready(end);
+            }
         }
         let own = self.poll_drain(cx).map(Signal::Drain);
         let Some(server) = self.server() else { return own };

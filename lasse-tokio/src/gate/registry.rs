@@ -1,15 +1,13 @@
 //! The streams of a gate that can be listed, and ended one by one.
 
 use std::collections::BTreeMap;
-use std::mem::replace;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll, Waker};
-use std::time::Duration;
 
 use lasse_core::{EndReason, Instant};
 
-use super::{Gate, Signal};
+use super::Gate;
+use super::end_switch::EndSwitch;
 use crate::clock::now;
 
 /// An open stream with tags, as [`Gate::streams`] lists it.
@@ -65,7 +63,20 @@ impl Gate {
         let mut entries = self.0.registry.entries();
         entries.retain(|entry| should_end(&entry.info));
         let retry = || self.0.config.draw_client_retry();
-        entries.retain(|entry| entry.end(EndReason::Revoked, retry()));
+        entries.retain(|entry| entry.end.end(EndReason::Revoked, retry()));
+        entries.len()
+    }
+
+    /// Ends the streams with [tags](crate::GateConfig::with_tags) for which `should_end` returns
+    /// true, and returns how many these are. Each ends as [`EndReason::Shutdown`]: its client
+    /// reconnects after the [retry](crate::GateConfig::with_retry), and is checked again.
+    ///
+    /// This is for streams of which it is not known whether they were revoked.
+    pub fn reconnect_where(&self, mut should_end: impl FnMut(&StreamInfo) -> bool) -> usize {
+        let mut entries = self.0.registry.entries();
+        entries.retain(|entry| should_end(&entry.info));
+        let retry = || self.0.config.retry();
+        entries.retain(|entry| entry.end.end(EndReason::Shutdown, retry()));
         entries.len()
     }
 }
@@ -83,7 +94,7 @@ impl Registry {
         // Relaxed: only the numbers must differ.
         let id = self.next_id.fetch_add(1, Ordering::Relaxed);
         let info = StreamInfo { id, tags: tags.into(), opened_at: now() };
-        Arc::new(Entry { info, state: Mutex::new(State::Open(None)) })
+        Arc::new(Entry { info, end: EndSwitch::default() })
     }
 
     pub(super) fn insert(&self, entry: &Arc<Entry>) {
@@ -112,52 +123,5 @@ impl Registry {
 #[derive(Debug)]
 pub(super) struct Entry {
     pub(super) info: StreamInfo,
-    state: Mutex<State>,
-}
-
-#[derive(Debug)]
-enum State {
-    /// The waker is that of the stream's task.
-    Open(Option<Waker>),
-    /// The stream must end.
-    Ending(EndReason, Duration),
-    /// The stream was given its end.
-    Ended,
-}
-
-impl Entry {
-    /// Ends the stream, unless that was done before.
-    pub(super) fn end(&self, reason: EndReason, retry: Duration) -> bool {
-        let mut state = self.lock();
-        let State::Open(waker) = &mut *state else { return false };
-        let waker = waker.take();
-        *state = State::Ending(reason, retry);
-        drop(state);
-        waker.into_iter().for_each(Waker::wake);
-        true
-    }
-
-    /// Ready once, when the stream must end. Until then, registers the waker of `cx`.
-    pub(super) fn poll_end(&self, cx: &Context<'_>) -> Poll<Signal> {
-        // Cloned and dropped without the lock, because it is the runtime's code that runs.
-        let waker = cx.waker().clone();
-        let mut state = self.lock();
-        match &mut *state {
-            State::Open(registered) => {
-                let old = registered.replace(waker);
-                drop(state);
-                drop(old);
-                Poll::Pending
-            }
-            State::Ending(..) => match replace(&mut *state, State::Ended) {
-                State::Ending(reason, retry) => Poll::Ready(Signal::End { reason, retry }),
-                State::Open(_) | State::Ended => Poll::Pending,
-            },
-            State::Ended => Poll::Pending,
-        }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
+    pub(super) end: EndSwitch,
 }

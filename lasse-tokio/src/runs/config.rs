@@ -95,6 +95,24 @@ impl RunsConfig {
     }
 }
 
+/// What a [`RunLog`](crate::run_log::RunLog) shares.
+impl RunsConfig {
+    /// How long an ended run is readable.
+    pub fn keep(&self) -> Duration {
+        self.keep
+    }
+
+    /// How many runs there can be.
+    pub fn max_runs(&self) -> usize {
+        self.max_runs
+    }
+
+    /// How many bytes all runs together can have.
+    pub fn max_total_bytes(&self) -> usize {
+        self.max_total_bytes
+    }
+}
+
 impl Default for RunsConfig {
     fn default() -> Self {
         // The bounds of a run are counted by its writer, which fails the run; the log must drop

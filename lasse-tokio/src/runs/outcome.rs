@@ -32,6 +32,8 @@ pub enum RunFailure {
     TooLarge,
     /// The server was shut down before the producer was done.
     ShutDown,
+    /// The producer's node was lost, or the log that the run shares with other nodes.
+    Lost,
 }
 
 impl RunOutcome {
@@ -57,6 +59,7 @@ impl RunFailure {
             Self::Panicked => "panicked",
             Self::TooLarge => "too_large",
             Self::ShutDown => "shutdown",
+            Self::Lost => "lost",
         }
     }
 }
@@ -68,6 +71,7 @@ impl fmt::Display for RunFailure {
             Self::Panicked => f.write_str("the producer panicked"),
             Self::TooLarge => f.write_str("the events of the run take too much memory"),
             Self::ShutDown => f.write_str("the server was shut down before the run was done"),
+            Self::Lost => f.write_str("the producer's node or the log of the run was lost"),
         }
     }
 }

@@ -4,15 +4,15 @@ use std::fmt;
 use std::mem;
 use std::pin::pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 
 use http::header::{ACCESS_CONTROL_EXPOSE_HEADERS, HeaderName};
 use http::{HeaderValue, Response};
-use lasse_core::Channel;
+use lasse_core::{Channel, Epoch, Event, EventId};
 use tokio::sync::Notify;
 
 use super::config::LastEvent;
-use super::{Registry, RunId, RunOutcome};
+use super::{Registry, RunId, RunLog, RunOutcome, RunWriteError, RunsConfig};
 
 /// One run. A clone is another handle; to drop the handles changes nothing.
 #[derive(Clone)]
@@ -22,8 +22,11 @@ struct Shared {
     id: RunId,
     owner: Box<str>,
     channel: Channel,
-    registry: Weak<Registry>,
+    /// None of a run of another node.
+    registry: OnceLock<Weak<Registry>>,
     last_event: Arc<LastEvent>,
+    /// If the run is not this node's alone.
+    log: Option<Box<dyn RunLog>>,
     state: Mutex<State>,
     /// Notified when the outcome is decided, and when the run is forgotten.
     changed: Notify,
@@ -40,11 +43,46 @@ struct State {
 
 impl Run {
     pub(super) fn new(id: RunId, owner: &str, registry: &Arc<Registry>) -> Self {
-        let (owner, channel) = (owner.into(), Channel::new(&registry.config.channel));
-        let last_event = Arc::clone(&registry.config.last_event);
-        let (registry, state, changed) =
-            (Arc::downgrade(registry), Mutex::default(), Notify::new());
-        Self(Arc::new(Shared { id, owner, channel, registry, last_event, state, changed }))
+        let run = Self::from_parts(
+            id,
+            owner,
+            Channel::new(&registry.config.channel),
+            &registry.config,
+            None,
+        );
+        run.set_registry(registry);
+        run
+    }
+
+    /// A run whose events and outcome come from a log: see [`RunLog`]. On one node, its producer is
+    /// given to [`Runs::adopt`](crate::Runs::adopt).
+    pub fn with_log(
+        id: RunId,
+        owner: &str,
+        epoch: Epoch,
+        config: &RunsConfig,
+        log: impl RunLog + 'static,
+    ) -> Self {
+        // A client may have read more on another node.
+        let channel = Channel::with_epoch(&config.channel.clone().with_shared_epoch(true), epoch);
+        Self::from_parts(id, owner, channel, config, Some(Box::new(log)))
+    }
+
+    fn from_parts(
+        id: RunId,
+        owner: &str,
+        channel: Channel,
+        config: &RunsConfig,
+        log: Option<Box<dyn RunLog>>,
+    ) -> Self {
+        let (owner, last_event) = (owner.into(), Arc::clone(&config.last_event));
+        let (registry, state, changed) = (OnceLock::new(), Mutex::default(), Notify::new());
+        Self(Arc::new(Shared { id, owner, channel, registry, last_event, log, state, changed }))
+    }
+
+    /// The run belongs to these from now on.
+    pub(super) fn set_registry(&self, registry: &Arc<Registry>) {
+        self.0.registry.get_or_init(|| Arc::downgrade(registry));
     }
 
     /// The id.
@@ -58,7 +96,8 @@ impl Run {
     }
 
     /// Stops the run: its producer is dropped, and readers are sent an event named `stopped`. Does
-    /// nothing if the run has ended.
+    /// nothing if the run has ended. If the run is shared with other nodes, it stops when its log has
+    /// taken the stop.
     #[doc(alias = "cancel")]
     #[doc(alias = "abort")]
     pub fn stop(&self) {
@@ -123,17 +162,42 @@ impl Run {
         Arc::ptr_eq(&self.0, &other.0)
     }
 
-    pub(super) fn owner(&self) -> &str {
+    /// The owner, as [`Runs::start`](crate::Runs::start) got it.
+    pub fn owner(&self) -> &str {
         &self.0.owner
+    }
+
+    /// How many handles there are, this one included.
+    pub fn handles(&self) -> usize {
+        Arc::strong_count(&self.0)
     }
 
     pub(super) fn is_running(&self) -> bool {
         self.lock().outcome.is_none()
     }
 
-    /// Decides the outcome; the first one counts. The run's last event and the end of its channel
-    /// come with it, so that no event of the producer's can follow.
+    /// Asks for this outcome, which a run without a log has then.
     pub(super) fn end(&self, outcome: RunOutcome) {
+        match &self.0.log {
+            Some(log) => log.end(outcome),
+            None => self.decide(outcome),
+        }
+    }
+
+    /// Publishes an event of the producer.
+    pub(super) fn publish(&self, event: &Event<'_>) -> Result<EventId, RunWriteError> {
+        match &self.0.log {
+            Some(log) => log.append(event.clone().into_owned()),
+            None => self.0.channel.publish(event).map_err(|error| match error.ending() {
+                Some(_) => RunWriteError::Ended,
+                None => RunWriteError::Refused(error),
+            }),
+        }
+    }
+
+    /// Decides the outcome; the first one counts. The run's last event and the end of its channel
+    /// come with it, so that no event of the producer's can follow. Only for a [`RunLog`].
+    pub fn decide(&self, outcome: RunOutcome) {
         let mut state = self.lock();
         if state.outcome.is_some() {
             return;
@@ -144,7 +208,7 @@ impl Run {
         // If the channel has ended, there is nothing left to send.
         let _ = last.map(|event| self.0.channel.finish_with(&event));
         self.0.channel.finish();
-        if let Some(registry) = self.0.registry.upgrade() {
+        if let Some(registry) = self.0.registry.get().and_then(Weak::upgrade) {
             registry.handle_ended(self);
         }
         self.0.changed.notify_waiters();
@@ -156,7 +220,8 @@ impl Run {
 
     /// How many bytes the run takes, as far as they are counted.
     pub(super) fn bytes(&self) -> usize {
-        self.lock().bytes
+        let pending = self.0.log.as_ref().map_or(0, |log| log.pending_bytes());
+        self.lock().bytes.saturating_add(pending)
     }
 
     /// Counts the bytes that the channel takes now, in `total` too.

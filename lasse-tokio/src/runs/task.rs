@@ -37,6 +37,7 @@ impl RunTask {
 
     async fn work(self, producer: impl Future<Output = RunOutcome> + Send) {
         self.run.end(self.outcome(producer).await);
+        self.run.ended().await;
         // Until then, this task keeps the memory of the run.
         drop(timeout(self.registry.config.keep, self.run.removed()).await);
         self.registry.remove(&self.run);

@@ -36,10 +36,7 @@ impl RunWriter {
             self.run.end(RunOutcome::Failed(RunFailure::TooLarge));
             return Err(RunWriteError::Ended);
         }
-        let published = self.run.channel().publish(event).map_err(|error| match error.ending() {
-            Some(_) => RunWriteError::Ended,
-            None => RunWriteError::Refused(error),
-        });
+        let published = self.run.publish(event);
         self.run.count_bytes(&self.registry.bytes);
         published
     }
