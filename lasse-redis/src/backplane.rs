@@ -160,7 +160,8 @@ impl Backplane {
             problem: link
                 .problem
                 .or_else(|| streams.iter().find_map(|stream| stream.problem()))
-                .or_else(|| shared.watched.problem()),
+                .or_else(|| shared.watched.problem())
+                .or_else(|| shared.problem()),
         }
     }
 

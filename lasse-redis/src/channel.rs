@@ -8,8 +8,11 @@ use std::sync::Arc;
 
 pub use local::LocalChannel;
 
+use lasse_core::Channel;
+
 use crate::backplane::Backplane;
 use crate::stream::Stream;
+use crate::stream_id::StreamId;
 
 /// A channel of several nodes: published to a stream of Redis, and read from it on each node.
 ///
@@ -39,6 +42,16 @@ impl RedisChannel {
     /// What this node has of the channel, for readers and counters.
     pub fn local(&self) -> LocalChannel<'_> {
         LocalChannel::new(&self.stream.channel)
+    }
+
+    /// The channel of this node, with all that a caller must not do.
+    pub(crate) fn channel(&self) -> &Channel {
+        &self.stream.channel
+    }
+
+    /// Waits until this node has read what the stream held at the start.
+    pub(crate) async fn loaded(&self) {
+        self.stream.wait_for(StreamId::default()).await;
     }
 
     /// The connection to Redis of this node.

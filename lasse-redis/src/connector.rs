@@ -3,6 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use redis::RedisResult;
 use redis::aio::MultiplexedConnection;
 use tokio::sync::Mutex;
 
@@ -52,6 +53,22 @@ impl Connector {
         current.number += 1;
         current.connection = Some(connection.clone());
         Ok(Numbered { number: current.number, connection })
+    }
+
+    /// Calls a command or a script, and drops the connection if that fails.
+    pub(crate) async fn call<T, F>(&self, command: F) -> Result<T, Failure>
+    where
+        F: AsyncFnOnce(&mut Numbered) -> RedisResult<T>,
+    {
+        let mut numbered = self.connection().await?;
+        let failure = match command(&mut numbered).await {
+            Ok(reply) => return Ok(reply),
+            Err(error) => Failure::of(&error),
+        };
+        if !matches!(failure, Failure::Refused(_)) {
+            self.discard(numbered.number).await;
+        }
+        Err(failure)
     }
 
     /// Drops a connection that has failed, unless there is a newer one.

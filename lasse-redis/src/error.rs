@@ -6,6 +6,8 @@ use std::fmt;
 use lasse_core::Ending;
 use redis::{ErrorKind, RedisError, ServerErrorKind};
 
+use crate::stream::InvalidStreamName;
+
 /// Why an event was not published, or may not have been.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -110,6 +112,12 @@ impl From<Failure> for PublishError {
     }
 }
 
+impl From<InvalidStreamName> for Failure {
+    fn from(error: InvalidStreamName) -> Self {
+        Self::Refused(error.to_string())
+    }
+}
+
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -126,7 +134,8 @@ pub(crate) fn lacks_permission(text: &str) -> String {
     format!(
         "{text}; the user needs these commands: {COMMANDS}, on the keys of the channel NAME: \
          ~NAME ~{{NAME}}:*, and ~lasse:wake:*; for channels by key, also {BY_KEY_COMMANDS} and \
-         ~NAME:* ~{{NAME:*}}:* &NAME:*"
+         ~NAME:* ~{{NAME:*}}:* &NAME:*; for gates, also {GATE_COMMANDS}; for runs, also \
+         {RUNS_COMMANDS}"
     )
 }
 
@@ -142,3 +151,11 @@ pub const COMMANDS: &str = "+evalsha +script|load +info +time +exists +hget +hmg
 /// What a user of [channels by key](crate::RedisChannels) needs besides [`COMMANDS`], and permission for
 /// the channels of pub/sub that are named like the streams.
 pub const BY_KEY_COMMANDS: &str = "+spublish +ssubscribe +sunsubscribe";
+
+/// What a user of a [gate](crate::RedisGate) needs besides [`COMMANDS`].
+pub const GATE_COMMANDS: &str =
+    "+zadd +zcard +zcount +zrange +zrem +zremrangebyscore +zscore +rpush +lrange";
+
+/// What a user of [runs](crate::RedisRuns) needs besides [`COMMANDS`].
+pub const RUNS_COMMANDS: &str =
+    "+del +hdel +hincrby +sadd +spop +zadd +zcard +zrange +zrem +zremrangebyscore";

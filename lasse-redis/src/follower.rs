@@ -156,6 +156,10 @@ impl Follower {
         topic: Option<&Topic>,
     ) -> Result<(), AppendError> {
         self.enter(id.epoch, id.number == 1)?;
+        // An empty log does not know that it lacks the events before its first.
+        if self.is_loaded && self.newest.number == 0 && id.number > 1 {
+            self.channel.publish_hole_up_to(id.number - 1)?;
+        }
         if let Ok(event_id) = id.to_event_id() {
             match topic {
                 Some(topic) => self.channel.publish_to_as(&event_id, topic, event)?,

@@ -22,6 +22,8 @@
 //! - [`Backplane`]: a node's connection to Redis.
 //! - [`RedisChannel`]: a channel that the nodes share.
 //! - [`RedisChannels`]: channels by key, a hundred thousand of them, each with a stream.
+//! - [`RedisGate`]: streams that are ended, limited and listed on all nodes.
+//! - [`RedisRuns`]: runs that are started, read and stopped on any node.
 //! - [`RedisServer`]: one server, or the master that sentinels name.
 
 #![warn(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
@@ -37,10 +39,12 @@ mod connector;
 mod entry;
 mod error;
 mod follower;
+mod gate;
 mod reader;
 mod reconnect;
 mod reply;
 mod report;
+mod runs;
 mod scripts;
 mod server;
 mod shared;
@@ -53,6 +57,10 @@ pub use backplane::{Backplane, ChannelError, Health};
 pub use channel::{LocalChannel, RedisChannel, StreamStats};
 pub use channels::{InvalidKey, RedisChannels};
 pub use config::BackplaneConfig;
-pub use error::{BY_KEY_COMMANDS, COMMANDS, PublishError};
+pub use error::{BY_KEY_COMMANDS, COMMANDS, GATE_COMMANDS, PublishError, RUNS_COMMANDS};
+pub use gate::{
+    AdmitError, ClusterStream, ClusterStreams, OutagePolicy, RedisGate, RedisGateConfig,
+};
+pub use runs::{ListedRun, RedisRuns, RedisRunsConfig, RedisRunsError};
 pub use server::{InvalidServer, RedisServer};
 pub use stream::InvalidStreamName;

@@ -1,6 +1,7 @@
 //! What the handles of a backplane and its reader share.
 
 use std::hash::{BuildHasher, RandomState};
+use std::ops::RangeInclusive;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -34,6 +35,8 @@ pub(crate) struct Shared {
     pub(crate) acknowledged: Acknowledged,
     is_draining: AtomicBool,
     link: Mutex<Link>,
+    /// Why the gates and the runs of this node cannot use Redis, if so.
+    problem: Mutex<Option<String>>,
 }
 
 /// The state of the reader's connection.
@@ -59,6 +62,7 @@ impl Shared {
             acknowledged: Acknowledged::default(),
             is_draining: AtomicBool::new(false),
             link: Mutex::new(Link::default()),
+            problem: Mutex::new(None),
         }
     }
 
@@ -90,6 +94,15 @@ impl Shared {
         self.connector.discard_any();
     }
 
+    /// Records why a gate or runs cannot use Redis, or that they can.
+    pub(crate) fn set_problem(&self, failure: Option<&Failure>) {
+        *lock(&self.problem) = failure.map(Failure::to_string);
+    }
+
+    pub(crate) fn problem(&self) -> Option<String> {
+        lock(&self.problem).clone()
+    }
+
     /// Relaxed: it orders nothing else.
     pub(crate) fn is_draining(&self) -> bool {
         self.is_draining.load(Ordering::Relaxed)
@@ -107,9 +120,17 @@ pub(crate) fn spread(delay: Duration) -> Duration {
     delay.saturating_add(Duration::from_nanos(u64::try_from(more).unwrap_or(u64::MAX)))
 }
 
-/// A lifetime as Redis takes it.
+/// A time in milliseconds, as Redis takes it: at most a hundred years.
 pub(crate) fn millis(time: Duration) -> u64 {
     u64::try_from(time.as_millis()).unwrap_or(u64::MAX).min(MOST_MILLIS)
+}
+
+/// A random time of a span.
+pub(crate) fn random_in(span: RangeInclusive<Duration>) -> Duration {
+    let (start, end) = span.into_inner();
+    let width = end.saturating_sub(start);
+    // From `width` to twice `width`.
+    start.saturating_add(spread(width).saturating_sub(width))
 }
 
 /// A random number. It is not for secrets.
@@ -123,5 +144,5 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// The longest lifetime of a key: a hundred years. Redis refuses times that overflow.
+/// A hundred years. Redis refuses times that overflow.
 const MOST_MILLIS: u64 = 100 * 365 * 24 * 3600 * 1000;

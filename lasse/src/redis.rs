@@ -2,7 +2,9 @@
 
 #[doc(inline)]
 pub use lasse_redis::{
-    BY_KEY_COMMANDS, Backplane, BackplaneConfig, COMMANDS, ChannelError, Health, InvalidKey,
-    InvalidServer, InvalidStreamName, LocalChannel, PublishError, RedisChannel, RedisChannels,
-    RedisServer, StreamStats,
+    AdmitError, BY_KEY_COMMANDS, Backplane, BackplaneConfig, COMMANDS, ChannelError, ClusterStream,
+    ClusterStreams, GATE_COMMANDS, Health, InvalidKey, InvalidServer, InvalidStreamName, ListedRun,
+    LocalChannel, OutagePolicy, PublishError, RUNS_COMMANDS, RedisChannel, RedisChannels,
+    RedisGate, RedisGateConfig, RedisRuns, RedisRunsConfig, RedisRunsError, RedisServer,
+    StreamStats,
 };

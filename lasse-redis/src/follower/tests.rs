@@ -74,6 +74,21 @@ fn entries_become_events_under_their_ids() {
 }
 
 #[test]
+fn events_that_are_missing_before_the_first_one_are_a_hole_once_the_stream_is_loaded() {
+    let (mut follower, channel) = with_events(0);
+    follower.set_loaded();
+    let mut reader = join(&channel, &LastEventId::Absent);
+    follower.apply(StreamId::new(5, 3), &event(3));
+    assert_eq!(received(&mut reader), ["reset", "3"]);
+
+    // What was trimmed before this node started concerns no reader.
+    let (mut follower, channel) = with_events(0);
+    follower.apply(StreamId::new(5, 3), &event(3));
+    follower.set_loaded();
+    assert_eq!(received(&mut join(&channel, &LastEventId::Absent)), ["3"]);
+}
+
+#[test]
 fn an_entry_that_is_read_twice_is_applied_once() {
     let (mut follower, channel) = with_events(3);
     follower.apply(StreamId::new(5, 2), &event(2));

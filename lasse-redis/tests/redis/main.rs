@@ -4,11 +4,14 @@
 mod by_key;
 mod client;
 mod cluster;
+mod gate;
 mod guarantees;
+mod link;
 mod losses;
 mod metrics;
 mod nodes;
 mod record;
+mod runs;
 mod sentinel;
 mod server;
 mod storm;
@@ -37,7 +40,9 @@ fn main() -> ExitCode {
         .chain(topics::trials())
         .chain(by_key::trials())
         .chain(storm::trials())
-        .chain(metrics::trials());
+        .chain(metrics::trials())
+        .chain(gate::trials())
+        .chain(runs::trials());
     let trials = trials.map(|trial| trial.with_ignored_flag(!is_installed)).collect();
     libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
 }
