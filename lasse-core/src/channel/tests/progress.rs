@@ -1,9 +1,7 @@
 //! How far a reader is behind, and when what it read last was published.
 
-use std::task::Context;
-
 use super::*;
-use crate::source::{Next, Progress, Source};
+use crate::source::{Progress, Source};
 
 #[test]
 fn a_reader_returns_how_far_it_is_behind_and_when_the_sample_was_published() {
@@ -34,25 +32,4 @@ fn a_reader_returns_how_far_it_is_behind_and_when_the_sample_was_published() {
         publish(&news, 5..=9);
         assert_eq!(reader.progress(), progress(5, Some(0), None));
     }
-}
-
-/// What is written between two events of a channel may be of another source: it is not as old as the
-/// event.
-#[test]
-fn a_source_of_several_is_as_far_behind_as_the_furthest_and_has_no_time() {
-    let (news, chat) = (channel(keeping(9)), channel(keeping(9)));
-    let channels = [("news", &news), ("chat", &chat)];
-    let decision = MergedSubscription::of_channels(channels, &LastEventId::Absent).unwrap();
-    let MergedSubscription::Stream(mut merged) = decision else { panic!() };
-    merged.first_frames();
-    news.stats_reader().sample_next(|| at(7));
-    publish(&news, 1..=2);
-    publish(&chat, 1..=1);
-    let progress = |behind| Some(Progress { behind, ahead_of_oldest: None, published: None });
-    assert_eq!(merged.progress(), progress(2));
-    for _ in 0..2 {
-        let next = merged.poll_next(at(0), &mut Context::from_waker(Waker::noop()));
-        assert!(matches!(next, Next::Send(_)), "{next:?}");
-    }
-    assert_eq!(merged.progress(), progress(0));
 }
