@@ -150,7 +150,7 @@ impl SseRequest {
     ///     Path(user): Path<String>,
     /// ) -> Result<Response, StatusCode> {
     ///     let own = feeds.own.open(user);
-    ///     let channels = [("me", &*own), ("all", &feeds.all)];
+    ///     let channels = [("me", &own), ("all", &feeds.all)];
     ///     let response = request.subscribe_merged(channels).await;
     ///     response.map_err(|_| StatusCode::INTERNAL_SERVER_ERROR)
     /// }
