@@ -241,7 +241,8 @@ mod tests {
         for _ in 0..=MOST_CLOSED {
             drop(slots.insert("ada"));
         }
-        assert_eq!((slots.0.lock().closed.len(), slots.take_closed()), (MOST_CLOSED, None));
+        assert_eq!(slots.0.lock().closed.len(), MOST_CLOSED);
+        assert_eq!(slots.take_closed(), None);
         let before = slots.node();
         slots.rename_node();
         assert_ne!(slots.node(), before);
