@@ -199,9 +199,12 @@ pub(crate) fn split_line(text: &[u8]) -> Option<(&[u8], &[u8])> {
     split_at(text, find_ending(text)?)
 }
 
-/// The same as [`split_line`], faster for lines of some hundred bytes at most that are not empty.
+/// The same as [`split_line`], faster for lines of some hundred bytes at most.
 #[inline]
 pub(crate) fn split_near_line(text: &[u8]) -> Option<(&[u8], &[u8])> {
+    if let [b'\n', rest @ ..] = text {
+        return Some((&[], rest));
+    }
     split_at(text, find_in_blocks(text)?)
 }
 

@@ -150,14 +150,7 @@ impl<const N: usize> Field<N> {
     fn put_lines(self, text: &[u8], out: &mut impl BufMut) {
         out.put_slice(self.first());
         let mut rest = text;
-        loop {
-            // An empty line needs no search.
-            if let Some((b'\n', after)) = rest.split_first() {
-                out.put_slice(&self.0);
-                rest = after;
-                continue;
-            }
-            let Some((line, after)) = split_near_line(rest) else { break };
+        while let Some((line, after)) = split_near_line(rest) {
             out.put_slice(line);
             out.put_slice(&self.0);
             rest = after;
