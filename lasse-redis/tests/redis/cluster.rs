@@ -1,4 +1,4 @@
-//! Nodes that are processes of their own: the example `cluster`.
+//! Nodes that are processes of their own: mostly of the example `cluster`.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -7,6 +7,7 @@ use std::thread::{sleep, spawn};
 use std::time::Duration;
 
 use libtest_mimic::Trial;
+use rustix::process::{Pid, Signal, kill_process};
 use tokio::time::Instant;
 
 use crate::server::{Server, free_port};
@@ -22,21 +23,26 @@ pub(crate) fn trials() -> Vec<Trial> {
     ]
 }
 
-/// A process of the example, which is killed with this.
-struct Node {
+/// A process of an example, which is killed with this.
+pub(crate) struct Node {
     process: Child,
-    address: SocketAddr,
+    pub(crate) address: SocketAddr,
     /// The URL of the server that it has started.
     redis: Option<String>,
 }
 
 impl Node {
     fn start(redis: &str) -> Self {
-        Self::with(&["--port", "0", "--redis", redis])
+        Self::of("cluster", redis)
     }
 
-    fn with(arguments: &[&str]) -> Self {
-        let mut command = command(arguments);
+    /// A process of this example.
+    pub(crate) fn of(program: &str, redis: &str) -> Self {
+        Self::with(program, &["--port", "0", "--redis", redis])
+    }
+
+    fn with(program: &str, arguments: &[&str]) -> Self {
+        let mut command = command(program, arguments);
         let mut process = command.stdout(Stdio::piped()).spawn().unwrap();
         let mut lines = BufReader::new(process.stdout.take().unwrap()).lines();
         let first = lines.next().unwrap().unwrap();
@@ -49,7 +55,7 @@ impl Node {
         Self { process, address, redis }
     }
 
-    fn request(&self, line: &str, body: &str) -> (u16, String) {
+    pub(crate) fn request(&self, line: &str, body: &str) -> (u16, String) {
         let mut socket = TcpStream::connect(self.address).unwrap();
         socket.set_read_timeout(Some(TIME_LIMIT)).unwrap();
         let (host, length) = (self.address, body.len());
@@ -113,7 +119,15 @@ impl Node {
         events.map(|(title, _)| title).take(count).collect()
     }
 
-    fn kill(&mut self) {
+    pub(crate) fn pause(&self) {
+        kill_process(Pid::from_child(&self.process), Signal::STOP).unwrap();
+    }
+
+    pub(crate) fn unpause(&self) {
+        kill_process(Pid::from_child(&self.process), Signal::CONT).unwrap();
+    }
+
+    pub(crate) fn kill(&mut self) {
         self.process.kill().unwrap();
         self.process.wait().unwrap();
     }
@@ -127,10 +141,10 @@ impl Drop for Node {
 }
 
 /// The example, where cargo puts it beside the tests.
-fn command(arguments: &[&str]) -> Command {
+fn command(program: &str, arguments: &[&str]) -> Command {
     let test = std::env::current_exe().unwrap();
     let folder = test.parent().and_then(|deps| deps.parent()).unwrap().join("examples");
-    let mut command = Command::new(folder.join("cluster"));
+    let mut command = Command::new(folder.join(program));
     command.args(arguments).stdin(Stdio::null());
     command
 }
@@ -184,7 +198,7 @@ async fn not_there_yet() {
 }
 
 async fn own_server() {
-    let mut first = Node::with(&["--port", "0"]);
+    let mut first = Node::with("cluster", &["--port", "0"]);
     let redis = first.redis.clone().unwrap();
     let second = Node::start(&redis);
     first.wait_until_ready();
@@ -207,13 +221,13 @@ async fn wrong_options() {
         (&["--redis", "http://x"], "URL"),
         (&["--other"], "--other: the options are --port and --redis"),
     ] {
-        let output = command(arguments).output().unwrap();
+        let output = command("cluster", arguments).output().unwrap();
         let error = String::from_utf8(output.stderr).unwrap();
         assert!(!output.status.success() && error.contains(reason), "{arguments:?}: {error}");
     }
     let taken = std::net::TcpListener::bind(("127.0.0.1", free_port())).unwrap();
     let port = taken.local_addr().unwrap().port().to_string();
-    assert!(!command(&["--port", &port]).output().unwrap().status.success());
+    assert!(!command("cluster", &["--port", &port]).output().unwrap().status.success());
 }
 
 /// How long a node can take to answer before a test fails.

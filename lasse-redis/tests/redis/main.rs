@@ -2,6 +2,7 @@
 //! the tests are skipped, and counted as ignored, unless `LASSE_REDIS=required` is set.
 
 mod by_key;
+mod chat;
 mod client;
 mod cluster;
 mod gate;
@@ -42,7 +43,8 @@ fn main() -> ExitCode {
         .chain(storm::trials())
         .chain(metrics::trials())
         .chain(gate::trials())
-        .chain(runs::trials());
+        .chain(runs::trials())
+        .chain(chat::trials());
     let trials = trials.map(|trial| trial.with_ignored_flag(!is_installed)).collect();
     libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
 }
