@@ -9,6 +9,7 @@ use libtest_mimic::Trial;
 use tokio::time::Instant;
 
 use crate::cluster::Node;
+use crate::runs::{FAILED_WITHIN, STOPPED_WITHIN};
 use crate::server::Server;
 use crate::trial;
 
@@ -99,7 +100,7 @@ async fn resume() {
     assert_eq!(request(&c, "DELETE /runs/r", "ada").0, 204);
     let (last, _) = again.last().unwrap();
     assert!(last.contains("stopped by the user"), "{last}");
-    assert!(stopped.elapsed() < Duration::from_secs(1), "{:?}", stopped.elapsed());
+    assert!(stopped.elapsed() < STOPPED_WITHIN, "{:?}", stopped.elapsed());
     assert!(request(&a, "GET /runs", "ada").1.contains("stopped"));
 }
 
@@ -113,7 +114,7 @@ async fn killed() {
     let died = Instant::now();
     let (last, _) = reader.last().unwrap();
     assert!(last.contains("lost"), "{last}");
-    assert!(died.elapsed() < Duration::from_secs(10), "{:?}", died.elapsed());
+    assert!(died.elapsed() < FAILED_WITHIN, "{:?}", died.elapsed());
     // A client that returns is sent the same, at another node as well.
     let [c] = nodes(&server);
     let ends = [&b, &c].map(|node| read(node, "r", &first[2].1).last());
@@ -130,7 +131,7 @@ async fn paused() {
     a.pause();
     let paused = Instant::now();
     let there: Vec<Item> = reader.collect();
-    assert!(paused.elapsed() < Duration::from_secs(10), "{:?}", paused.elapsed());
+    assert!(paused.elapsed() < FAILED_WITHIN, "{:?}", paused.elapsed());
     assert!(there.last().unwrap().0.contains("lost"), "{there:?}");
     a.unpause();
     assert_eq!(here.collect::<Vec<_>>(), there, "the readers of both nodes are sent the same");

@@ -369,8 +369,8 @@ async fn permissions() {
     until("the problem is reported", || backplane.health().problem.is_some_and(lists)).await;
 }
 
-/// Within which time an end reaches all nodes.
-const LAW: Duration = Duration::from_secs(1);
+/// Within which time an end reaches all nodes: a second, and two in which a busy machine stands still.
+const LAW: Duration = Duration::from_secs(3);
 
 /// How long a test waits for what has no law of its own.
 const TIME_LIMIT: Duration = Duration::from_secs(20);
