@@ -106,7 +106,7 @@ impl World {
         let dispatched = state.nodes[index].channel(feed);
         for entry in &reloaded {
             match entry.is_hole {
-                true => state.publish_hole(index, feed, entry.place),
+                true => state.publish_hole(index, feed, entry.place, self.settings.numbering),
                 false => {
                     let id = Some(entry.id.as_str());
                     state.publish(index, feed, entry.place, id, self.settings.numbering);
@@ -158,7 +158,7 @@ impl World {
         state.note(format_args!("node {index} misses event {place} of feed {feed}"));
         // A store's numbers show a hole by themselves, when the next event comes.
         if self.settings.numbering == Numbering::PerNode || place % 2 == 0 {
-            state.publish_hole(index, feed, place);
+            state.publish_hole(index, feed, place, self.settings.numbering);
         }
         state.nodes[index].feeds[feed].applied += 1;
     }
@@ -215,9 +215,16 @@ impl World {
 }
 
 impl State {
-    /// Gives a node's channel a hole in place of an event.
-    fn publish_hole(&mut self, index: usize, feed: usize, place: usize) {
-        let hole = self.nodes[index].channel(feed).publish_hole();
+    /// Gives a node's channel a hole in place of an event, and of those before that it misses, too.
+    fn publish_hole(&mut self, index: usize, feed: usize, place: usize, numbering: Numbering) {
+        let channel = self.nodes[index].channel(feed);
+        let hole = match numbering {
+            Numbering::Shared => {
+                let number = place as u64 + 1;
+                channel.publish_hole_up_to(number).map(|()| channel.last_id())
+            }
+            _ => channel.publish_hole(),
+        };
         match hole {
             Ok(Some(id)) => {
                 let log = self.nodes[index].feeds[feed].log;
