@@ -282,20 +282,24 @@ async fn stop() {
 
 async fn death() {
     let server = Server::start();
-    let url = server.url();
-    let producing = std::thread::spawn(move || {
-        let runtime = tokio::runtime::Runtime::new().unwrap();
-        let run = runtime.block_on(async {
-            let runs = open(&url, RedisRunsConfig::default());
-            let (run, sender, _) = relaying(&runs, "r").await;
-            sender.send("one".into()).unwrap();
-            std::mem::forget(sender);
-            Reader::of(&run).receive(1).await;
+    let link = Arc::new(Link::to(&server).await);
+    let producing = std::thread::spawn({
+        let link = Arc::clone(&link);
+        move || {
+            let runtime = tokio::runtime::Runtime::new().unwrap();
+            let run = runtime.block_on(async {
+                let runs = open(&link.url(), RedisRunsConfig::default());
+                let (run, sender, _) = relaying(&runs, "r").await;
+                sender.send("one".into()).unwrap();
+                std::mem::forget(sender);
+                Reader::of(&run).receive(1).await;
+                run
+            });
+            // The node sends nothing any more, then its tasks are dropped.
+            link.cut();
+            runtime.shutdown_background();
             run
-        });
-        // All tasks of the node are gone at once.
-        runtime.shutdown_background();
-        run
+        }
     });
     let (b, c) = (open(&server.url(), RedisRunsConfig::default()), node(&server));
     let run = loop {
@@ -307,7 +311,8 @@ async fn death() {
     let mut reader = Reader::of(&run);
     let gone = tokio::task::spawn_blocking(move || producing.join().unwrap()).await.unwrap();
     let died = Instant::now();
-    assert_eq!(gone.outcome(), Some(RunOutcome::Failed(RunFailure::ShutDown)));
+    let outcome = timeout(TIME_LIMIT, gone.ended()).await.unwrap();
+    assert_eq!(outcome, RunOutcome::Failed(RunFailure::ShutDown));
     reader.receive_all().await;
     assert!(died.elapsed() < FAILED_WITHIN, "{:?}", died.elapsed());
     assert_eq!((reader.data()[0], reader.last_name()), ("one", "failed"));
