@@ -2,8 +2,6 @@
 
 use lasse_core::{Ending, StartAt};
 
-use super::Wants;
-
 /// A call of a log.
 #[derive(Clone, Debug)]
 pub enum LogCall {
@@ -61,3 +59,12 @@ pub enum LastSeen {
     /// Something else.
     Text(String),
 }
+
+/// A filter: patterns, by number, and the events after which they apply, counted from the newest.
+pub type Wants = Vec<(usize, Option<usize>)>;
+
+/// The topics of events. Topics that begin with `k.` can be keys.
+pub(super) const TOPICS: [&str; 7] = ["a", "a.b", "a.c", "d", "k.x", "k.y", "k.z"];
+
+/// What filters consist of.
+pub const PATTERNS: [&str; 10] = ["a", "a.b", "d", "k.x", "k.y", "a.*", "a.>", "k.*", "*", ">"];
