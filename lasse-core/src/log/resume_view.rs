@@ -36,10 +36,11 @@ impl Log {
     /// [`resume`](Self::resume) does, but for the events of its view.
     ///
     /// A reader of topics is reset only if an event that it should have had is gone: for each topic
-    /// the log knows the position of the last event that it dropped. If there are more topics
-    /// without events than the log remembers, at least 1,024 and one for each 64 bytes of
-    /// [`Retention::with_bytes`](crate::Retention::with_bytes), then what happened to the oldest of
-    /// them is not known, and their readers are reset.
+    /// and each prefix the log knows the position of the last event that it dropped. The log remembers
+    /// at least 1,024 topics without events, and one for each 64 bytes of
+    /// [`Retention::with_bytes`](crate::Retention::with_bytes), and as many of their prefixes. If there
+    /// are more, then what happened to the oldest of them is not known, and readers of topics that are
+    /// as old are reset, unless the log knows that no event of one of their prefixes is gone.
     pub fn resume_view(&self, last: &LastEventId, start: StartAt, view: &mut View) -> Resume {
         let resume = match last {
             LastEventId::Absent | LastEventId::Empty => Resume::Fresh(self.start_view(start, view)),

@@ -16,7 +16,8 @@ use registry::{Entry, Kind, Registry};
 /// The index of a log by topic. A prefix that a reader wants is a topic of its own.
 ///
 /// A topic is known while it has events or readers. What remains of the others is the position
-/// after their last event, so that a reader of theirs is reset only if it lacks an event.
+/// after their last event, and after that of each prefix, so that a reader of theirs is reset only
+/// if it lacks an event.
 #[derive(Debug)]
 pub(super) struct Topics {
     registry: Registry,

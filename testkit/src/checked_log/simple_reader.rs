@@ -16,10 +16,6 @@ pub(super) struct SimpleReader {
 }
 
 impl SimpleReader {
-    fn has_prefix(&self) -> bool {
-        self.wanted.iter().flatten().any(|(pattern, _)| pattern.ends_with(['*', '>']))
-    }
-
     /// Whether it gets the event at a place.
     fn wants(&self, place: usize, topic: Option<&'static str>) -> bool {
         let Some(wanted) = &self.wanted else { return true };
@@ -173,11 +169,11 @@ impl SimpleLog {
         place < self.cleared && self.newest_before(topic, self.cleared) == Some(place)
     }
 
-    /// Whether a log can reset a reader that lacks nothing: it does not know of all topics of a
-    /// prefix, nor which number was at which place once it has dropped it.
-    pub(super) fn may_not_know(&self, reader: &SimpleReader, place: usize) -> bool {
+    /// Whether a log can reset a reader that lacks nothing: it does not know which number was at
+    /// which place once it has dropped it, nor what was there before it had topics.
+    pub(super) fn may_not_know(&self, place: usize) -> bool {
         let is_known = self.topics_since.is_some_and(|since| place >= since);
-        place < self.first && (reader.has_prefix() || self.has_gaps || !is_known)
+        place < self.first && (self.has_gaps || !is_known)
     }
 
     /// The place at which a client resumes, if it sent an id.

@@ -28,7 +28,7 @@ impl CheckedLog {
         let is_ready = self.log.is_view_ready(*cursor, view);
         let read = self.log.read_view(cursor, view, budget);
         assert_eq!(is_ready, read != Read::Wait, "{read:?} for {reader:?}");
-        if read == Read::Lagged && self.simple.may_not_know(reader, reader.place) {
+        if read == Read::Lagged && self.simple.may_not_know(reader.place) {
             if !view.is_catching_up() {
                 let caught_up = reader.catch_up.take().map_or(0, |(until, _)| until);
                 reader.place = reader.place.max(caught_up);
@@ -59,7 +59,7 @@ impl CheckedLog {
         let resume = self.log.resume_view(&last, start, view);
         let is_expired = matches!(resume, Resume::Reset(ResetReason::Expired, _));
         let expected = match self.simple.resumed(&last, reader) {
-            Ok(Some(place)) if is_expired && self.simple.may_not_know(reader, place) => {
+            Ok(Some(place)) if is_expired && self.simple.may_not_know(place) => {
                 Err(ResetReason::Expired)
             }
             expected => expected,
@@ -108,7 +108,7 @@ impl CheckedLog {
         let Viewer { cursor, view, simple: reader } = &mut self.viewers[nth];
         let can = self.log.conflate(*cursor, view);
         let expected = self.simple.has_keys && !self.simple.lacks(reader, reader.place, false);
-        assert!(can == expected || !can && self.simple.may_not_know(reader, reader.place));
+        assert!(can == expected || !can && self.simple.may_not_know(reader.place));
         if can {
             reader.catch_up = Some((self.simple.entries.len(), false));
         }

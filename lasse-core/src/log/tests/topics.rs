@@ -80,37 +80,82 @@ fn neighbours_are_read_as_one_slice_and_shared() {
     });
 }
 
+/// Whether a reader of a topic or a prefix resumes after the last event that it had.
+fn resumes(log: &mut Log, pattern: &str, last: &LastEventId) -> bool {
+    let mut view = log.view(&TopicPattern::new(pattern.to_string()).unwrap().into());
+    let resume = log.resume_view(last, StartAt::Now, &mut view);
+    log.release(view);
+    matches!(resume, Resume::Resumed(_))
+}
+
 #[test]
 fn a_hundred_thousand_quiet_readers_are_not_reset_by_events_of_others() {
-    let retention = Retention::new().with_events(10_000).with_bytes(8 << 20);
+    let retention = Retention::new().with_events(1_000).with_bytes(8 << 20);
     let mut log = log(retention);
-    let user = |n: u64| topic(&format!("user.{n}"));
-    let lasts: Vec<LastEventId> = (0..100_000)
-        .map(|n| LastEventId::Id(log.append_to(&user(n), &Event::new("hello")).unwrap()))
+    // Each reads a topic of its own, and every tenth a prefix of its own: `user.7`, `user.10.>`.
+    let pattern_of = |n| if n % 10 == 0 { format!("user.{n}.>") } else { format!("user.{n}") };
+    let patterns = || (0..100_000).map(pattern_of);
+    let lasts: Vec<LastEventId> = patterns()
+        .map(|pattern| LastEventId::Id(append_to(&mut log, &pattern.replace('>', "feed"), "hello")))
         .collect();
     for n in 0..100_000 {
-        log.append_to(&topic(&format!("busy.{}", n % 100)), &Event::new("news")).unwrap();
+        append_to(&mut log, &format!("busy.{}", n % 100), "news");
     }
-    for (n, last) in lasts.iter().enumerate() {
-        let mut view = log.view(&TopicFilter::from(user(n as u64)));
-        let resume = log.resume_view(last, StartAt::Now, &mut view);
-        assert!(matches!(resume, Resume::Resumed(_)), "{resume:?} of {n}");
-        log.release(view);
+    for (pattern, last) in patterns().zip(&lasts) {
+        assert!(resumes(&mut log, &pattern, last), "{pattern}");
     }
     // In place of a keep-alive they were sent a position. The log is loaded from its tail.
-    let position = LastEventId::Id(log.id_before(log.cursor(StartAt::Last(9_000))).unwrap());
+    let position = LastEventId::Id(log.id_before(log.cursor(StartAt::Last(900))).unwrap());
     let mut loaded = Log::new(Epoch::new("k").unwrap(), retention);
-    for n in 190_000..200_000 {
+    for n in 199_000..200_000 {
         let name = topic(&format!("busy.{}", n % 100));
         loaded.append_to_as(&id(&format!("k-{}", n + 1)), &name, &Event::new("news")).unwrap();
     }
-    for n in 0..100_000 {
-        let mut view = loaded.view(&TopicFilter::from(user(n)));
-        let resume = loaded.resume_view(&position, StartAt::Now, &mut view);
-        assert!(matches!(resume, Resume::Resumed(_)), "{resume:?} of {n}");
-        loaded.release(view);
+    assert!(patterns().all(|pattern| resumes(&mut loaded, &pattern, &position)));
+    // They are quiet for ten retentions more, while a hundred thousand topics come and go.
+    for n in 200_000..299_000 {
+        append_to(&mut loaded, &format!("other.{n}"), "news");
     }
-    assert!(loaded.memory() < 2 << 20, "{} bytes", loaded.memory());
+    for _ in 299_000..300_000 {
+        append_to(&mut loaded, "busy.0", "news");
+    }
+    assert!(patterns().all(|pattern| resumes(&mut loaded, &pattern, &position)));
+    assert!(!resumes(&mut loaded, "other.*", &position));
+    for (pattern, last_seen, expected) in [
+        ("other.>", "k-298999", false),
+        ("other.>", "k-299000", true),
+        ("busy.1", "k-199901", false),
+        ("busy.1", "k-199902", true),
+    ] {
+        assert_eq!(resumes(&mut loaded, pattern, &last(last_seen)), expected, "{pattern}");
+    }
+    assert!(loaded.memory() < 12 << 20, "{} bytes", loaded.memory());
+}
+
+#[test]
+fn a_prefix_that_a_log_forgot_resets_only_readers_that_lack_an_event() {
+    let mut log = keeping(2);
+    append_to(&mut log, "room.tea", "1");
+    append_to(&mut log, "room.cake.crumbs", "2");
+    for n in 0..100 {
+        // So the log forgets the prefixes of the rooms, which nobody reads now.
+        assert!(!resumes(&mut log, &format!("user.{n}.>"), &LastEventId::Absent));
+        append_to(&mut log, &format!("user.{n}.feed"), "news");
+    }
+    for (pattern, last_seen, expected) in [
+        ("room.*", "k-1", true),
+        ("room.>", "k-1", false),
+        ("room.>", "k-2", true),
+        ("room.cake.*", "k-1", false),
+        ("room.cake.*", "k-2", true),
+        ("room.pie.>", "k-1", true),
+        ("*", "k-1", true),
+        ("user.7.>", "k-10", true),
+        ("user.8.>", "k-10", false),
+        (">", "k-99", false),
+    ] {
+        assert_eq!(resumes(&mut log, pattern, &last(last_seen)), expected, "{pattern} {last_seen}");
+    }
 }
 
 #[test]
@@ -228,9 +273,11 @@ fn the_index_of_topics_takes_bounded_memory_and_counts_it() {
 #[test]
 fn a_topic_that_was_forgotten_for_too_long_resets_its_readers() {
     let mut log = log(Retention::new().with_events(1).with_bytes(1000));
-    append_to(&mut log, "quiet", "1");
-    (0..3000).for_each(|n| drop(append_to(&mut log, &format!("user.{n}"), "x")));
-    let mut view = log.view(&patterns(&["quiet"]));
+    append_to(&mut log, "user.quiet", "1");
+    append_to(&mut log, "notices", "2");
+    (3..3000).for_each(|n| drop(append_to(&mut log, &format!("user.{n}"), "x")));
+    assert!(resumes(&mut log, "notices", &last("k-2")), "there are few topics of one token");
+    let mut view = log.view(&patterns(&["user.quiet"]));
     let resume = log.resume_view(&last("k-1"), StartAt::Now, &mut view);
     assert!(matches!(resume, Resume::Reset(ResetReason::Expired, _)), "{resume:?}");
     let resume = log.resume_view(&last("k-2500"), StartAt::Now, &mut view);

@@ -20,7 +20,8 @@ pub(super) struct Registry {
     key: NameKey,
     /// How many of the entries are prefixes.
     prefixes: usize,
-    /// Prefixes that are kept though they may have no reader, oldest first.
+    /// Prefixes that are kept though they may have no reader, oldest first: to find the events of one
+    /// takes a look at all topics.
     unused_prefixes: VecDeque<u32>,
     forgotten: Forgotten,
     /// The bytes of names and positions.
@@ -34,10 +35,15 @@ pub(super) struct Entry {
     /// Of its events that are held. If it is a key, the first one can be kept apart. A prefix does
     /// not have those.
     pub(super) positions: VecDeque<u64>,
-    /// The position after the last event that was dropped.
+    /// The position after the last event that was dropped, as far as that is known.
     pub(super) gone: u64,
     /// The same, without events that a newer one of the same key superseded.
     pub(super) lost: u64,
+    /// Whether an event was dropped since the entry was made. Before that, `gone` is of the time when
+    /// the topic was forgotten, and may be too late.
+    has_gone: bool,
+    /// The same, for `lost`.
+    has_lost: bool,
     /// How many views have it.
     readers: u32,
     /// The bytes of the newest event, if this is a key and not deleted.
@@ -62,7 +68,7 @@ impl Registry {
             key: NameKey::new(key),
             prefixes: 0,
             unused_prefixes: VecDeque::new(),
-            forgotten: Forgotten::new(0, most_forgotten),
+            forgotten: Forgotten::new(NameKey::new(key), most_forgotten),
             heap: 0,
         }
     }
@@ -113,7 +119,7 @@ impl Registry {
             self.prefixes += 1;
             self.new_prefix(name, first)
         } else {
-            let gone = self.forgotten.take(hash);
+            let gone = self.forgotten.of_topic(name);
             let is_key = keys.is_some_and(|keys| keys.matches_text(name));
             let kind = if is_key { Kind::Key } else { Kind::Plain };
             Entry::new(name, kind, gone)
@@ -134,15 +140,19 @@ impl Registry {
         id
     }
 
-    /// A prefix, with the events of all topics that it matches. What has gone of topics that are
-    /// not known any more counts as if it matched them.
+    /// A prefix, with the events of all topics that it matches.
     fn new_prefix(&self, name: &str, first: u64) -> Entry {
         let topics = self.entries.iter().filter(|entry| matches(name, &entry.name));
         let topics = topics.filter(|entry| entry.kind != Kind::Prefix);
-        let mut prefix = Entry::new(name, Kind::Prefix, self.forgotten.newest());
+        let mut prefix = Entry::new(name, Kind::Prefix, self.forgotten.of_prefix(name));
         let mut positions = Vec::new();
         for topic in topics {
-            (prefix.gone, prefix.lost) = (prefix.gone.max(topic.gone), prefix.lost.max(topic.lost));
+            if topic.has_gone {
+                prefix.gone = prefix.gone.max(topic.gone);
+            }
+            if topic.has_lost {
+                prefix.lost = prefix.lost.max(topic.lost);
+            }
             positions.extend(topic.positions.iter().copied().filter(|at| *at >= first));
         }
         positions.sort_unstable();
@@ -178,9 +188,9 @@ impl Registry {
     /// Records that the events before `position` have gone.
     pub(super) fn mark(&mut self, id: u32, position: u64, is_lost: bool) {
         let Some(entry) = self.entry_mut(id) else { return };
-        entry.gone = entry.gone.max(position);
+        (entry.gone, entry.has_gone) = (entry.gone.max(position), true);
         if is_lost {
-            entry.lost = entry.lost.max(position);
+            (entry.lost, entry.has_lost) = (entry.lost.max(position), true);
         }
     }
 
@@ -188,13 +198,13 @@ impl Registry {
     pub(super) fn forget_if_unused(&mut self, id: u32) {
         let Some(entry) = self.entry(id) else { return };
         if entry.readers == 0 && entry.positions.is_empty() && entry.kind != Kind::Prefix {
-            let gone = entry.gone;
-            let hash = self.remove(id);
-            self.forgotten.insert(hash, gone);
+            let gone = Some(entry.gone).filter(|_| entry.has_gone);
+            let name = self.remove(id);
+            gone.into_iter().for_each(|gone| self.forgotten.insert(&name, gone));
         }
     }
 
-    /// Keeps a prefix without readers for a while, since it could not be restored exactly.
+    /// Keeps a prefix without readers for a while.
     fn retire_prefix(&mut self, id: u32) {
         if !self.unused_prefixes.contains(&id) {
             self.unused_prefixes.push_back(id);
@@ -209,20 +219,21 @@ impl Registry {
         }
     }
 
-    /// Removes an entry, and returns the hash of its name.
-    fn remove(&mut self, id: u32) -> u64 {
+    /// Removes an entry, and returns its name.
+    fn remove(&mut self, id: u32) -> Box<str> {
         let hash = self.key.hash_of(self.name(id));
         let (key, entries) = (self.key, &self.entries);
         self.names.remove(hash, id, |id| key.hash_of(name_of(entries, id)));
+        let mut name = Box::default();
         if let Some(entry) = self.entries.get_mut(id as usize) {
             self.heap -= entry.heap();
-            *entry = Entry::new("", Kind::Plain, 0);
+            name = core::mem::replace(entry, Entry::new("", Kind::Plain, 0)).name;
         }
         self.free.push(id);
         if self.free.len() == self.entries.len() {
             (self.free, self.entries) = (Vec::new(), Chunks::new());
         }
-        hash
+        name
     }
 
     /// The prefixes that match a topic and that readers want.
@@ -255,6 +266,8 @@ impl Entry {
             positions: VecDeque::new(),
             gone,
             lost: gone,
+            has_gone: false,
+            has_lost: false,
             readers: 0,
             value_len: 0,
             kind,
