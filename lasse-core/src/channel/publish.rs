@@ -206,11 +206,7 @@ impl Channel {
     /// If the channel has ended, or if the event's id is refused.
     pub fn finish_with<'a>(&self, event: impl Borrow<Event<'a>>) -> Result<EventId, AppendError> {
         let event = event.borrow();
-        self.0.change(|log| {
-            let id = log.append(event)?;
-            log.finish();
-            Ok(id)
-        })
+        self.end_with(|log| log.append(event), Log::finish)
     }
 
     /// The same, with an event of a topic. Readers of other topics do not receive it.
@@ -224,11 +220,7 @@ impl Channel {
         event: impl Borrow<Event<'a>>,
     ) -> Result<EventId, AppendError> {
         let event = event.borrow();
-        self.0.change(|log| {
-            let id = log.append_to(topic, event)?;
-            log.finish();
-            Ok(id)
-        })
+        self.end_with(|log| log.append_to(topic, event), Log::finish)
     }
 
     /// Ends the channel as incomplete: there should have been more events. Streams end uncleanly
@@ -245,11 +237,7 @@ impl Channel {
     /// If the channel has ended, or if the event's id is refused.
     pub fn abort_with<'a>(&self, event: impl Borrow<Event<'a>>) -> Result<EventId, AppendError> {
         let event = event.borrow();
-        self.0.change(|log| {
-            let id = log.append(event)?;
-            log.abort();
-            Ok(id)
-        })
+        self.end_with(|log| log.append(event), Log::abort)
     }
 
     /// The same, with an event of a topic. Readers of other topics do not receive it.
@@ -263,16 +251,25 @@ impl Channel {
         event: impl Borrow<Event<'a>>,
     ) -> Result<EventId, AppendError> {
         let event = event.borrow();
-        self.0.change(|log| {
-            let id = log.append_to(topic, event)?;
-            log.abort();
-            Ok(id)
-        })
+        self.end_with(|log| log.append_to(topic, event), Log::abort)
     }
 
     /// A guard that publishes, and that aborts the channel if it is dropped before the channel is
     /// finished: because its task panicked, or was cancelled.
     pub fn publisher(&self) -> Publisher {
         Publisher::new(self.clone())
+    }
+
+    /// Appends the last event, and ends the log if that succeeds.
+    fn end_with(
+        &self,
+        append: impl FnOnce(&mut Log) -> Result<EventId, AppendError>,
+        end: fn(&mut Log),
+    ) -> Result<EventId, AppendError> {
+        self.0.change(|log| {
+            let id = append(log)?;
+            end(log);
+            Ok(id)
+        })
     }
 }

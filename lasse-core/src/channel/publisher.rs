@@ -28,7 +28,7 @@ use crate::topic::Topic;
 #[derive(Debug)]
 pub struct Publisher {
     channel: Channel,
-    last_event: Option<Event<'static>>,
+    last_event: Option<(Option<Topic>, Event<'static>)>,
 }
 
 impl Publisher {
@@ -40,7 +40,14 @@ impl Publisher {
     /// of the failure.
     #[must_use]
     pub fn with_last_event(mut self, event: Event<'_>) -> Self {
-        self.last_event = Some(event.into_owned());
+        self.last_event = Some((None, event.into_owned()));
+        self
+    }
+
+    /// The same, with an event of a topic. Readers of other topics do not receive it.
+    #[must_use]
+    pub fn with_last_event_to(mut self, topic: &Topic, event: Event<'_>) -> Self {
+        self.last_event = Some((Some(topic.clone()), event.into_owned()));
         self
     }
 
@@ -80,6 +87,19 @@ impl Publisher {
         self.channel.finish_with(event)
     }
 
+    /// The same, with an event of a topic. Readers of other topics do not receive it.
+    ///
+    /// # Errors
+    ///
+    /// If the channel has ended, or if the event is refused: then the channel is aborted.
+    pub fn finish_with_to<'a>(
+        self,
+        topic: &Topic,
+        event: impl Borrow<Event<'a>>,
+    ) -> Result<EventId, AppendError> {
+        self.channel.finish_with_to(topic, event)
+    }
+
     /// The channel.
     pub fn channel(&self) -> &Channel {
         &self.channel
@@ -88,8 +108,13 @@ impl Publisher {
 
 impl Drop for Publisher {
     fn drop(&mut self) {
-        let last_event = self.last_event.take();
-        let has_published = last_event.is_some_and(|event| self.channel.abort_with(event).is_ok());
+        let has_published = self.last_event.take().is_some_and(|(topic, event)| {
+            let id = match topic {
+                Some(topic) => self.channel.abort_with_to(&topic, event),
+                None => self.channel.abort_with(event),
+            };
+            id.is_ok()
+        });
         if !has_published {
             self.channel.abort();
         }

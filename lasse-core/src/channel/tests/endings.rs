@@ -5,6 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 use std::task::{Context, Poll};
 
+use super::topics::join_to;
 use super::*;
 use crate::log::{AppendError, Compaction};
 use crate::source::{Next, Source};
@@ -47,6 +48,45 @@ fn a_publisher_that_panics_aborts_its_channel() {
     assert!(read(&mut reader).ends_with("data: the model failed\nid: k-2\n\n"));
     assert_eq!(reader.poll_next(at(0), &mut Context::from_waker(Waker::noop())), Next::Abort);
     assert!(matches!(answer.subscribe(&last("k-2")), Subscription::Complete));
+}
+
+#[test]
+fn the_last_event_of_a_publisher_can_have_a_topic() {
+    let topic = |name: &'static str| Topic::from_static(name);
+    for fails in [true, false] {
+        let rooms = channel(keeping(10));
+        let readers = ["room.tea", "room.cake"].map(|name| TopicFilter::from(topic(name)));
+        let [mut tea, mut cake] = readers.map(|filter| join_to(&rooms, &filter, &last("k-0")));
+        let failed = Event::new("the kettle failed");
+        let publisher = rooms.publisher().with_last_event_to(&topic("room.tea"), failed);
+        let (event, ending) = match fails {
+            true => {
+                drop(publisher);
+                ("data: the kettle failed\nid: k-1\n\n", "Over(Aborted)")
+            }
+            false => {
+                publisher.finish_with_to(&topic("room.tea"), Event::new("tea is over")).unwrap();
+                ("data: tea is over\nid: k-1\n\n", "Over(Finished)")
+            }
+        };
+        assert_eq!((read(&mut tea).as_str(), read(&mut tea).as_str()), (event, ending));
+        assert_eq!(read(&mut cake), ending);
+    }
+}
+
+#[test]
+fn a_last_event_that_is_refused_aborts_the_channel() {
+    let own = EventId::new("own").unwrap();
+    for topic in [None, Some(Topic::from_static("room.tea"))] {
+        let rooms = channel(keeping(10));
+        publish(&rooms, 1..=1);
+        let event = Event::new("failed").with_id(own.clone());
+        drop(match &topic {
+            Some(topic) => rooms.publisher().with_last_event_to(topic, event),
+            None => rooms.publisher().with_last_event(event),
+        });
+        assert_eq!((rooms.ending(), rooms.stats().published), (Some(Ending::Aborted), 1));
+    }
 }
 
 #[test]
