@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 #[cfg(feature = "http")]
-pub(super) use http::gone;
+pub(super) use http::stream;
 
 use super::backfill::{Backfill, Backfilling};
 use super::config::{LagPolicy, Settings};

@@ -1,8 +1,7 @@
 //! A merged subscription as the answer to a request.
 
 use super::{MergedSubscriber, MergedSubscription};
-use crate::channel::subscription::gone;
-use crate::dialect::Dialect;
+use crate::channel::subscription::stream;
 use crate::request::{Init, RequestHead};
 
 impl MergedSubscription {
@@ -33,23 +32,12 @@ impl MergedSubscription {
         source: impl FnOnce(MergedSubscriber) -> S,
     ) -> Init<S> {
         match self {
-            Self::Stream(subscriber) if request.dialect() == Dialect::DataOnly => {
-                match subscriber.without_notices() {
-                    Ok(subscriber) => open(subscriber, source),
-                    Err(reset) => Init::Respond(gone(reset)),
-                }
+            Self::Stream(subscriber) => {
+                let omit = MergedSubscriber::without_notices;
+                stream(subscriber, request, omit, MergedSubscriber::first_frames, source)
             }
-            Self::Stream(subscriber) => open(subscriber, source),
             Self::Complete => Init::Complete,
             Self::Full(delay) | Self::Undecided(delay) => Init::refuse(delay),
         }
     }
-}
-
-fn open<S>(
-    mut subscriber: MergedSubscriber,
-    source: impl FnOnce(MergedSubscriber) -> S,
-) -> Init<S> {
-    let first = subscriber.first_frames();
-    Init::Stream(source(subscriber), first)
 }

@@ -1,6 +1,7 @@
 //! A subscription as the answer to a request.
 
 use std::string::String;
+use std::vec::Vec;
 
 use bytes::Bytes;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
@@ -9,6 +10,7 @@ use http::{HeaderValue, Response, StatusCode};
 use super::{Subscriber, Subscription};
 use crate::channel::Channel;
 use crate::dialect::Dialect;
+use crate::frame::Frame;
 use crate::request::{Accept, Init, RequestHead};
 
 impl Subscription {
@@ -55,13 +57,10 @@ impl Subscription {
         source: impl FnOnce(Subscriber) -> S,
     ) -> Init<S> {
         match self {
-            Self::Stream(subscriber) if request.dialect() == Dialect::DataOnly => {
-                match subscriber.without_notices() {
-                    Ok(subscriber) => open(subscriber, source),
-                    Err(reset) => Init::Respond(gone(reset)),
-                }
+            Self::Stream(subscriber) => {
+                let omit = Subscriber::without_notices;
+                stream(subscriber, request, omit, Subscriber::first_frames, source)
             }
-            Self::Stream(subscriber) => open(subscriber, source),
             Self::NeedsSnapshot(never) => match never {},
             Self::Complete => Init::Complete,
             Self::Full(delay) | Self::Undecided(delay) => Init::refuse(delay),
@@ -78,13 +77,27 @@ impl Accept for Subscriber {
     }
 }
 
-fn open<S>(mut subscriber: Subscriber, source: impl FnOnce(Subscriber) -> S) -> Init<S> {
-    let first = subscriber.first_frames();
-    Init::Stream(source(subscriber), first)
+/// The stream of a reader, of one channel or several. If its client reads no notices, they are omitted;
+/// if it cannot resume then, the answer is a 410.
+pub(in crate::channel) fn stream<R, S>(
+    mut reader: R,
+    request: &RequestHead<'_>,
+    omit_notices: impl FnOnce(R) -> Result<R, String>,
+    first_frames: impl FnOnce(&mut R) -> Vec<Frame>,
+    source: impl FnOnce(R) -> S,
+) -> Init<S> {
+    if request.dialect() == Dialect::DataOnly {
+        reader = match omit_notices(reader) {
+            Ok(reader) => reader,
+            Err(reset) => return Init::Respond(gone(reset)),
+        };
+    }
+    let first = first_frames(&mut reader);
+    Init::Stream(source(reader), first)
 }
 
 /// The response to a client that cannot resume and reads no event about that.
-pub(in crate::channel) fn gone(reset: String) -> Response<Bytes> {
+fn gone(reset: String) -> Response<Bytes> {
     let mut response = Response::new(Bytes::from(reset));
     *response.status_mut() = StatusCode::GONE;
     let headers = response.headers_mut();
