@@ -1,8 +1,10 @@
 //! A channel of several nodes: published to a stream of Redis, and read from it on each node.
 
+mod end;
 mod local;
 mod publish;
 mod subscribe;
+mod write;
 
 use std::sync::Arc;
 
