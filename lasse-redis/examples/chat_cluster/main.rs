@@ -20,57 +20,28 @@ mod api;
 mod completion;
 #[path = "../../../lasse/examples/chat/model.rs"]
 mod model;
-#[path = "../cluster/options.rs"]
-mod options;
-#[path = "../cluster/own_redis.rs"]
-mod own_redis;
 #[path = "../../../lasse/examples/support/shutdown.rs"]
 mod shutdown;
+#[path = "../support/start.rs"]
+mod start;
 
 use std::error::Error;
 use std::time::Duration;
 
-use lasse::{DrainPlan, Gate, Listener, Run, RunId, RunOutcome, RunsConfig};
-use lasse_redis::{
-    Backplane, BackplaneConfig, RedisRuns, RedisRunsConfig, RedisRunsError, RedisServer,
-};
+use lasse::{Run, RunId, RunOutcome, RunsConfig};
+use lasse_redis::{Backplane, BackplaneConfig, RedisRuns, RedisRunsConfig, RedisRunsError};
 
-use api::{Chat, Refusal, Store};
+use api::{Refusal, Store};
 use completion::Completion;
 use model::Model;
-use options::Options;
-use own_redis::OwnRedis;
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
-    let options = Options::read(std::env::args().skip(1))?;
-    let listener = Listener::bind(("127.0.0.1", options.port)).await?;
-    let address = listener.local_addr()?;
-    let own_redis = match &options.redis {
-        Some(_) => None,
-        None => Some(OwnRedis::start()?),
-    };
-    let url = options.redis.as_deref().or_else(|| own_redis.as_ref().map(OwnRedis::url));
-    let server = RedisServer::new(url.unwrap_or_default())?;
-    println!("http://{address}/");
-    if let Some(redis) = &own_redis {
-        println!("another node: --port {} --redis {}", address.port() + 1, redis.url());
-    }
-
+    let (listener, server, _own_redis) = start::start().await?;
     let backplane = Backplane::start(server, &BackplaneConfig::new());
     let limits = RunsConfig::new().with_last_event(completion::last_event);
     let runs = RedisRuns::open(&backplane, "lasse:example:chat", RedisRunsConfig::new(limits))?;
-    let gate = Gate::default();
-    let chat = Chat::new(runs.clone(), Model::start().await?, &gate);
-    axum::serve(listener, chat.into_router())
-        .with_graceful_shutdown(async move {
-            drop(shutdown::signalled().await);
-            gate.drain(&DrainPlan::new().with_notice(Duration::ZERO));
-            // Readers move to another node; the model may finish what it has begun.
-            runs.shut_down(Duration::from_secs(10)).await;
-        })
-        .await?;
-    Ok(())
+    Ok(api::serve(listener, runs).await?)
 }
 
 impl Store for RedisRuns {
@@ -96,6 +67,10 @@ impl Store for RedisRuns {
     async fn list(&self, user: &str) -> Result<Vec<(RunId, Option<RunOutcome>)>, Refusal> {
         let runs = self.list(user).await.map_err(refusal)?;
         Ok(runs.into_iter().map(|run| (run.id, run.outcome)).collect())
+    }
+
+    async fn shut_down(&self, grace: Duration) {
+        self.shut_down(grace).await;
     }
 }
 

@@ -12,12 +12,12 @@
 //! The first node starts a `redis-server` of its own, if that is installed, and prints its URL for
 //! the others. With `--redis URL` a node uses that server, which can still be missing.
 
-mod options;
-mod own_redis;
 #[path = "../../../lasse/examples/support/plain_http.rs"]
 mod plain_http;
 #[path = "../../../lasse/examples/support/shutdown.rs"]
 mod shutdown;
+#[path = "../support/start.rs"]
+mod start;
 
 use std::convert::Infallible;
 use std::error::Error;
@@ -31,14 +31,12 @@ use http_body_util::{Either, Full};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use lasse_hyper::{
-    ChannelBody, ChannelConfig, Dialect, DrainPlan, Endpoint, Event, Gate, GateConfig, Listener,
-    RequestHead, Retention, ServeConfig, StartAt, StreamConfig, collect_body, respond_with, serve,
+    ChannelBody, ChannelConfig, Dialect, DrainPlan, Endpoint, Event, Gate, GateConfig, RequestHead,
+    Retention, ServeConfig, StartAt, StreamConfig, collect_body, respond_with, serve,
 };
-use lasse_redis::{Backplane, BackplaneConfig, PublishError, RedisChannel, RedisServer};
+use lasse_redis::{Backplane, BackplaneConfig, PublishError, RedisChannel};
 use serde::{Deserialize, Serialize};
 
-use options::Options;
-use own_redis::OwnRedis;
 use plain_http::{failure, is_cross_origin, not_allowed, reply};
 
 /// One piece of news.
@@ -60,20 +58,8 @@ type Body = Either<ChannelBody, Full<Bytes>>;
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
-    let options = Options::read(std::env::args().skip(1))?;
-    let listener = Listener::bind(("127.0.0.1", options.port)).await?;
-    let address = listener.local_addr()?;
-    let own_redis = match &options.redis {
-        Some(_) => None,
-        None => Some(OwnRedis::start()?),
-    };
-    let url = options.redis.as_deref().or_else(|| own_redis.as_ref().map(OwnRedis::url));
-    let server = RedisServer::new(url.unwrap_or_default())?;
-    println!("http://{address}/");
-    if let Some(redis) = &own_redis {
-        println!("another node: --port {} --redis {}", address.port() + 1, redis.url());
-    }
-
+    let (listener, server, _own_redis) = start::start().await?;
+    let name = listener.local_addr()?.to_string();
     let backplane = Backplane::start(server, &BackplaneConfig::new());
     let retention = Retention::new().with_bytes(16 << 20);
     let config = ChannelConfig::new().with_start(StartAt::Last(20)).with_retention(retention);
@@ -82,7 +68,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     // and so do programs.
     let streams = StreamConfig::new().with_post(true).with_dialect(Dialect::Auto);
     let endpoint = Endpoint::new(streams);
-    let node = Node { name: address.to_string(), backplane: backplane.clone(), news, endpoint };
+    let node = Node { name, backplane: backplane.clone(), news, endpoint };
     let node = Arc::new(node);
 
     // A load balancer reads /health, and no balancer needs time here.

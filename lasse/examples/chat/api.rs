@@ -11,6 +11,8 @@
 
 use std::error::Error;
 use std::future::Future;
+use std::io;
+use std::time::Duration;
 
 use axum::extract::rejection::JsonRejection;
 use axum::extract::{Path, State};
@@ -20,11 +22,14 @@ use axum::response::{Html, IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use lasse::hyper::subscribe;
-use lasse::{Dialect, Endpoint, Gate, Run, RunId, RunOutcome, StartError, StreamConfig};
+use lasse::{
+    Dialect, DrainPlan, Endpoint, Gate, Listener, Run, RunId, RunOutcome, StartError, StreamConfig,
+};
 use serde_json::{Value, json};
 
 use crate::completion::{self, Completion, Question};
 use crate::model::Model;
+use crate::shutdown;
 
 /// Where the runs are: in this process, or in Redis.
 pub(crate) trait Store: Clone + Send + Sync + 'static {
@@ -49,11 +54,28 @@ pub(crate) trait Store: Clone + Send + Sync + 'static {
         &self,
         user: &str,
     ) -> impl Future<Output = Result<Vec<(RunId, Option<RunOutcome>)>, Refusal>> + Send;
+
+    /// Starts no more runs here, and returns when the runs of this process have ended.
+    fn shut_down(&self, grace: Duration) -> impl Future<Output = ()> + Send;
+}
+
+/// Serves the requests until the program should stop.
+pub(crate) async fn serve(listener: Listener, runs: impl Store) -> io::Result<()> {
+    let gate = Gate::default();
+    let chat = Chat::new(runs.clone(), Model::start().await?, &gate);
+    axum::serve(listener, chat.into_router())
+        .with_graceful_shutdown(async move {
+            drop(shutdown::signalled().await);
+            gate.drain(&DrainPlan::new().with_notice(Duration::ZERO));
+            // Readers move to another server; the model may finish what it has begun.
+            runs.shut_down(Duration::from_secs(10)).await;
+        })
+        .await
 }
 
 /// What all requests share.
 #[derive(Clone)]
-pub(crate) struct Chat<S> {
+struct Chat<S> {
     runs: S,
     model: Model,
     /// For OpenAI's clients, which take every event for a chunk of an answer.
@@ -63,7 +85,7 @@ pub(crate) struct Chat<S> {
 }
 
 impl<S: Store> Chat<S> {
-    pub(crate) fn new(runs: S, model: Model, gate: &Gate) -> Self {
+    fn new(runs: S, model: Model, gate: &Gate) -> Self {
         let answers = StreamConfig::new()
             .with_post(true)
             .with_dialect(Dialect::DataOnly)
@@ -74,7 +96,7 @@ impl<S: Store> Chat<S> {
         Self { runs, model, answers, resumed }
     }
 
-    pub(crate) fn into_router(self) -> Router {
+    fn into_router(self) -> Router {
         Router::new()
             .route("/", get(async || Html(include_str!("chat.html"))))
             .route("/v1/chat/completions", post(complete::<S>))

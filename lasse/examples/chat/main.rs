@@ -19,9 +19,9 @@ mod shutdown;
 use std::error::Error;
 use std::time::Duration;
 
-use lasse::{DrainPlan, Gate, Listener, Run, RunId, RunOutcome, Runs, RunsConfig};
+use lasse::{Listener, Run, RunId, RunOutcome, Runs, RunsConfig};
 
-use api::{Chat, Refusal, Store};
+use api::{Refusal, Store};
 use completion::Completion;
 use model::Model;
 
@@ -30,19 +30,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let port = std::env::var("PORT").unwrap_or_else(|_| "4000".into()).parse::<u16>()?;
     let listener = Listener::bind(("127.0.0.1", port)).await?;
     println!("http://{}/", listener.local_addr()?);
-
-    let gate = Gate::default();
     let runs = Runs::new(RunsConfig::new().with_last_event(completion::last_event));
-    let chat = Chat::new(runs.clone(), Model::start().await?, &gate);
-    axum::serve(listener, chat.into_router())
-        .with_graceful_shutdown(async move {
-            drop(shutdown::signalled().await);
-            gate.drain(&DrainPlan::new().with_notice(Duration::ZERO));
-            // Readers move to another server; the model may finish what it has begun.
-            runs.shut_down(Duration::from_secs(10)).await;
-        })
-        .await?;
-    Ok(())
+    Ok(api::serve(listener, runs).await?)
 }
 
 impl Store for Runs {
@@ -70,5 +59,9 @@ impl Store for Runs {
 
     async fn list(&self, user: &str) -> Result<Vec<(RunId, Option<RunOutcome>)>, Refusal> {
         Ok(self.list(user).iter().map(|run| (run.id().clone(), run.outcome())).collect())
+    }
+
+    async fn shut_down(&self, grace: Duration) {
+        self.shut_down(grace).await;
     }
 }
