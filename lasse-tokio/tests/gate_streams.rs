@@ -2,12 +2,13 @@
 
 use std::future::poll_fn;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::Poll;
 use std::time::Duration;
 
 use http::{Request, Response};
 use lasse_core::{
-    Accept, Body, Close, EndReason, Init, Output, RequestHead, StreamConfig, Subscriber,
+    Accept, Body, Close, EndReason, Init, Output, Refusal, RequestHead, StreamConfig, Subscriber,
 };
 use lasse_tokio::{
     Channel, Dialect, Endpoint, ExpiresAt, Gate, GateConfig, KeyLimitPolicy, Permit, RejectReason,
@@ -159,6 +160,30 @@ async fn a_handle_in_the_request_ends_its_stream_and_drops_its_guard_with_it() {
     assert!(full.admit(&RequestHead::from(&request)).is_err());
     drop(request);
     assert_eq!(Arc::strong_count(&guard), 1);
+}
+
+#[test]
+fn a_handle_is_called_when_its_stream_opens_and_not_if_the_request_is_refused() {
+    let gates = [Gate::default(), Gate::default(), Gate::new(GateConfig::new().with_limit(0))];
+    let endpoint = Endpoint::default().with_gate(&gates[0]);
+    let news = Channel::new(&Default::default());
+    for (server, is_refused, calls) in [(1, false, 1), (1, true, 0), (2, false, 0)] {
+        let opened = Arc::new(AtomicUsize::new(0));
+        let counter = opened.clone();
+        let handle = StreamHandle::with_opened((), move || {
+            counter.fetch_add(1, Ordering::Relaxed);
+        });
+        let request = Request::get("/ada").extension(gates[server].clone()).extension(handle);
+        let response = respond_with(&request.body(()).unwrap(), &endpoint, |head| {
+            assert_eq!(opened.load(Ordering::Relaxed), 0, "`init` decides first");
+            match is_refused {
+                true => Init::Refuse(Refusal::unauthorized(Duration::from_secs(60))),
+                false => news.subscribe(head.last_event_id()).into_init(head, |events| events),
+            }
+        });
+        drop(response);
+        assert_eq!(opened.load(Ordering::Relaxed), calls, "{server}, {is_refused}");
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -97,13 +97,14 @@ impl Permit {
         permit
     }
 
-    /// Ends the stream that this one replaces, if any.
+    /// The stream opens: ends the one that it replaces, if any.
     pub(crate) fn confirm(&mut self) {
         let Some(extra) = &mut self.extra else { return };
         let config = &self.gate.0.config;
         if let Some(oldest) = extra.key.and_then(|key| config.take_oldest(key)) {
             oldest.end.end(EndReason::Replaced, config.draw_client_retry());
         }
+        extra.handle.iter().for_each(StreamHandle::set_opened);
         extra.server.iter_mut().for_each(Self::confirm);
     }
 

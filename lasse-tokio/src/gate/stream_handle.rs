@@ -2,7 +2,8 @@
 
 use std::any::Any;
 use std::fmt;
-use std::sync::Arc;
+use std::mem;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -41,13 +42,31 @@ pub struct StreamHandle(Arc<Shared>);
 
 struct Shared {
     end: EndSwitch,
+    /// Called when the stream opens, once.
+    opened: Mutex<Option<Box<dyn FnOnce() + Send>>>,
     _guard: Box<dyn Any + Send + Sync>,
 }
 
 impl StreamHandle {
     /// A handle for one request. `guard` is dropped with its last clone, which the stream has.
     pub fn new(guard: impl Any + Send + Sync) -> Self {
-        Self(Arc::new(Shared { end: EndSwitch::default(), _guard: Box::new(guard) }))
+        Self(Arc::new(Shared {
+            end: EndSwitch::default(),
+            opened: Mutex::default(),
+            _guard: Box::new(guard),
+        }))
+    }
+
+    /// The same, and `opened` is called when the stream opens: all gates have admitted it, and `init`
+    /// has not refused it. So a layer can reserve a place for a request, and end an older stream only
+    /// when the new one opens.
+    pub fn with_opened(
+        guard: impl Any + Send + Sync,
+        opened: impl FnOnce() + Send + 'static,
+    ) -> Self {
+        let handle = Self::new(guard);
+        *handle.lock_opened() = Some(Box::new(opened));
+        handle
     }
 
     /// Ends the stream, now or when it opens: mostly as [`EndReason::Revoked`] or
@@ -60,6 +79,18 @@ impl StreamHandle {
     /// A handle that does not keep the guard.
     pub fn downgrade(&self) -> WeakStreamHandle {
         WeakStreamHandle(Arc::downgrade(&self.0))
+    }
+
+    /// The stream opens.
+    pub(super) fn set_opened(&self) {
+        let opened = mem::take(&mut *self.lock_opened());
+        if let Some(opened) = opened {
+            opened();
+        }
+    }
+
+    fn lock_opened(&self) -> MutexGuard<'_, Option<Box<dyn FnOnce() + Send>>> {
+        self.0.opened.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(super) fn poll_end(&self, cx: &Context<'_>) -> Poll<Signal> {
