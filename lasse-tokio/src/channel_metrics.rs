@@ -3,7 +3,7 @@
 use std::future::Future;
 use std::time::Duration;
 
-use lasse_core::channel::ChannelStats;
+use lasse_core::channel::{ChannelStats, StatsReader};
 use lasse_core::{Channel, ResetReason};
 use tokio::time::sleep;
 
@@ -38,18 +38,66 @@ use crate::clock::now;
 /// # }
 /// ```
 pub fn report_metrics(channel: &Channel) -> impl Future<Output = ()> + Send + use<> {
-    let reader = channel.stats_reader();
+    let mut metrics = ChannelMetrics::default();
+    metrics.add(channel);
     async move {
-        let mut reported = Reported(ChannelStats::default());
-        while let Some(stats) = reader.stats() {
-            reported.add(stats);
-            reader.sample_next(now);
+        while metrics.report() > 0 {
             sleep(INTERVAL).await;
         }
     }
 }
 
+/// What many channels count, reported in one task: the metrics are those of [`report_metrics`].
+///
+/// # Examples
+///
+/// ```
+/// use std::time::Duration;
+/// use lasse_tokio::ChannelMetrics;
+/// use lasse_tokio::lasse_core::{ChannelConfig, Channels};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() {
+/// let chats: Channels<String> = Channels::new(&ChannelConfig::new());
+/// let mut metrics = ChannelMetrics::default();
+/// metrics.add(&chats.open("tea"));
+/// tokio::spawn(async move {
+///     loop {
+///         metrics.report();
+///         tokio::time::sleep(Duration::from_secs(1)).await;
+///     }
+/// });
+/// # }
+/// ```
+#[derive(Debug, Default)]
+pub struct ChannelMetrics(Vec<(StatsReader, Reported)>);
+
+impl ChannelMetrics {
+    /// Also reports this channel, as long as it is there. Add a channel once.
+    pub fn add(&mut self, channel: &Channel) {
+        self.0.push((channel.stats_reader(), Reported::default()));
+    }
+
+    /// Also reports these channels.
+    pub fn append(&mut self, mut others: Self) {
+        self.0.append(&mut others.0);
+    }
+
+    /// Reports what the channels have counted since the last call, which should be a second ago.
+    /// Returns how many channels there are.
+    pub fn report(&mut self) -> usize {
+        self.0.retain_mut(|(reader, reported)| {
+            let Some(stats) = reader.stats() else { return false };
+            reported.add(stats);
+            reader.sample_next(now);
+            true
+        });
+        self.0.len()
+    }
+}
+
 /// What was reported of a channel. Its share of the gauges is taken away when it is dropped.
+#[derive(Debug, Default)]
 struct Reported(ChannelStats);
 
 impl Reported {

@@ -8,7 +8,7 @@
 //! |---|---|
 //! | `axum` | [`Listener`] and [`PeerAddr`] for `axum::serve` |
 //! | `json` | `Event::json`, for all types that serialize |
-//! | `metrics` | the counters of all [`Gate`]s as metrics: `lasse_streams_open`, `lasse_streams_ended_total` by reason, `lasse_streams_rejected_total` by reason |
+//! | `metrics` | the counters of all [`Gate`]s as metrics: `lasse_streams_open`, `lasse_streams_ended_total` by reason, `lasse_streams_rejected_total` by reason; and those of [`Runs`] |
 //! | `simdutf8` | faster decoding |
 //! | `tracing` | a log event for each stream that ends or is rejected, and for each drain |
 
@@ -40,7 +40,7 @@ pub use answer::{
     unauthorized,
 };
 #[cfg(feature = "metrics")]
-pub use channel_metrics::report_metrics;
+pub use channel_metrics::{ChannelMetrics, report_metrics};
 pub use clock::now;
 pub use dispatch::{dispatch, idle, sweep};
 pub use endpoint::Endpoint;

@@ -4,6 +4,7 @@ mod config;
 mod id;
 mod log;
 mod outcome;
+mod report;
 mod run;
 mod task;
 mod writer;
@@ -112,10 +113,19 @@ impl Runs {
         F: Future<Output = Result<(), E>> + Send + 'static,
         E: fmt::Display + 'static,
     {
+        let (run, is_new) = self.insert(id, owner).inspect_err(|error| report::refused(*error))?;
+        if is_new {
+            self.produce(&run, producer);
+        }
+        Ok(run)
+    }
+
+    /// The run of this id, and whether it is new.
+    fn insert(&self, id: RunId, owner: &str) -> Result<(Run, bool), StartError> {
         let mut runs = self.0.lock();
         if let Some(run) = runs.by_id.get(&id) {
             let is_owner = run.owner() == owner;
-            return if is_owner { Ok(run.clone()) } else { Err(StartError::Foreign) };
+            return if is_owner { Ok((run.clone(), false)) } else { Err(StartError::Foreign) };
         }
         if runs.is_shut {
             return Err(StartError::ShutDown);
@@ -130,8 +140,7 @@ impl Runs {
         runs.by_id.insert(id, run.clone());
         drop(runs);
         forgotten.iter().for_each(|run| run.remove_bytes(&self.0.bytes));
-        self.produce(&run, producer);
-        Ok(run)
+        Ok((run, true))
     }
 
     /// Runs the producer of a run with a [`RunLog`], whose start the log has decided. The limit of the
@@ -159,8 +168,17 @@ impl Runs {
         F: Future<Output = Result<(), E>> + Send + 'static,
         E: fmt::Display + 'static,
     {
+        report::started();
         let writer = RunWriter::new(run.clone(), Arc::clone(&self.0));
         RunTask::new(run.clone(), Arc::clone(&self.0)).spawn(producer(writer));
+    }
+
+    /// Forgets a run that has ended, before its time: its id is unknown then, and its bytes count no
+    /// more. Its readers can read on.
+    pub fn forget(&self, run: &Run) {
+        if !run.is_running() {
+            self.0.remove(run);
+        }
     }
 
     /// Whether [`shut_down`](Self::shut_down) was called.
@@ -225,7 +243,8 @@ impl Registry {
     }
 
     /// Takes note of the end of a run.
-    fn handle_ended(&self, run: &Run) {
+    fn handle_ended(&self, run: &Run, outcome: &RunOutcome) {
+        report::ended(outcome, run.age());
         let mut runs = self.lock();
         // Its task may have seen the end before.
         if !run.is_removed() {
@@ -292,6 +311,17 @@ pub enum StartError {
     Foreign,
     /// The server is shutting down: answer 503.
     ShutDown,
+}
+
+impl StartError {
+    /// The reason as one word, for metrics and logs.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Full(_) => "full",
+            Self::Foreign => "foreign",
+            Self::ShutDown => "shutdown",
+        }
+    }
 }
 
 impl fmt::Display for StartError {

@@ -13,7 +13,8 @@ use lasse_core::{
     Channel, ChannelConfig, EndReason, EventId, LastEventId, RequestHead, Retention, StreamConfig,
 };
 use lasse_tokio::{
-    DrainPlan, Endpoint, Gate, GateConfig, PeerAddr, Permit, ServeConfig, serve_connection,
+    DrainPlan, Endpoint, Gate, GateConfig, PeerAddr, Permit, RunId, RunWriteError, RunWriter, Runs,
+    RunsConfig, ServeConfig, serve_connection,
 };
 use metrics::{Counter, Histogram, HistogramFn, Key, KeyName, Recorder, SharedString, Unit};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -96,16 +97,24 @@ fn metrics_count_ends_and_rejections_by_reason() {
 /// Two channels, with a client that is new, one that resumes and one that is reset.
 async fn run_channels() {
     let (news, chat) = (Channel::new(&ChannelConfig::new()), Channel::new(&ChannelConfig::new()));
-    for channel in [&news, &chat] {
-        tokio::spawn(lasse_tokio::report_metrics(channel));
-    }
+    tokio::spawn(lasse_tokio::report_metrics(&news));
+    let mut others = lasse_tokio::ChannelMetrics::default();
+    others.add(&chat);
+    others.add(&Channel::new(&ChannelConfig::new()));
+    assert_eq!(others.report(), 1, "the other one is gone");
     let id = LastEventId::Id(news.publish(lasse_tokio::Event::new("1")).unwrap());
     chat.publish(lasse_tokio::Event::new("2")).unwrap();
     let foreign = LastEventId::Id(EventId::new("other-1").unwrap());
     let _new = news.subscribe(&LastEventId::Absent);
     let _resumed = news.subscribe(&id);
     drop(chat.subscribe(&foreign));
+    others.report();
     tokio::time::sleep(Duration::from_millis(1500)).await;
+    // Their share of the gauges is taken away with them.
+    let forgotten = chat.subscribe(&LastEventId::Absent);
+    others.report();
+    drop(others);
+    drop(forgotten);
 }
 
 #[test]
@@ -118,7 +127,7 @@ fn metrics_of_channels_add_up_and_have_no_label_for_a_channel() {
     let metrics = recorder.0.lock().unwrap();
     let value = |name: &str| metrics[name].load(Ordering::Relaxed);
     assert_eq!(value("lasse_events_published_total"), 2);
-    assert_eq!(value("lasse_resumes_total outcome=fresh"), 1);
+    assert_eq!(value("lasse_resumes_total outcome=fresh"), 2);
     assert_eq!(value("lasse_resumes_total outcome=resumed"), 1);
     assert_eq!(value("lasse_resumes_total outcome=complete"), 0);
     assert_eq!(value("lasse_resumes_total outcome=full"), 0);
@@ -130,6 +139,50 @@ fn metrics_of_channels_add_up_and_have_no_label_for_a_channel() {
     assert!(f64::from_bits(value("lasse_log_bytes")) > 100.0);
     assert!(metrics.contains_key("lasse_bytes_in_flight"));
     assert_eq!(metrics.len(), 14);
+}
+
+/// Three runs, of which one fails and one goes on, and two that are refused.
+async fn run_runs() -> Runs {
+    let runs = Runs::new(RunsConfig::new().with_max_runs(2).with_keep(Duration::ZERO));
+    let id = |id: &str| RunId::new(id).unwrap();
+    let done = runs.start(id("1"), "ada", async |writer: RunWriter| {
+        writer.publish(lasse_tokio::Event::new("x")).map(drop)
+    });
+    done.unwrap().ended().await;
+    let failed = runs.start(id("2"), "ada", async |_| Err::<(), _>("no model"));
+    failed.unwrap().ended().await;
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let produce = async |writer: RunWriter| {
+        writer.publish(lasse_tokio::Event::new("x"))?;
+        std::future::pending::<Result<(), RunWriteError>>().await
+    };
+    for nth in 3..5 {
+        runs.start(id(&nth.to_string()), "ada", produce).unwrap();
+    }
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    runs.get("3", "ada").unwrap().stop();
+    runs.start(id("4"), "eve", produce).unwrap_err();
+    runs
+}
+
+#[test]
+fn metrics_of_runs_have_a_label_for_how_they_ended() {
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    let recorder = Metrics::default();
+    let mut runtime = tokio::runtime::Builder::new_current_thread();
+    let runtime = runtime.enable_time().start_paused(true).build().unwrap();
+    let runs = metrics::with_local_recorder(&recorder, || runtime.block_on(run_runs()));
+    let metrics = recorder.0.lock().unwrap();
+    let value = |name: &str| metrics[name].load(Ordering::Relaxed);
+    assert_eq!(value("lasse_runs_started_total"), 4);
+    assert_eq!(value("lasse_runs_refused_total reason=foreign"), 1);
+    for outcome in ["done", "error", "stopped"] {
+        assert_eq!(value(&format!("lasse_runs_ended_total outcome={outcome}")), 1);
+    }
+    assert_eq!(value("lasse_run_seconds outcome=stopped"), 1_f64.to_bits());
+    assert_eq!(value("lasse_runs_running"), 1_f64.to_bits());
+    assert_eq!(value("lasse_run_bytes"), (runs.bytes() as f64).to_bits());
+    assert!(runs.bytes() > 0);
 }
 
 /// A client of the raw server, which receives each event of a channel at once.

@@ -27,7 +27,7 @@ pub use lasse_core::*;
 pub use lasse_hyper::{ClientEvent, DisconnectReason, EventSource, EventSourceError, MessageEvent};
 #[cfg(feature = "metrics")]
 #[doc(inline)]
-pub use lasse_tokio::report_metrics;
+pub use lasse_tokio::{ChannelMetrics, report_metrics};
 #[cfg(feature = "tokio")]
 #[doc(inline)]
 pub use lasse_tokio::{

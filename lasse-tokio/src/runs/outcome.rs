@@ -37,6 +37,17 @@ pub enum RunFailure {
 }
 
 impl RunOutcome {
+    /// The outcome as one word, for metrics and logs: `done`, `stopped`, `abandoned`, or the word of
+    /// the [failure](RunFailure::as_str).
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Self::Done => "done",
+            Self::Failed(failure) => failure.as_str(),
+            Self::Stopped => "stopped",
+            Self::Abandoned => "abandoned",
+        }
+    }
+
     /// What readers are sent last, if the configuration does not say otherwise.
     pub(super) fn last_event(&self) -> Option<Event<'static>> {
         match self {

@@ -5,14 +5,16 @@ use std::mem;
 use std::pin::pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
+use std::time::Duration;
 
 use http::header::{ACCESS_CONTROL_EXPOSE_HEADERS, HeaderName};
 use http::{HeaderValue, Response};
-use lasse_core::{Channel, Epoch, Event, EventId};
+use lasse_core::{Channel, Epoch, Event, EventId, Instant};
 use tokio::sync::Notify;
 
 use super::config::LastEvent;
-use super::{Registry, RunId, RunLog, RunOutcome, RunWriteError, RunsConfig};
+use super::{Registry, RunId, RunLog, RunOutcome, RunWriteError, RunsConfig, report};
+use crate::clock::now;
 
 /// One run. A clone is another handle; to drop the handles changes nothing.
 #[derive(Clone)]
@@ -25,6 +27,7 @@ struct Shared {
     /// None of a run of another node.
     registry: OnceLock<Weak<Registry>>,
     last_event: Arc<LastEvent>,
+    started_at: Instant,
     /// If the run is not this node's alone.
     log: Option<Box<dyn RunLog>>,
     state: Mutex<State>,
@@ -77,7 +80,17 @@ impl Run {
     ) -> Self {
         let (owner, last_event) = (owner.into(), Arc::clone(&config.last_event));
         let (registry, state, changed) = (OnceLock::new(), Mutex::default(), Notify::new());
-        Self(Arc::new(Shared { id, owner, channel, registry, last_event, log, state, changed }))
+        Self(Arc::new(Shared {
+            id,
+            owner,
+            channel,
+            registry,
+            last_event,
+            started_at: now(),
+            log,
+            state,
+            changed,
+        }))
     }
 
     /// The run belongs to these from now on.
@@ -172,6 +185,11 @@ impl Run {
         Arc::strong_count(&self.0)
     }
 
+    /// The time since its start.
+    pub(super) fn age(&self) -> Duration {
+        now().saturating_duration_since(self.0.started_at)
+    }
+
     pub(super) fn is_running(&self) -> bool {
         self.lock().outcome.is_none()
     }
@@ -209,7 +227,7 @@ impl Run {
         let _ = last.map(|event| self.0.channel.finish_with(&event));
         self.0.channel.finish();
         if let Some(registry) = self.0.registry.get().and_then(Weak::upgrade) {
-            registry.handle_ended(self);
+            registry.handle_ended(self, &outcome);
         }
         self.0.changed.notify_waiters();
     }
@@ -228,18 +246,23 @@ impl Run {
     pub(super) fn count_bytes(&self, total: &AtomicUsize) {
         let bytes = self.0.channel.stats().bytes;
         let mut state = self.lock();
-        if !state.is_removed {
-            let before = mem::replace(&mut state.bytes, bytes);
-            total.fetch_add(bytes.wrapping_sub(before), Ordering::Relaxed);
+        if state.is_removed {
+            return;
         }
+        let before = mem::replace(&mut state.bytes, bytes);
+        total.fetch_add(bytes.wrapping_sub(before), Ordering::Relaxed);
+        drop(state);
+        report::bytes(before, bytes);
     }
 
     /// Counts no bytes any more.
     pub(super) fn remove_bytes(&self, total: &AtomicUsize) {
         let mut state = self.lock();
         state.is_removed = true;
-        total.fetch_sub(mem::take(&mut state.bytes), Ordering::Relaxed);
+        let before = mem::take(&mut state.bytes);
+        total.fetch_sub(before, Ordering::Relaxed);
         drop(state);
+        report::bytes(before, 0);
         self.0.changed.notify_waiters();
     }
 
