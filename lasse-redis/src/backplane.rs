@@ -161,7 +161,7 @@ impl Backplane {
                 .problem
                 .or_else(|| streams.iter().find_map(|stream| stream.problem()))
                 .or_else(|| shared.watched.problem())
-                .or_else(|| shared.problem()),
+                .or_else(|| shared.problems.all()),
         }
     }
 

@@ -9,13 +9,13 @@ mod slots;
 
 use std::sync::Arc;
 
-use lasse_core::EndReason;
 use lasse_tokio::{Gate, StreamHandle};
 use tokio::task::AbortHandle;
 use tokio::time::timeout;
 
 use crate::backplane::{Backplane, ChannelError};
 use crate::error::PublishError;
+use crate::report::{self, Admission};
 
 pub use config::{OutagePolicy, RedisGateConfig};
 pub use error::AdmitError;
@@ -124,7 +124,8 @@ impl RedisGate {
     }
 
     /// Counts one more stream of `key`, such as a user, on all nodes. Put the handle into the
-    /// extensions of the request; the stream is counted until it closes.
+    /// extensions of the request; the stream is counted until it closes. If it replaces the oldest,
+    /// that ends when this one opens, within a second on whatever node.
     ///
     /// # Errors
     ///
@@ -132,14 +133,28 @@ impl RedisGate {
     /// if Redis does not answer, and [`OutagePolicy::Refuse`] is set. Each converts into a
     /// [`Refusal`](lasse_core::Refusal).
     pub async fn admit(&self, key: &str) -> Result<StreamHandle, AdmitError> {
+        let admitted = self.try_admit(key).await;
+        report::admitted(match &admitted {
+            Ok((_, admission)) => *admission,
+            Err(AdmitError::TooManyStreams(_)) => Admission::TooMany,
+            Err(AdmitError::NotReachable(..)) => Admission::NotReachable,
+        });
+        admitted.map(|(handle, _)| handle)
+    }
+
+    async fn try_admit(&self, key: &str) -> Result<(StreamHandle, Admission), AdmitError> {
         let node = &self.0.node;
         let (slot, handle) = node.slots.insert(key);
         match timeout(node.config.timeout, node.admit(slot)).await {
-            Ok(Ok(Admitted::Yes(replaced))) => {
-                node.replace(slot, &replaced).await;
-                Ok(handle)
+            Ok(Ok(Admitted::Counted(_))) => {
+                node.slots.set_counted(slot);
+                Ok((handle, Admission::Admitted))
             }
-            Ok(Ok(Admitted::Refused)) => Err(AdmitError::TooManyStreams(node.client_retry())),
+            // When the stream opens, it replaces the oldest.
+            Ok(Ok(Admitted::Reserved(_))) => Ok((handle, Admission::Admitted)),
+            Ok(Ok(Admitted::Refused)) => {
+                Err(AdmitError::TooManyStreams(node.config.client_retry()))
+            }
             Ok(Err(failure)) => self.admit_without_redis(slot, handle, failure.to_string()),
             Err(_) => {
                 let problem = format!("there was no answer within {:?}", node.config.timeout);
@@ -153,20 +168,17 @@ impl RedisGate {
         slot: SlotId,
         handle: StreamHandle,
         problem: String,
-    ) -> Result<StreamHandle, AdmitError> {
+    ) -> Result<(StreamHandle, Admission), AdmitError> {
         let Node { config, slots, .. } = &*self.0.node;
         if config.outage == OutagePolicy::Refuse {
             return Err(AdmitError::NotReachable(problem, config.outage_retry()));
         }
-        let too_many = || Err(AdmitError::TooManyStreams(self.0.node.client_retry()));
-        let over = slots.over(slot, config.limit);
-        if !over.is_empty() && (!config.replaces_oldest() || config.limit == 0) {
-            return too_many();
+        let is_full = slots.len_of_key(slot) > config.limit;
+        if is_full && !config.replaces_oldest() || config.limit == 0 {
+            return Err(AdmitError::TooManyStreams(config.client_retry()));
         }
-        for stream in over {
-            stream.end(EndReason::Replaced, self.0.node.client_retry());
-        }
-        Ok(handle)
+        slots.write_again(slot);
+        Ok((handle, Admission::Local))
     }
 
     /// Ends the streams with this [tag](lasse_tokio::GateConfig::with_tags) on all nodes, as

@@ -40,6 +40,7 @@ mod entry;
 mod error;
 mod follower;
 mod gate;
+mod problems;
 mod reader;
 mod reconnect;
 mod reply;

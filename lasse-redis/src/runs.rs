@@ -23,6 +23,7 @@ use tokio::task::AbortHandle;
 use crate::backplane::Backplane;
 use crate::error::Failure;
 use crate::reply::text;
+use crate::report;
 use crate::shared::{millis, random};
 use crate::stream::InvalidStreamName;
 
@@ -47,6 +48,7 @@ use queue::{ProducerLog, Queue};
 /// | the producer's node stands still for longer than its lease | the same; what it writes afterwards is refused |
 /// | Redis is away | wait; the run goes on when it is back. The events wait on the producer's node, within the limits |
 /// | Redis has lost the run | are sent `failed` |
+/// | there are too many runs, or too many bytes | read on; the run that ended first is unknown to new requests |
 ///
 /// A clone is another handle.
 ///
@@ -130,6 +132,24 @@ impl RedisRuns {
         F: Future<Output = Result<(), E>> + Send + 'static,
         E: fmt::Display + 'static,
     {
+        let started = self.start_or_get(id, owner, producer).await;
+        if let Err(RedisRunsError::Start(error)) = &started {
+            report::run_refused(*error);
+        }
+        started
+    }
+
+    async fn start_or_get<P, F, E>(
+        &self,
+        id: RunId,
+        owner: &str,
+        producer: P,
+    ) -> Result<Run, RedisRunsError>
+    where
+        P: FnOnce(RunWriter) -> F,
+        F: Future<Output = Result<(), E>> + Send + 'static,
+        E: fmt::Display + 'static,
+    {
         let node = &self.0.node;
         let (epoch, token) = (hex(random()), hex(random()) + &hex(random()));
         for _ in 0..ATTEMPTS {
@@ -161,15 +181,18 @@ impl RedisRuns {
         let node = &self.0.node;
         let Ok(id) = RunId::new(id) else { return Ok(None) };
         if let Some(run) = node.local.get(id.as_str(), owner) {
-            return Ok(Some(run));
+            // Other nodes forget ended runs to make room, and then another can have the id.
+            if run.outcome().is_none() || node.holds(&run).await.unwrap_or(true) {
+                return Ok(Some(run));
+            }
+            node.local.forget(&run);
         }
         let held = node.mirror(id.as_str()).filter(|mirror| mirror.run.owner() == owner);
         if let Some(mirror) = held {
-            return Ok(match mirror.read(node, true).await {
-                Ok(false) => None,
-                // What this node holds is served also without Redis.
-                Ok(true) | Err(_) => Some(mirror.run.clone()),
-            });
+            // What this node holds is served also without Redis.
+            if mirror.read(node, true).await.unwrap_or(true) {
+                return Ok(Some(mirror.run.clone()));
+            }
         }
         let Some(mirror) = Mirror::open(node, &id, owner).await? else { return Ok(None) };
         let is_there = mirror.read(node, true).await?;
@@ -234,6 +257,7 @@ impl RedisRuns {
             let reply = node.run_script(&scripts::START, |call| {
                 call.arg(id.as_str()).arg(owner).arg(epoch).arg(token).arg(&node.name);
                 call.arg(millis(node.config.lease())).arg(node.config.runs.max_runs());
+                call.arg(i32::from(node.can_judge()));
             });
             result = reply.await.map(|reply| text(&reply).unwrap_or_default().to_owned());
             if !matches!(result, Err(Failure::Unknown(_))) {

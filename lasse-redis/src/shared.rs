@@ -13,6 +13,7 @@ use crate::acknowledged::Acknowledged;
 use crate::config::BackplaneConfig;
 use crate::connector::Connector;
 use crate::error::Failure;
+use crate::problems::Problems;
 use crate::report;
 use crate::server::RedisServer;
 use crate::stream::Stream;
@@ -35,8 +36,8 @@ pub(crate) struct Shared {
     pub(crate) acknowledged: Acknowledged,
     is_draining: AtomicBool,
     link: Mutex<Link>,
-    /// Why the gates and the runs of this node cannot use Redis, if so.
-    problem: Mutex<Option<String>>,
+    /// Why the gates and the runs of this node cannot use Redis.
+    pub(crate) problems: Problems,
 }
 
 /// The state of the reader's connection.
@@ -62,7 +63,7 @@ impl Shared {
             acknowledged: Acknowledged::default(),
             is_draining: AtomicBool::new(false),
             link: Mutex::new(Link::default()),
-            problem: Mutex::new(None),
+            problems: Problems::default(),
         }
     }
 
@@ -92,15 +93,6 @@ impl Shared {
         report::disconnected();
         // A connection to the same server has probably failed, too.
         self.connector.discard_any();
-    }
-
-    /// Records why a gate or runs cannot use Redis, or that they can.
-    pub(crate) fn set_problem(&self, failure: Option<&Failure>) {
-        *lock(&self.problem) = failure.map(Failure::to_string);
-    }
-
-    pub(crate) fn problem(&self) -> Option<String> {
-        lock(&self.problem).clone()
     }
 
     /// Relaxed: it orders nothing else.

@@ -2,6 +2,8 @@
 
 mod reading;
 
+#[cfg(feature = "metrics")]
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -47,6 +49,9 @@ pub(crate) struct Stream {
     dispatcher: Mutex<Option<Dispatcher>>,
     /// Its place in the budget of a set of channels.
     _pooled: Option<Pooled>,
+    /// Whether it is in the metrics.
+    #[cfg(feature = "metrics")]
+    is_reported: AtomicBool,
 }
 
 /// A channel of a set that has a budget together. It leaves the set when this is dropped.
@@ -154,7 +159,16 @@ impl Stream {
             idle_timeout: config.idle_timeout(),
             dispatcher: Mutex::new(None),
             _pooled: None,
+            #[cfg(feature = "metrics")]
+            is_reported: AtomicBool::new(false),
         }
+    }
+
+    /// Whether a stream by key is read for the first time, of several times.
+    #[cfg(feature = "metrics")]
+    pub(crate) fn is_first_watch(&self) -> bool {
+        // Relaxed: it orders nothing else.
+        !self.is_reported.swap(true, Ordering::Relaxed)
     }
 
     /// Its key.

@@ -19,6 +19,8 @@ pub(crate) struct Watched {
     /// How many streams there can be.
     most: usize,
     lifetime: Duration,
+    #[cfg(feature = "metrics")]
+    metrics: Mutex<lasse_tokio::ChannelMetrics>,
 }
 
 #[derive(Debug, Default)]
@@ -73,7 +75,14 @@ pub(crate) struct Watch<'a> {
 
 impl Watched {
     pub(crate) fn new(most: usize, lifetime: Duration) -> Self {
-        Self { state: Mutex::default(), notify: Notify::new(), most, lifetime }
+        Self {
+            state: Mutex::default(),
+            notify: Notify::new(),
+            most,
+            lifetime,
+            #[cfg(feature = "metrics")]
+            metrics: Mutex::default(),
+        }
     }
 
     /// Has a stream read from now on. None, if there are too many.
@@ -97,6 +106,11 @@ impl Watched {
             state.streams.insert(stream.key().into(), entry);
             state.todo.added.push(Arc::clone(stream));
             self.notify.notify_one();
+            drop(guard);
+            #[cfg(feature = "metrics")]
+            if stream.is_first_watch() {
+                self.lock_metrics().add(&stream.channel);
+            }
         }
         Some(Watch { watched: self, stream })
     }
@@ -190,6 +204,20 @@ impl Watched {
             true
         });
         due
+    }
+
+    /// Reports what the channels have counted in the last second.
+    #[cfg(feature = "metrics")]
+    pub(crate) fn report(&self) {
+        // Without the lock, because the recorder is the application's code.
+        let mut metrics = std::mem::take(&mut *self.lock_metrics());
+        metrics.report();
+        self.lock_metrics().append(metrics);
+    }
+
+    #[cfg(feature = "metrics")]
+    fn lock_metrics(&self) -> MutexGuard<'_, lasse_tokio::ChannelMetrics> {
+        self.metrics.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {

@@ -24,7 +24,7 @@ pub struct RedisGateConfig {
     pub(super) outage: OutagePolicy,
     pub(super) timeout: Duration,
     pub(super) max_isolation: Option<Duration>,
-    pub(super) client_retry: RangeInclusive<Duration>,
+    client_retry: RangeInclusive<Duration>,
 }
 
 /// What happens to new streams while Redis does not answer.
@@ -53,7 +53,8 @@ impl RedisGateConfig {
         Self { limit: streams, ..self }
     }
 
-    /// Sets which stream yields if a client opens more than its limit allows.
+    /// Sets which stream yields if a client opens more than its limit allows. An old stream yields
+    /// when the new one opens: a request that `init` or a gate refuses replaces none.
     #[must_use]
     pub fn with_key_limit_policy(self, policy: KeyLimitPolicy) -> Self {
         Self { policy, ..self }
@@ -97,6 +98,11 @@ impl RedisGateConfig {
     /// Whether new streams replace old ones of the same key.
     pub(super) fn replaces_oldest(&self) -> bool {
         self.policy == KeyLimitPolicy::ReplaceOldest
+    }
+
+    /// When a client retries whose key is at its limit.
+    pub(super) fn client_retry(&self) -> Duration {
+        random_in(self.client_retry.clone())
     }
 
     /// When a client retries that is refused because Redis is away.

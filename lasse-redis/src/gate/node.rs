@@ -2,6 +2,7 @@
 
 use std::future::poll_fn;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use lasse_core::log::Read;
@@ -21,7 +22,8 @@ use crate::backplane::{Backplane, ChannelError};
 use crate::channel::RedisChannel;
 use crate::connector::Numbered;
 use crate::error::{Failure, PublishError};
-use crate::shared::random_in;
+use crate::problems::ProblemPlace;
+use crate::report;
 use crate::stream::{InvalidStreamName, beside};
 
 /// A node of a gate.
@@ -35,6 +37,9 @@ pub(super) struct Node {
     name: String,
     nodes_key: String,
     is_ready: watch::Sender<bool>,
+    problem: ProblemPlace,
+    /// Whether it has taken a lease before.
+    had_lease: AtomicBool,
 }
 
 impl Node {
@@ -48,12 +53,14 @@ impl Node {
         let channel = ChannelConfig::new().with_retention(retention).with_position(None);
         Ok(Self {
             gate: gate.clone(),
+            slots: Slots::new(&config),
             config,
-            slots: Slots::new(),
             nodes_key: beside(name, "nodes")?,
             control: backplane.channel(name, &channel)?,
             name: name.to_owned(),
             is_ready: watch::Sender::new(false),
+            problem: backplane.shared().problems.place(format!("gate {name}")),
+            had_lease: AtomicBool::new(false),
         })
     }
 
@@ -107,7 +114,10 @@ impl Node {
             }
             "list" => self.answer_list(data).await,
             // Events were lost: this node does not know what was ended.
-            "reset" => drop(self.gate.reconnect_where(|_| true)),
+            "reset" => {
+                report::resynced();
+                self.gate.reconnect_where(|_| true);
+            }
             // A later version may know more.
             _ => {}
         }
@@ -115,19 +125,15 @@ impl Node {
 
     fn end_replaced(&self, id: SlotId) {
         if let Some(handle) = self.slots.handle(id) {
-            handle.end(EndReason::Replaced, self.client_retry());
+            handle.end(EndReason::Replaced, self.config.client_retry());
         }
-    }
-
-    pub(super) fn client_retry(&self) -> Duration {
-        random_in(self.config.client_retry.clone())
     }
 
     pub(super) async fn publish(&self, name: EventName, data: String) -> Result<(), PublishError> {
         self.control.publish(Event::new(data).with_name(name)).await.map(drop)
     }
 
-    /// Counts a stream on all nodes.
+    /// Counts a stream on all nodes, before it opens.
     pub(super) async fn admit(&self, id: SlotId) -> Result<Admitted, Failure> {
         let policy = if self.config.replaces_oldest() { "replace" } else { "refuse" };
         let entry = self.slots.entry(id).into_iter().collect::<Vec<_>>();
@@ -141,7 +147,7 @@ impl Node {
     }
 
     /// Ends the streams that `newest` replaces, wherever they are.
-    pub(super) async fn replace(&self, newest: SlotId, replaced: &[String]) {
+    async fn replace(&self, newest: SlotId, replaced: &[String]) {
         let is_own = |member: &&String| self.slots.own(member).is_some();
         let (own, others): (Vec<_>, Vec<_>) = replaced.iter().partition(is_own);
         own.iter().filter_map(|own| self.slots.own(own)).for_each(|id| self.end_replaced(id));
@@ -165,7 +171,7 @@ impl Node {
                 self.check_isolation();
             }
             let written = self.write(is_due).await;
-            self.control.backplane().shared().set_problem(written.as_ref().err());
+            self.problem.set(written.as_ref().err());
             if let Err(failure) = written {
                 #[cfg(feature = "tracing")]
                 tracing::warn!(%failure, gate = self.name, "the gate has lost Redis");
@@ -212,7 +218,7 @@ impl Node {
         let policy = if self.config.replaces_oldest() { "replace" } else { "keep" };
         let newest = streams.iter().map(|entry| entry.id).max().unwrap_or_default();
         match self.count(policy, &streams).await {
-            Ok(Some(Admitted::Yes(replaced))) => {
+            Ok(Some(Admitted::Counted(replaced) | Admitted::Reserved(replaced))) => {
                 self.replace(newest, &replaced).await;
                 Ok(())
             }
@@ -235,8 +241,8 @@ impl Node {
         let mut call = scripts::ADMIT.key(&self.nodes_key);
         call.arg(self.slots.node()).arg(self.config.limit).arg(policy);
         call.arg(u64::try_from(KEY_LIFETIME.as_millis()).unwrap_or(u64::MAX));
-        for SlotEntry { id, key, age } in streams {
-            call.key(self.key(key)?).arg(id).arg(age);
+        for SlotEntry { id, key, age, is_open } in streams {
+            call.key(self.key(key)?).arg(id).arg(age).arg(i32::from(*is_open));
         }
         let reply = self.call(async |numbered| call.invoke_async(&mut numbered.connection).await);
         admitted(&reply.await?)
@@ -259,7 +265,13 @@ impl Node {
     async fn take_lease(&self) -> Result<(), Failure> {
         self.slots.rename_node();
         match self.renew_lease(true).await? {
-            true => Ok(()),
+            true => {
+                // Relaxed: it orders nothing else.
+                if self.had_lease.swap(true, Ordering::Relaxed) {
+                    report::lease_lost();
+                }
+                Ok(())
+            }
             false => Err(Failure::Refused("the script returned something else".into())),
         }
     }
@@ -280,7 +292,9 @@ impl Node {
         let limit = limit.max(backplane.shared().config.block * 2);
         if backplane.health().lag.is_some_and(|lag| lag >= limit) {
             let now = now();
-            self.gate.reconnect_where(|stream| stream.opened_at + limit <= now);
+            if self.gate.reconnect_where(|stream| stream.opened_at + limit <= now) > 0 {
+                report::resynced();
+            }
         }
     }
 

@@ -34,12 +34,15 @@ pub(super) static LEASE: LazyLock<Script> = LazyLock::new(|| {
     )
 });
 
-/// Counts streams. Streams of nodes without a lease are removed first.
+/// Counts streams. Streams of nodes without a lease are removed first. The score of a stream is the time
+/// at which it was admitted. If it can replace others but is not open yet, it has the greatest score
+/// instead: it has a place, and replaces none.
 ///
 /// Keys: the set of nodes, and for each stream the set of its key. Arguments: the node, the limit, the
 /// policy (`refuse`, `replace`, or `keep` for streams that were admitted before), the lifetime of the
-/// sets in milliseconds, and for each stream its number and its age in milliseconds. Returns
-/// `admitted` and the streams that must end, `refused`, or `lost` if the node has no lease.
+/// sets in milliseconds, and for each stream its number, its age in milliseconds, and whether it is
+/// open. Returns `counted`, or `reserved` if a stream has only a place, and the streams that must end;
+/// `refused`, or `lost` if the node has no lease.
 pub(super) static ADMIT: LazyLock<Script> = LazyLock::new(|| {
     Script::new(
         "local time = redis.call('TIME')
@@ -52,26 +55,33 @@ pub(super) static ADMIT: LazyLock<Script> = LazyLock::new(|| {
             return known[node]
         end
         if not is_alive(ARGV[1]) then return {'lost'} end
-        local limit, policy = tonumber(ARGV[2]), ARGV[3]
-        local result = {'admitted'}
+        local limit, policy, reserved = tonumber(ARGV[2]), ARGV[3], '1000000000000000'
+        local result = {'counted'}
         for i = 2, #KEYS do
-            local key = KEYS[i]
-            local member = ARGV[1] .. '/' .. ARGV[2 * i + 1]
+            local key, at = KEYS[i], 3 * i - 1
+            local member = ARGV[1] .. '/' .. ARGV[at]
             for _, other in ipairs(redis.call('ZRANGE', key, 0, 999)) do
                 if not is_alive(string.match(other, '^(%x+)/') or '') then
                     redis.call('ZREM', key, other)
                 end
             end
             if policy ~= 'keep' and limit == 0 then return {'refused'} end
-            if policy == 'refuse' and redis.call('ZCARD', key) >= limit then
-                return {'refused'}
-            end
-            redis.call('ZADD', key, now - ARGV[2 * i + 2], member)
+            local score = redis.call('ZSCORE', key, member)
+            local others = redis.call('ZCARD', key) - (score and 1 or 0)
+            if policy == 'refuse' and others >= limit then return {'refused'} end
+            local is_waiting = policy == 'replace' and ARGV[at + 2] == '0'
+            if is_waiting and not score and others >= limit then score = reserved end
+            if not is_waiting or not score then score = now - ARGV[at + 1] end
+            if score == reserved then result[1] = 'reserved' end
+            redis.call('ZADD', key, score, member)
             redis.call('PEXPIRE', key, ARGV[4])
-            local over = redis.call('ZCARD', key) - limit
-            if policy == 'replace' and over > 0 then
-                for _, other in ipairs(redis.call('ZRANGE', key, 0, math.min(over, 1000) - 1)) do
-                    result[#result + 1] = other
+            if policy == 'replace' then
+                local over = redis.call('ZCOUNT', key, '-inf', '(' .. reserved) - limit
+                if over > 0 then
+                    local last = math.min(over, 1000) - 1
+                    for _, other in ipairs(redis.call('ZRANGE', key, 0, last)) do
+                        result[#result + 1] = other
+                    end
                 end
             end
         end
@@ -93,8 +103,10 @@ pub(super) static NODES: LazyLock<Script> = LazyLock::new(|| {
 /// The reply of [`ADMIT`].
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Admitted {
-    /// These streams must end.
-    Yes(Vec<String>),
+    /// The streams are counted, and these must end.
+    Counted(Vec<String>),
+    /// The same, but one has only a place until it opens.
+    Reserved(Vec<String>),
     Refused,
 }
 
@@ -105,7 +117,8 @@ pub(super) fn admitted(reply: &Value) -> Result<Option<Admitted>, Failure> {
     };
     let mut words = parts.iter().filter_map(text);
     match words.next() {
-        Some("admitted") => Ok(Some(Admitted::Yes(words.map(str::to_owned).collect()))),
+        Some("counted") => Ok(Some(Admitted::Counted(words.map(str::to_owned).collect()))),
+        Some("reserved") => Ok(Some(Admitted::Reserved(words.map(str::to_owned).collect()))),
         Some("refused") => Ok(Some(Admitted::Refused)),
         Some("lost") => Ok(None),
         _ => Err(Failure::Refused("the script returned something else".into())),

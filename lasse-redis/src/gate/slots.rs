@@ -4,10 +4,13 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::mem;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use lasse_core::EndReason;
 use lasse_tokio::{StreamHandle, WeakStreamHandle};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
+use super::RedisGateConfig;
+use crate::report;
 use crate::shared::random;
 
 /// The streams of this node that count for a limit, and those that have closed since Redis was last
@@ -25,6 +28,7 @@ struct Table {
     changed: Notify,
     /// The first part of the names of this node.
     process: String,
+    config: RedisGateConfig,
 }
 
 #[derive(Debug, Default)]
@@ -44,8 +48,12 @@ struct State {
 #[derive(Debug)]
 struct Slot {
     key: Arc<str>,
-    opened_at: Instant,
+    admitted_at: Instant,
     handle: WeakStreamHandle,
+    /// Whether the stream has opened: until then, it replaces no other.
+    is_open: bool,
+    /// Whether Redis counts it like an open one.
+    is_counted: bool,
 }
 
 /// A stream as Redis has it.
@@ -53,26 +61,37 @@ struct Slot {
 pub(super) struct SlotEntry {
     pub(super) id: SlotId,
     pub(super) key: Arc<str>,
-    /// How long ago it was opened, in milliseconds.
+    /// How long ago it was admitted, in milliseconds.
     pub(super) age: u64,
+    pub(super) is_open: bool,
 }
 
 impl Slots {
-    pub(super) fn new() -> Self {
-        let process = format!("{:016x}", random());
-        Self(Arc::new(Table { state: Mutex::default(), changed: Notify::new(), process }))
+    pub(super) fn new(config: &RedisGateConfig) -> Self {
+        let (process, config) = (format!("{:016x}", random()), config.clone());
+        Self(Arc::new(Table { state: Mutex::default(), changed: Notify::new(), process, config }))
     }
 
-    /// A stream that opens now. It is counted until the handle is dropped.
+    /// A stream that is about to open. It is counted until the handle is dropped.
     pub(super) fn insert(&self, key: &str) -> (SlotId, StreamHandle) {
         let key: Arc<str> = key.into();
         let mut state = self.0.lock();
         let id = state.next_id;
         state.next_id += 1;
-        let handle = StreamHandle::new(Guard { table: Arc::clone(&self.0), id });
-        let slot = Slot { key: key.clone(), opened_at: Instant::now(), handle: handle.downgrade() };
+        let table = Arc::clone(&self.0);
+        let guard = Guard { table: Arc::clone(&self.0), id };
+        let handle = StreamHandle::with_opened(guard, move || table.set_open(id));
+        let slot = Slot {
+            key: key.clone(),
+            admitted_at: Instant::now(),
+            handle: handle.downgrade(),
+            is_open: false,
+            is_counted: false,
+        };
         state.open.insert(id, slot);
         state.by_key.entry(key).or_default().insert(id);
+        drop(state);
+        report::counted(1);
         (id, handle)
     }
 
@@ -85,15 +104,18 @@ impl Slots {
         self.0.lock().open.get(&id).and_then(|slot| slot.handle.upgrade())
     }
 
-    /// The oldest streams of this node with the same key that are beyond `limit`. Redis is sent the
-    /// stream `id` later.
-    pub(super) fn over(&self, id: SlotId, limit: usize) -> Vec<StreamHandle> {
-        let mut state = self.0.lock();
-        state.unwritten.insert(id);
-        let Some(slot) = state.open.get(&id) else { return Vec::new() };
-        let Some(same) = state.by_key.get(&slot.key) else { return Vec::new() };
-        let oldest = same.iter().take(same.len().saturating_sub(limit));
-        oldest.filter_map(|id| state.open.get(id)?.handle.upgrade()).collect()
+    /// Redis counts this stream like an open one.
+    pub(super) fn set_counted(&self, id: SlotId) {
+        if let Some(slot) = self.0.lock().open.get_mut(&id) {
+            slot.is_counted = true;
+        }
+    }
+
+    /// How many streams of this node have the same key, this one included.
+    pub(super) fn len_of_key(&self, id: SlotId) -> usize {
+        let state = self.0.lock();
+        let same = state.open.get(&id).and_then(|slot| state.by_key.get(&slot.key));
+        same.map_or(0, BTreeSet::len)
     }
 
     /// Sends Redis this stream again.
@@ -117,6 +139,7 @@ impl Slots {
         let mut state = self.0.lock();
         state.generation = state.generation.wrapping_add(1);
         state.unwritten = state.open.keys().copied().collect();
+        state.open.values_mut().for_each(|slot| slot.is_counted = slot.is_open);
         state.closed.clear();
     }
 
@@ -150,13 +173,34 @@ impl Slots {
         !self.0.lock().unwritten.is_empty()
     }
 
-    /// Returns when streams have closed.
+    /// Returns when streams have opened or closed.
     pub(super) async fn changed(&self) {
         self.0.changed.notified().await;
     }
 }
 
 impl Table {
+    /// The stream opens, and replaces the oldest ones of its key. Those of this node are found here;
+    /// for those of others, Redis is sent it.
+    fn set_open(&self, id: SlotId) {
+        if !self.config.replaces_oldest() {
+            return;
+        }
+        let mut guard = self.lock();
+        let state = &mut *guard;
+        let Some(slot) = state.open.get_mut(&id) else { return };
+        slot.is_open = true;
+        if !mem::replace(&mut slot.is_counted, true) {
+            state.unwritten.insert(id);
+            self.changed.notify_one();
+        }
+        let replaced = state.over(id, self.config.limit);
+        drop(guard);
+        for stream in replaced {
+            stream.end(EndReason::Replaced, self.config.client_retry());
+        }
+    }
+
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -164,9 +208,18 @@ impl Table {
 
 impl State {
     fn entry(&self, id: SlotId) -> Option<SlotEntry> {
-        let Slot { key, opened_at, .. } = self.open.get(&id)?;
-        let age = u64::try_from(opened_at.elapsed().as_millis()).unwrap_or(u64::MAX);
-        Some(SlotEntry { id, key: key.clone(), age })
+        let Slot { key, admitted_at, is_open, .. } = self.open.get(&id)?;
+        let age = u64::try_from(admitted_at.elapsed().as_millis()).unwrap_or(u64::MAX);
+        Some(SlotEntry { id, key: key.clone(), age, is_open: *is_open })
+    }
+
+    /// The oldest open streams with the same key that are beyond `limit`.
+    fn over(&self, id: SlotId, limit: usize) -> Vec<StreamHandle> {
+        let same = self.open.get(&id).and_then(|slot| self.by_key.get(&slot.key));
+        let open = same.into_iter().flatten().filter_map(|id| self.open.get(id));
+        let open: Vec<_> = open.filter(|slot| slot.is_open).collect();
+        let over = open.iter().take(open.len().saturating_sub(limit));
+        over.filter_map(|slot| slot.handle.upgrade()).collect()
     }
 }
 
@@ -191,6 +244,7 @@ impl Drop for Guard {
             state.closed.push((slot.key, self.id));
         }
         drop(state);
+        report::counted(-1);
         self.table.changed.notify_one();
     }
 }
@@ -206,25 +260,47 @@ pub(super) const MOST_WRITTEN: usize = 500;
 mod tests {
     use super::*;
 
+    fn slots() -> Slots {
+        Slots::new(&RedisGateConfig::new())
+    }
+
     #[test]
-    fn the_oldest_streams_of_a_key_are_those_beyond_the_limit() {
-        let slots = Slots::new();
+    fn the_oldest_open_streams_of_a_key_are_those_beyond_the_limit() {
+        let slots = slots();
         let streams: Vec<_> = (0..4).map(|_| slots.insert("ada")).collect();
         let (bob, _bobs) = slots.insert("bob");
         let newest = streams.last().map(|(id, _)| *id).unwrap();
-        for (limit, over) in [(0, 4), (1, 3), (3, 1), (4, 0), (usize::MAX, 0)] {
-            assert_eq!(slots.over(newest, limit).len(), over, "{limit}");
+        let over = |id, limit| slots.0.lock().over(id, limit);
+        assert_eq!((over(newest, 0).len(), slots.len_of_key(newest)), (0, 4), "none is open");
+        slots.0.lock().open.values_mut().for_each(|slot| slot.is_open = true);
+        for (limit, len) in [(0, 4), (1, 3), (3, 1), (4, 0), (usize::MAX, 0)] {
+            assert_eq!(over(newest, limit).len(), len, "{limit}");
         }
-        assert_eq!((slots.over(bob, 1).len(), slots.over(bob, 0).len()), (0, 1));
-        let over = slots.over(newest, 3).remove(0);
+        assert_eq!((over(bob, 1).len(), over(bob, 0).len()), (0, 1));
         let minute = std::time::Duration::from_secs(60);
-        assert!(over.end(lasse_core::EndReason::Replaced, minute));
-        assert!(!streams[0].1.end(lasse_core::EndReason::Replaced, minute), "the oldest");
+        assert!(over(newest, 3).remove(0).end(EndReason::Replaced, minute));
+        assert!(!streams[0].1.end(EndReason::Replaced, minute), "the oldest");
+    }
+
+    #[test]
+    fn a_stream_is_written_again_when_it_opens_unless_redis_counts_it() {
+        let policy = lasse_tokio::KeyLimitPolicy::ReplaceOldest;
+        let config = RedisGateConfig::new().with_limit_per_key(1).with_key_limit_policy(policy);
+        let slots = Slots::new(&config);
+        let ((first, _one), (second, _two)) = (slots.insert("ada"), slots.insert("ada"));
+        slots.set_counted(first);
+        slots.0.set_open(first);
+        assert!(!slots.has_unwritten());
+        slots.0.set_open(second);
+        let written = slots.take_unwritten(usize::MAX);
+        assert!(written.iter().any(|entry| entry.id == second && entry.is_open), "{written:?}");
+        assert!(!slots.has_unwritten());
+        assert!(!_one.end(EndReason::Revoked, std::time::Duration::ZERO), "it is replaced");
     }
 
     #[test]
     fn a_stream_is_remembered_as_closed_when_its_handle_is_dropped() {
-        let slots = Slots::new();
+        let slots = slots();
         let (id, handle) = slots.insert("ada");
         let clone = handle.clone();
         drop(handle);
@@ -236,7 +312,7 @@ mod tests {
 
     #[test]
     fn more_closed_streams_than_are_remembered_need_a_new_name() {
-        let slots = Slots::new();
+        let slots = slots();
         let (kept, _handle) = slots.insert("bob");
         for _ in 0..=MOST_CLOSED {
             drop(slots.insert("ada"));
@@ -254,7 +330,7 @@ mod tests {
 
     #[test]
     fn each_stream_has_its_turn_to_be_refreshed() {
-        let slots = Slots::new();
+        let slots = slots();
         let streams: Vec<_> = (0..1000).map(|n| slots.insert(&n.to_string())).collect();
         let mut seen = BTreeSet::new();
         for _ in 0..=10 {

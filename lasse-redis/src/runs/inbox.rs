@@ -26,7 +26,7 @@ pub(super) async fn run(node: Arc<Node>) {
         };
         #[cfg(feature = "tracing")]
         tracing::warn!(%failure, "the runs have lost Redis");
-        node.backplane.shared().set_problem(Some(&failure));
+        node.problem.set(Some(&failure));
         sleep(spread(delay / 2)).await;
         delay = (delay * 2).min(LONGEST_DELAY);
     }
@@ -45,7 +45,7 @@ async fn connect(node: &Node) -> Result<MultiplexedConnection, Failure> {
         }
         _ => return Err(Failure::NotReachable("the server is a replica".into())),
     }
-    shared.set_problem(None);
+    node.problem.set(None::<&Failure>);
     node.record_connected();
     Ok(connection)
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use lasse_core::{Epoch, Event, EventId};
 use lasse_tokio::run_log::RunLog;
-use lasse_tokio::{Run, RunId, RunOutcome, RunWriteError};
+use lasse_tokio::{Run, RunFailure, RunId, RunOutcome, RunWriteError};
 use redis::Value;
 use tokio::runtime::Handle;
 use tokio::sync::Notify;
@@ -18,6 +18,7 @@ use super::scripts;
 use crate::entry::Entry;
 use crate::error::Failure;
 use crate::reply::{self, text};
+use crate::report;
 use crate::shared::millis;
 
 /// A run of another node, as this node reads it.
@@ -98,6 +99,9 @@ impl Mirror {
                 }
                 std::cmp::Ordering::Equal => {
                     if let Some(outcome) = page.outcome {
+                        if outcome == RunOutcome::Failed(RunFailure::Lost) {
+                            report::run_lost();
+                        }
                         self.run.decide(outcome);
                     }
                     return Ok(true);
@@ -109,6 +113,7 @@ impl Mirror {
 
     /// Follows the run for as long as it is used here.
     async fn follow(self: Arc<Self>, node: Arc<Node>) {
+        report::followed(1);
         let mut used_at = Instant::now();
         while used_at.elapsed() < IDLE {
             tokio::select! {
@@ -125,6 +130,7 @@ impl Mirror {
             }
         }
         node.remove_mirror(&self);
+        report::followed(-1);
     }
 }
 
@@ -155,6 +161,14 @@ impl RunLog for MirrorLog {
                 sleep(TIME_BETWEEN_STOPS).await;
             }
         });
+    }
+}
+
+impl Node {
+    /// Whether Redis has this run.
+    pub(super) async fn holds(&self, run: &Run) -> Result<bool, Failure> {
+        let page = read_page(self, run.id(), run.owner(), u64::MAX >> 1, false).await?;
+        Ok(page.is_some_and(|page| page.epoch == run.channel().epoch().as_str()))
     }
 }
 

@@ -15,6 +15,7 @@ use super::outcome::{outcome, words};
 use super::scripts;
 use crate::backplane::Backplane;
 use crate::error::Failure;
+use crate::problems::ProblemPlace;
 use crate::reply::text;
 use crate::shared::{millis, random};
 use crate::stream::{InvalidStreamName, beside};
@@ -33,6 +34,7 @@ pub(super) struct Node {
     /// Wakes the tasks of the runs whose producers are here.
     producers: Mutex<HashMap<RunId, Arc<Notify>>>,
     link: Mutex<Link>,
+    pub(super) problem: ProblemPlace,
 }
 
 /// The connection of the inbox.
@@ -68,6 +70,7 @@ impl Node {
             mirrors: Mutex::default(),
             producers: Mutex::default(),
             link: Mutex::default(),
+            problem: backplane.shared().problems.place(format!("runs {name}")),
         })
     }
 

@@ -14,6 +14,7 @@ use super::queue::Queue;
 use super::scripts;
 use crate::entry;
 use crate::error::Failure;
+use crate::report;
 use crate::shared::{millis, random};
 
 /// The task of a run whose producer is on this node.
@@ -67,7 +68,12 @@ impl Producer {
     async fn write(&mut self) -> Result<bool, Failure> {
         loop {
             let (first, events) = self.queue.batch();
-            match self.append(first, &events).await? {
+            let started = Instant::now();
+            let appended = self.append(first, &events).await;
+            if !events.is_empty() {
+                report::appended(appended.is_ok(), started.elapsed());
+            }
+            match appended? {
                 State::Running(readers) => self.set_remote(readers > 0),
                 State::Ended(outcome) => {
                     self.run.decide(outcome);
@@ -141,6 +147,9 @@ impl Drop for Producer {
 /// Fails a run that Redis no longer has, or that this node cannot end there. What follows has ids of
 /// an epoch of its own, because other nodes may have other events under the next numbers.
 pub(super) fn lose(run: &Run) {
+    if run.outcome().is_none() {
+        report::run_lost();
+    }
     // If the channel has ended, nothing follows.
     let _ = run.channel().begin_epoch(Epoch::from(random()));
     run.decide(RunOutcome::Failed(RunFailure::Lost));

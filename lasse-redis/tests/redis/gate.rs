@@ -7,7 +7,8 @@ use std::time::Duration;
 use http::Request;
 use lasse_core::{EndReason, RequestHead};
 use lasse_redis::{
-    AdmitError, Backplane, OutagePolicy, PublishError, RedisGate, RedisGateConfig, RedisServer,
+    AdmitError, Backplane, OutagePolicy, PublishError, RedisGate, RedisGateConfig, RedisRuns,
+    RedisRunsConfig, RedisServer,
 };
 use lasse_tokio::{Gate, GateConfig, KeyLimitPolicy, Permit, Signal, StreamHandle};
 use libtest_mimic::Trial;
@@ -26,6 +27,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         trial("streams_reconnect_after_redis_has_lost_its_data", lost_data),
         trial("a_node_that_is_cut_off_sends_streams_to_reconnect_after_its_limit", isolation),
         trial("the_newest_stream_of_a_user_replaces_the_oldest_of_another_node", replaced),
+        trial("a_request_that_is_refused_replaces_no_stream_of_another_node", not_opened),
         trial("the_newest_stream_of_a_user_is_refused_while_others_are_open", refused),
         trial("streams_of_a_node_that_was_killed_count_no_more_after_its_lease", killed),
         trial("a_node_that_has_lost_its_lease_counts_its_streams_again", lost_lease),
@@ -34,6 +36,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         trial("streams_are_listed_by_tag_over_all_nodes", list),
         trial("limits_of_zero_and_the_maximum_are_taken_by_gates", limits),
         trial("a_user_with_the_listed_commands_can_share_a_gate", permissions),
+        trial("a_gate_and_runs_on_one_backplane_report_problems_of_their_own", problems),
     ]
 }
 
@@ -211,6 +214,29 @@ async fn replaced() {
     }
 }
 
+async fn not_opened() {
+    let server = Server::start();
+    let (a, b) = (node(&server, replacing(1)).await, node(&server, replacing(1)).await);
+    let (mut ada, mut bob) = (counted(&a, "ada").await, counted(&a, "bob").await);
+    let handle = b.admit("ada").await.unwrap();
+    // Nodes read in order: what was published for Ada's streams would be read by now.
+    let _newer = counted(&b, "bob").await;
+    assert_eq!(end(&mut bob, LAW).await, Some(EndReason::Replaced));
+    // Both nodes have written their streams again.
+    let leases = || server.call::<Vec<String>>("ZRANGE {gate}:nodes 0 -1 WITHSCORES");
+    for _ in 0..4 {
+        let before = leases();
+        until("a lease is renewed", || leases() != before).await;
+    }
+    assert_eq!(end(&mut ada, Duration::from_millis(50)).await, None, "the new one is not open");
+    drop(handle);
+    until("its place is free", || server.call::<i64>("ZCARD {gate}:streams:ada") == 1).await;
+    assert_eq!(end(&mut ada, Duration::from_millis(50)).await, None, "it was refused");
+    let mut newest = counted(&b, "ada").await;
+    assert_eq!(end(&mut ada, LAW).await, Some(EndReason::Replaced));
+    assert_eq!(end(&mut newest, Duration::from_millis(50)).await, None);
+}
+
 async fn refused() {
     let server = Server::start();
     let config = config().with_limit_per_key(2);
@@ -367,6 +393,24 @@ async fn permissions() {
     let _gate = RedisGate::open(&backplane, "gate", &Gate::default(), strict).unwrap();
     let lists = |problem: String| problem.contains("+zscore");
     until("the problem is reported", || backplane.health().problem.is_some_and(lists)).await;
+}
+
+async fn problems() {
+    let server = Server::start();
+    server.call::<()>("ACL SETUSER some on >secret ~* &* +@all -spop");
+    let url = RedisServer::new(format!("redis://some:secret@127.0.0.1:{}", server.port)).unwrap();
+    let backplane = Backplane::start(url, &settings());
+    let lease = Duration::from_millis(100);
+    let _runs = RedisRuns::open(&backplane, "chat", RedisRunsConfig::default()).unwrap();
+    let gate =
+        RedisGate::open(&backplane, "gate", &Gate::default(), config().with_lease(lease)).unwrap();
+    gate.ready().await;
+    let lists = || backplane.health().problem.is_some_and(|problem| problem.contains("+spop"));
+    until("the problem of the runs is reported", lists).await;
+    for _ in 0..50 {
+        sleep(lease / 10).await;
+        assert!(lists(), "the gate has cleared it: {:?}", backplane.health());
+    }
 }
 
 /// Within which time an end reaches all nodes: a second, and two in which a busy machine stands still.

@@ -12,7 +12,10 @@ use ::metrics::{
 use hyper::service::service_fn;
 use lasse_core::{ChannelConfig, Event, LastEventId, Retention, StartAt, StreamConfig};
 use lasse_hyper::{Endpoint, Gate, GateConfig, Listener, ServeConfig, respond_with, serve};
-use lasse_redis::{Backplane, RedisChannel, RedisServer};
+use lasse_redis::{
+    Backplane, RedisChannel, RedisGate, RedisGateConfig, RedisRuns, RedisRunsConfig, RedisServer,
+};
+use lasse_tokio::{RunId, RunWriteError, RunWriter};
 use libtest_mimic::Trial;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -162,6 +165,60 @@ async fn stream_to(channel: &RedisChannel) {
 /// sample.
 const STREAMS: usize = 40;
 
+/// A gate, runs and a channel by key on a server that loses its data.
+async fn run_and_gate() {
+    let server = Server::start();
+    let start = || Backplane::start(RedisServer::new(server.url()).unwrap(), &settings());
+    let node = || {
+        let backplane = start();
+        let config = RedisGateConfig::new().with_limit_per_key(1);
+        let gate = RedisGate::open(&backplane, "gate", &Gate::default(), config.clone()).unwrap();
+        let absent = RedisServer::new("redis://127.0.0.1:1").unwrap();
+        let cut_off = Backplane::start(absent, &settings());
+        let config = config.with_timeout(Duration::from_millis(100));
+        let local = RedisGate::open(&cut_off, "gate", &Gate::default(), config).unwrap();
+        let runs = RedisRuns::open(&backplane, "runs", RedisRunsConfig::default()).unwrap();
+        (gate, local, runs)
+    };
+    let ((gate, cut_off, a), (_, _, b)) = (node(), node());
+    gate.ready().await;
+    let counted = gate.admit("ada").await.unwrap();
+    assert!(gate.admit("ada").await.is_err());
+    drop(cut_off.admit("ada").await.unwrap());
+
+    let id = |id: &str| RunId::new(id).unwrap();
+    let produce = async |writer: RunWriter| {
+        writer.publish(Event::new("one"))?;
+        std::future::pending::<Result<(), RunWriteError>>().await
+    };
+    let run = a.start(id("1"), "ada", produce).await.unwrap();
+    let lost = a.start(id("2"), "ada", produce).await.unwrap();
+    assert!(b.start(id("1"), "eve", produce).await.is_err());
+    assert!(b.get("2", "ada").await.unwrap().is_some());
+    until("the event is in Redis", || run.channel().stats().events > 0).await;
+    b.stop("1", "ada").await.unwrap();
+    run.ended().await;
+
+    let chats = start().channels::<str>("chat", &ChannelConfig::new()).unwrap();
+    let chat = chats.open("tea").unwrap();
+    let before = METRICS.value("lasse_resumes_total outcome=fresh");
+    let client = Client::of(&chat).await;
+    let is_reported = || METRICS.value("lasse_resumes_total outcome=fresh") > before;
+    until("the client of a channel by key is reported", is_reported).await;
+
+    // The node lacks what was ended, and its lease is lost.
+    server.call::<()>("FLUSHALL");
+    lost.ended().await;
+    until("the lease is lost", || METRICS.has("lasse_redis_gate_leases_lost_total")).await;
+    let started = Instant::now();
+    while !METRICS.has("lasse_redis_gate_resyncs_total") {
+        assert!(started.elapsed() < Duration::from_secs(60), "no reset");
+        let _ = gate.end_tag("eve").await;
+        sleep(Duration::from_millis(50)).await;
+    }
+    drop((client, counted));
+}
+
 /// A node that does everything that is counted. Other tests add to the same counters.
 async fn reported() {
     let mut server = Server::durable();
@@ -188,7 +245,7 @@ async fn reported() {
     channel.publish(Event::new("10")).await.unwrap_err();
     let last = LastEventId::Id(lasse_core::EventId::new("5-5").unwrap());
     drop(channel.subscribe(&last).await);
-    sleep(Duration::from_millis(2500)).await;
+    run_and_gate().await;
 
     // The table has each metric with its labels, and no other.
     let table: BTreeSet<_> = table().into_iter().collect();
@@ -206,6 +263,17 @@ async fn reported() {
         "lasse_redis_gaps_total",
         "lasse_redis_undecided_total",
         "lasse_redis_backfill_pages_total",
+        "lasse_redis_gate_admissions_total outcome=admitted",
+        "lasse_redis_gate_admissions_total outcome=local",
+        "lasse_redis_gate_admissions_total outcome=too_many",
+        "lasse_redis_run_append_seconds outcome=written",
+        "lasse_redis_runs_lost_total",
+        "lasse_runs_started_total",
+        "lasse_runs_refused_total reason=foreign",
+        "lasse_runs_ended_total outcome=stopped",
+        "lasse_runs_ended_total outcome=lost",
+        "lasse_run_bytes",
+        "lasse_run_seconds outcome=lost",
     ] {
         assert!(METRICS.value(name) > 0, "{name}");
     }
@@ -214,6 +282,9 @@ async fn reported() {
         "lasse_bytes_in_flight",
         "lasse_redis_connected",
         "lasse_redis_foreign_entries_total",
+        "lasse_redis_gate_streams",
+        "lasse_redis_runs_followed",
+        "lasse_runs_running",
     ] {
         METRICS.value(name);
     }
