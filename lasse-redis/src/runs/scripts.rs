@@ -10,8 +10,8 @@
 //! | `readers:<id>` | sorted set | nodes with readers, by the time until which that is true |
 //! | `waiting:<id>` | set | nodes that have read everything, and wait for more |
 //!
-//! All runs share `ids` (by the time at which they expire), `bytes`, `owner:<owner>`, and for each node
-//! an `inbox` with the runs that it must read again.
+//! All runs share `ids` (by the time at which they expire), `ended` (by the time at which they ended),
+//! `bytes`, `owner:<owner>`, and for each node an `inbox` with the runs that it must read again.
 
 use std::sync::LazyLock;
 
@@ -43,9 +43,10 @@ pub(super) static PROBE: LazyLock<Script> = LazyLock::new(|| {
     )
 });
 
-/// Starts a run.
+/// Starts a run. If there are too many, the run that ended first is forgotten.
 ///
-/// Arguments: the id, its owner, epoch and token, the node, its lease, and how many runs there can be.
+/// Arguments: the id, its owner, epoch and token, the node, its lease, how many runs there can be, and
+/// whether the leases of others can be judged.
 /// Returns `started`, `exists`, `foreign` or `full`.
 pub(super) static START: LazyLock<Script> = LazyLock::new(|| {
     script(
@@ -57,8 +58,11 @@ pub(super) static START: LazyLock<Script> = LazyLock::new(|| {
             return 'exists'
         end
         prune()
-        if redis.call('ZCARD', p .. 'ids') >= tonumber(ARGV[8]) then return 'full' end
+        local is_full = redis.call('ZCARD', p .. 'ids') >= tonumber(ARGV[8])
+        if is_full and ARGV[9] == '1' then judge_all() end
+        if is_full and not forget_oldest() then return 'full' end
         redis.call('DEL', p .. 'log:' .. id, p .. 'readers:' .. id, p .. 'waiting:' .. id)
+        redis.call('ZREM', p .. 'ended', id)
         forget_bytes(id)
         redis.call('HSET', p .. 'run:' .. id, 'owner', owner, 'epoch', ARGV[4], 'token', token,
             'node', ARGV[6], 'lease', now + lease, 'count', 0)
@@ -69,7 +73,7 @@ pub(super) static START: LazyLock<Script> = LazyLock::new(|| {
 });
 
 /// Renews the lease of a producer, and appends events. Events that the log has already are skipped, so
-/// the call can be repeated.
+/// the call can be repeated. If all runs have too many bytes, those that ended first are forgotten.
 ///
 /// Arguments: the id, the token, the lease, how many bytes all runs can have, the number of the first
 /// event, and for each event how many words follow, and these. Returns `ok` and how many nodes have
@@ -103,8 +107,12 @@ pub(super) static APPEND: LazyLock<Script> = LazyLock::new(|| {
             local total = redis.call('HINCRBY', p .. 'bytes', '*', bytes)
             if total > tonumber(ARGV[5]) then
                 prune()
-                total = tonumber(redis.call('HGET', p .. 'bytes', '*') or 0)
-                if total > tonumber(ARGV[5]) then return finish(id, 'failed', 'too_large') end
+                local function is_over()
+                    return tonumber(redis.call('HGET', p .. 'bytes', '*') or 0) > tonumber(ARGV[5])
+                end
+                while is_over() do
+                    if not forget_oldest() then return finish(id, 'failed', 'too_large') end
+                end
             end
         end
         redis.call('ZREMRANGEBYSCORE', p .. 'readers:' .. id, '-inf', now)
@@ -216,6 +224,8 @@ local function finish(id, outcome, detail)
     local run = p .. 'run:' .. id
     redis.call('HSET', run, 'outcome', outcome, 'detail', detail)
     expire(id, redis.call('HGET', run, 'owner'), keep + 0)
+    redis.call('ZADD', p .. 'ended', now, id)
+    redis.call('PEXPIRE', p .. 'ended', keep + 3600000)
     redis.call('DEL', p .. 'readers:' .. id)
     wake_readers(id)
     return {'ended', outcome, detail}
@@ -224,6 +234,14 @@ end
 local function judge(id)
     local s = redis.call('HMGET', p .. 'run:' .. id, 'outcome', 'lease')
     if not s[1] and s[2] and tonumber(s[2]) < now then finish(id, 'failed', 'lost') end
+end
+
+-- If the lease of a run is over, it expires within the time that an ended run is kept.
+local function judge_all()
+    local last = now + keep
+    for _, id in ipairs(redis.call('ZRANGE', p .. 'ids', '-inf', last, 'BYSCORE', 'LIMIT', 0, 1000)) do
+        judge(id)
+    end
 end
 
 local function forget_bytes(id)
@@ -238,7 +256,21 @@ local function prune()
     for _, id in ipairs(redis.call('ZRANGE', p .. 'ids', '-inf', now, 'BYSCORE', 'LIMIT', 0, 1000)) do
         forget_bytes(id)
         redis.call('ZREM', p .. 'ids', id)
+        redis.call('ZREM', p .. 'ended', id)
     end
+end
+
+local function forget_oldest()
+    local id = redis.call('ZRANGE', p .. 'ended', 0, 0)[1]
+    if not id then return false end
+    local owner = redis.call('HGET', p .. 'run:' .. id, 'owner')
+    if owner then redis.call('ZREM', p .. 'owner:' .. owner, id) end
+    redis.call('DEL', p .. 'run:' .. id, p .. 'log:' .. id, p .. 'readers:' .. id,
+        p .. 'waiting:' .. id)
+    forget_bytes(id)
+    redis.call('ZREM', p .. 'ids', id)
+    redis.call('ZREM', p .. 'ended', id)
+    return true
 end
 
 ";

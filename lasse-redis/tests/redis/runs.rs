@@ -35,6 +35,8 @@ pub(crate) fn trials() -> Vec<Trial> {
         trial("an_ended_run_is_readable_on_all_nodes_and_then_unknown", keep),
         trial("a_run_is_abandoned_when_no_node_has_readers", abandoned),
         trial("runs_are_bounded_over_all_nodes", bounds),
+        trial("the_run_that_ended_first_makes_room_on_all_nodes", room),
+        trial("a_run_whose_node_died_makes_room", room_of_the_dead),
         trial("a_failure_and_a_shutdown_are_sent_on_all_nodes", failures),
         trial("runs_need_the_listed_commands_and_no_others", permissions),
     ]
@@ -501,6 +503,76 @@ async fn bounds() {
     let outcome = timeout(TIME_LIMIT, large.ended()).await.unwrap();
     assert_eq!(outcome, RunOutcome::Failed(RunFailure::TooLarge));
     assert_eq!(small.outcome(), None);
+}
+
+/// Runs a producer to its end.
+async fn finished(runs: &RedisRuns, name: &str, text: &str) -> Run {
+    let (run, sender, _) = relaying(runs, name).await;
+    sender.send(text.to_owned()).unwrap();
+    drop(sender);
+    assert_eq!(timeout(TIME_LIMIT, run.ended()).await.unwrap(), RunOutcome::Done);
+    run
+}
+
+async fn room() {
+    let server = Server::start();
+    let nodes = |limits: RunsConfig| {
+        [(); 2].map(|()| open(&server.url(), RedisRunsConfig::new(limits.clone())))
+    };
+    let [a, b] = nodes(RunsConfig::new().with_max_runs(2));
+    let mut readers = Vec::new();
+    for (runs, other, name) in [(&a, &b, "0"), (&b, &a, "1")] {
+        finished(runs, name, "one").await;
+        readers.push(Reader::of(&get(other, name).await));
+    }
+    let (_running, _sender, _) = relaying(&b, "2").await;
+    for runs in [&a, &b] {
+        assert!(runs.get("0", "ada").await.unwrap().is_none(), "it ended first");
+        assert!(get(runs, "1").await.outcome().is_some());
+        let listed = runs.list("ada").await.unwrap();
+        assert_eq!(listed.iter().map(|run| run.id.as_str()).collect::<Vec<_>>(), ["1", "2"]);
+    }
+    // The id is another run's now, on each node.
+    let (again, _sender, _) = relaying(&b, "0").await;
+    for runs in [&a, &b] {
+        assert!(runs.get("1", "ada").await.unwrap().is_none());
+        assert_eq!(get(runs, "0").await.channel().epoch(), again.channel().epoch());
+    }
+    let full = a.start(id("3"), "ada", async |_| Ok::<(), RunWriteError>(())).await;
+    assert_eq!(full.unwrap_err(), RedisRunsError::Start(StartError::Full(2)));
+    // The readers of a forgotten run have all of it.
+    for reader in &mut readers {
+        reader.receive_all().await;
+        assert_eq!(reader.data()[0], "one");
+    }
+
+    // The bytes of ended runs make room, too.
+    server.call::<()>("FLUSHALL");
+    let [a, b] = nodes(RunsConfig::new().with_max_total_bytes(20_000));
+    let large = "x".repeat(9_000);
+    for (runs, name) in [(&a, "4"), (&b, "5"), (&a, "6")] {
+        finished(runs, name, &large).await;
+    }
+    for runs in [&a, &b] {
+        assert!(runs.get("4", "ada").await.unwrap().is_none());
+        assert_eq!(get(runs, "5").await.outcome(), Some(RunOutcome::Done));
+    }
+}
+
+async fn room_of_the_dead() {
+    let server = Server::start();
+    let limits = RunsConfig::new().with_max_runs(1);
+    let config = || RedisRunsConfig::new(limits.clone()).with_lease(Duration::from_secs(2));
+    let link = Link::to(&server).await;
+    let (a, b) = (open(&link.url(), config()), open(&server.url(), config()));
+    let (_run, _sender, _) = relaying(&a, "0").await;
+    link.cut();
+    let started = Instant::now();
+    while b.start(id("1"), "ada", async |_| pending::<Result<(), String>>().await).await.is_err() {
+        assert!(started.elapsed() < TIME_LIMIT, "no lease lasts so long");
+        sleep(Duration::from_millis(50)).await;
+    }
+    assert!(b.get("0", "ada").await.unwrap().is_none());
 }
 
 async fn failures() {
