@@ -21,7 +21,9 @@ pub struct Seed {
 
 /// All seeds: from our encoder, then from other servers.
 pub fn seeds() -> Vec<Seed> {
-    let mut seeds = sent();
+    let mut seeds = sent_fields();
+    seeds.extend(sent_texts());
+    seeds.extend(sent_control());
     seeds.extend(line_endings());
     seeds.extend(fields());
     seeds.extend(ids());
@@ -30,20 +32,13 @@ pub fn seeds() -> Vec<Seed> {
     seeds
 }
 
-fn sent() -> Vec<Seed> {
+fn sent_fields() -> Vec<Seed> {
     let name = EventName::from_static("add");
-    let id = || EventId::from_static("1");
     let all = Event::new("73857293")
         .with_comment("why")
         .with_name(name.clone())
         .with_retry(Duration::from_secs(1))
-        .with_id(id());
-    let send = |name, frame, wire, received: &[Received]| Seed {
-        name,
-        sent: vec![frame],
-        wire,
-        received: received.to_vec(),
-    };
+        .with_id(EventId::from_static("1"));
     vec![
         send("data is an event", Event::new("a").encode(), b"data: a\n\n", &[data("a")]),
         send("empty data is an event", Event::new("").encode(), b"data: \n\n", &[data("")]),
@@ -59,6 +54,11 @@ fn sent() -> Vec<Seed> {
             b"event: add\ndata: 1\n\n",
             &[Received::message("add", "1", "")],
         ),
+    ]
+}
+
+fn sent_texts() -> Vec<Seed> {
+    vec![
         send(
             "data with every line ending",
             Event::new("a\nb\r\nc\rd").encode(),
@@ -95,6 +95,13 @@ fn sent() -> Vec<Seed> {
             "data: 🦀 ü\nid: ü\n\n".as_bytes(),
             &[Received::message("message", "🦀 ü", "ü")],
         ),
+    ]
+}
+
+/// Frames that are no events, and the id that a client forgets.
+fn sent_control() -> Vec<Seed> {
+    let id = EventId::from_static("1");
+    vec![
         send("a comment alone", Frame::comment("hush"), b": hush\n", &[comment("hush")]),
         send(
             "a comment of two lines",
@@ -103,11 +110,11 @@ fn sent() -> Vec<Seed> {
             &[comment("a"), comment("b")],
         ),
         send("a retry alone", Frame::retry(Duration::ZERO), b"retry: 0\n", &[retry(0)]),
-        send("an id alone", Frame::id(&id()), b"id: 1\n\n", &[last_id("1")]),
+        send("an id alone", Frame::id(&id), b"id: 1\n\n", &[last_id("1")]),
         send(
             "an empty id makes the client forget",
             Frame::concat(&[
-                Event::new("a").with_id(id()).encode(),
+                Event::new("a").with_id(id.clone()).encode(),
                 Event::new("b").with_id(EventId::from_static("")).encode(),
             ]),
             b"data: a\nid: 1\n\ndata: b\nid: \n\n",
@@ -199,6 +206,10 @@ fn texts() -> Vec<Seed> {
         seed("a broken comment", b":\xe2\x80\n", &[comment("\u{fffd}")]),
         seed("a broken field name", b"d\xc3ata: a\n\n", &[]),
     ]
+}
+
+fn send(name: &'static str, frame: Frame, wire: &'static [u8], received: &[Received]) -> Seed {
+    Seed { name, sent: vec![frame], wire, received: received.to_vec() }
 }
 
 fn seed(name: &'static str, wire: &'static [u8], received: &[Received]) -> Seed {
