@@ -14,6 +14,37 @@ use lasse_core::{Decoded, Decoder, EventId};
 use serde_json::Value;
 
 fn main() -> Result<ExitCode, Box<dyn Error>> {
+    let mut options = options()?;
+    let mut printer = Printer { out: io::stdout().lock(), retry: None, status: ExitCode::SUCCESS };
+    let mut stdin = io::stdin().lock();
+    let mut buffer = vec![0; 16 * 1024];
+    loop {
+        let len = match stdin.read(&mut buffer) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            len => len?,
+        };
+        if len == 0 {
+            break;
+        }
+        for chunk in buffer[..len].chunks(options.chunk_len) {
+            printer.print(chunk, &mut options)?;
+        }
+        printer.out.flush()?;
+    }
+    let last_event_id = Value::from(options.decoder.last_event_id());
+    let retry = Value::from(printer.retry);
+    writeln!(printer.out, r#"{{"retry":{retry},"lastEventId":{last_event_id}}}"#)?;
+    Ok(printer.status)
+}
+
+struct Options {
+    decoder: Decoder,
+    chunk_len: usize,
+    shows_comments: bool,
+}
+
+/// Reads the arguments.
+fn options() -> Result<Options, Box<dyn Error>> {
     let (mut chunk_len, mut shows_comments) = (usize::MAX, false);
     let mut decoder = Decoder::new();
     let mut args = std::env::args().skip(1);
@@ -28,44 +59,39 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
             _ => return Err(format!("unknown option {arg}").into()),
         }
     }
+    Ok(Options { decoder, chunk_len, shows_comments })
+}
 
-    let mut status = ExitCode::SUCCESS;
-    let mut retry = None;
-    let (mut stdin, mut stdout) = (io::stdin().lock(), io::stdout().lock());
-    let mut buffer = vec![0; 16 * 1024];
-    loop {
-        let len = match stdin.read(&mut buffer) {
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-            len => len?,
-        };
-        if len == 0 {
-            break;
-        }
-        for mut input in buffer[..len].chunks(chunk_len) {
-            while let Some(decoded) = decoder.decode(&mut input).transpose() {
-                match decoded {
-                    Ok(Decoded::Message(message)) => writeln!(
-                        stdout,
-                        r#"{{"type":{},"data":{},"lastEventId":{}}}"#,
-                        Value::from(message.name()),
-                        Value::from(message.data()),
-                        Value::from(message.last_event_id()),
-                    )?,
-                    Ok(Decoded::Comment(text)) if shows_comments => {
-                        writeln!(stdout, r#"{{"comment":{}}}"#, Value::from(text))?;
-                    }
-                    Ok(Decoded::Retry(delay)) => retry = u64::try_from(delay.as_millis()).ok(),
-                    Ok(_) => {}
-                    Err(error) => {
-                        eprintln!("{error}");
-                        status = ExitCode::FAILURE;
-                    }
+struct Printer<W> {
+    out: W,
+    /// The newest reconnection time, in milliseconds.
+    retry: Option<u64>,
+    status: ExitCode,
+}
+
+impl<W: Write> Printer<W> {
+    /// Prints all that a chunk decodes to.
+    fn print(&mut self, mut chunk: &[u8], options: &mut Options) -> io::Result<()> {
+        while let Some(decoded) = options.decoder.decode(&mut chunk).transpose() {
+            match decoded {
+                Ok(Decoded::Message(message)) => writeln!(
+                    self.out,
+                    r#"{{"type":{},"data":{},"lastEventId":{}}}"#,
+                    Value::from(message.name()),
+                    Value::from(message.data()),
+                    Value::from(message.last_event_id()),
+                )?,
+                Ok(Decoded::Comment(text)) if options.shows_comments => {
+                    writeln!(self.out, r#"{{"comment":{}}}"#, Value::from(text))?;
+                }
+                Ok(Decoded::Retry(delay)) => self.retry = u64::try_from(delay.as_millis()).ok(),
+                Ok(_) => {}
+                Err(error) => {
+                    eprintln!("{error}");
+                    self.status = ExitCode::FAILURE;
                 }
             }
         }
-        stdout.flush()?;
+        Ok(())
     }
-    let last_event_id = Value::from(decoder.last_event_id());
-    writeln!(stdout, r#"{{"retry":{},"lastEventId":{last_event_id}}}"#, Value::from(retry))?;
-    Ok(status)
 }
