@@ -37,6 +37,8 @@ fn a_connection_persists_unless_the_request_prevents_it() {
     for (input, persistence) in [
         ("GET / HTTP/1.1\r\nhost: a\r\n\r\n", Persistence::KeepAlive),
         ("GET / HTTP/1.1\nhost: a\n\n", Persistence::KeepAlive),
+        ("\r\n\r\nGET / HTTP/1.1\r\nhost: a\r\n\r\n", Persistence::KeepAlive),
+        ("\n\nGET / HTTP/1.0\n\n", Persistence::Close),
         ("\r\nGET / HTTP/1.1\r\nhost: a\r\n\r\n", Persistence::KeepAlive),
         ("GET / HTTP/1.1\r\nhost: a\r\nconnection: te, Close\r\n\r\n", Persistence::Close),
         ("GET / HTTP/1.0\r\n\r\n", Persistence::Close),

@@ -462,6 +462,31 @@ fn a_response_that_is_prepared_during_the_shutdown_is_the_last_one() {
 }
 
 #[test]
+fn a_response_that_is_written_during_the_shutdown_is_the_last_one() {
+    let mut server = receive(&[GET_WHOLE, GET_WHOLE].concat());
+    let ServerOutput::Request(request) = poll(&mut server, at(0)) else { panic!("a request") };
+    server.respond(accept(&request, at(0)));
+    server.handle_shutdown(at(0));
+    assert_eq!(run(&mut server, at(0)), (WHOLE.into(), HalfClosed));
+}
+
+#[test]
+fn a_connection_that_is_aborted_ends_its_stream_for_that_reason() {
+    let mut server = receive(GET);
+    write(&mut server);
+    assert!(server.wants_input() && !server.is_closed());
+    server.abort(EndReason::Shutdown);
+    assert_eq!(server.end_reason(), Some(EndReason::Shutdown));
+    assert_eq!(run(&mut server, at(0)), (String::new(), Closed(Close::Abort)));
+    assert!(server.is_closed() && !server.wants_input());
+
+    let mut server = open(config());
+    assert_eq!(run(&mut server, at(3)).1, Closed(Close::Clean));
+    server.abort(EndReason::Shutdown);
+    assert_eq!(run(&mut server, at(3)).1, Closed(Close::Clean), "it was closed before");
+}
+
+#[test]
 fn a_stream_goes_on_during_the_shutdown_until_it_is_drained() {
     let mut server = receive(&[GET, GET_WHOLE].concat());
     write(&mut server);

@@ -177,3 +177,81 @@ impl Framer {
 }
 
 const LAST_CHUNK: &[u8] = b"0\r\n\r\n";
+
+#[cfg(test)]
+mod tests {
+    use std::format;
+    use std::string::String;
+    use std::vec;
+
+    use super::*;
+
+    const CONTEXT: ResponseContext =
+        ResponseContext { is_1_0: false, is_head: false, persistence: Persistence::KeepAlive };
+
+    /// A framer of chunks whose head is written.
+    fn chunks() -> Framer {
+        Framer::of_encoded_head(Bytes::new())
+    }
+
+    #[test]
+    fn a_stream_continues_a_head_that_is_encoded_already() {
+        let mut framer = Framer::of_encoded_head("HTTP/1.1 200 OK\r\n\r\n".into());
+        assert!(framer.has_rest() && framer.has_chunks());
+        assert_eq!(framer.wire("a".into()).concat(), b"HTTP/1.1 200 OK\r\n\r\n1\r\na\r\n");
+        assert!(!chunks().has_rest());
+        assert_eq!(chunks().wire("a".into()).concat(), b"1\r\na\r\n");
+    }
+
+    #[test]
+    fn a_head_alone_declares_the_framing_of_the_body_that_it_stands_for() {
+        let head = |status: u16, length: Option<&str>| {
+            let mut response = Response::builder().status(status);
+            if let Some(length) = length {
+                response = response.header("content-length", length);
+            }
+            let context = ResponseContext { is_head: true, ..CONTEXT };
+            let mut framer = Framer::of_head(context, &response.body(()).unwrap());
+            let sent = framer.wire(Bytes::new()).concat();
+            framer.handle_written(sent.len());
+            assert!(framer.end().is_empty());
+            String::from_utf8(sent).unwrap()
+        };
+        assert_eq!(head(200, Some("5")), "HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\n");
+        assert_eq!(head(200, None), "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n");
+        assert_eq!(head(204, Some("5")), "HTTP/1.1 204 No Content\r\n\r\n");
+    }
+
+    #[test]
+    fn the_size_of_a_chunk_is_hexadecimal() {
+        for len in [1, 9, 10, 15, 16, 26, 255, 256, 4096, 0xa_9f0] {
+            let wire = chunks().wire(vec![b'x'; len].into());
+            assert_eq!(wire.slices()[1], format!("{len:x}\r\n").as_bytes());
+            assert_eq!((wire.slices()[2].len(), wire.slices()[3]), (len, b"\r\n".as_slice()));
+        }
+    }
+
+    #[test]
+    fn a_chunk_keeps_its_size_before_any_of_it_is_written() {
+        let mut framer = chunks();
+        assert_eq!(framer.wire("abc".into()).concat(), b"3\r\nabc\r\n");
+        assert_eq!(format!("{:?}", framer.wire("abcdef".into())), r#"Wire(b"3\r\nabc\r\n")"#);
+    }
+
+    #[test]
+    fn a_body_can_end_before_the_end_of_its_last_chunk_is_written() {
+        for step in 1..=7 {
+            let mut framer = chunks();
+            framer.wire("abc".into());
+            assert_eq!(framer.handle_written(6), 3);
+            let mut sent = vec![];
+            while !framer.end().is_empty() {
+                let wire = framer.end().concat();
+                let part = &wire[..step.min(wire.len())];
+                sent.extend_from_slice(part);
+                assert_eq!(framer.handle_written(part.len()), 0);
+            }
+            assert_eq!(sent, b"\r\n0\r\n\r\n", "{step} bytes at a time");
+        }
+    }
+}

@@ -131,11 +131,11 @@ pub fn parse_request(input: &[u8], limits: &Limits) -> Result<Option<Head>, BadR
 /// a head that arrives byte by byte is parsed once only.
 fn head_len(input: &[u8]) -> Option<usize> {
     let start = input.iter().position(|byte| !matches!(byte, b'\r' | b'\n'))?;
-    let mut line_feeds = memchr_iter(b'\n', input).filter(|at| *at > start);
-    line_feeds.find_map(|at| {
-        let after = input.get(at + 1..).unwrap_or_default();
+    let lines = input.get(start..)?;
+    memchr_iter(b'\n', lines).find_map(|at| {
+        let after = lines.get(at + 1..).unwrap_or_default();
         let blank_line = [b"\n".as_slice(), b"\r\n"].into_iter().find(|end| after.starts_with(end));
-        blank_line.map(|end| at + 1 + end.len())
+        blank_line.map(|end| start + at + 1 + end.len())
     })
 }
 

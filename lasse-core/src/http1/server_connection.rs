@@ -317,7 +317,6 @@ impl<S: Source> ServerConnection<S> {
         match progress {
             Progress::Write(_) | Progress::Wait => {}
             Progress::Next => self.state = self.read_next(now),
-            Progress::Close if self.is_peer_closed => self.close(Close::Clean),
             Progress::Close => self.state = State::Lingering(Linger::new(now)),
             Progress::Abort => self.close(Close::Abort),
         }

@@ -95,4 +95,16 @@ mod tests {
         let gzip = check("/", &[(coding, "gzip, chunked")]);
         assert_eq!(gzip, Err(BadRequest::TransferCoding));
     }
+
+    #[test]
+    fn the_checks_of_http_1_hold_for_its_versions_only() {
+        let check = |version, target: &str, field| {
+            let request = Request::get(target).version(version).header(HOST, "a:80");
+            check_request(&mut request.header(field, "chunked").body(()).unwrap())
+        };
+        assert_eq!(check(Version::HTTP_10, "*", "x"), Err(BadRequest::Target));
+        assert_eq!(check(Version::HTTP_10, "/", "transfer-encoding"), Err(BadRequest::Length));
+        assert_eq!(check(Version::HTTP_11, "/", "transfer-encoding"), Ok(()));
+        assert_eq!(check(Version::HTTP_2, "ftp://a:80/", "x"), Ok(()));
+    }
 }

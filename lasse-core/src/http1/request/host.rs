@@ -100,3 +100,38 @@ fn is_name(name: &[u8]) -> bool {
 fn is_plain(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=".contains(&byte)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(version: Version, target: &str, host: Option<&str>) -> Result<(), BadRequest> {
+        let mut request = Request::get(target).version(version);
+        if let Some(host) = host {
+            request = request.header(HOST, host);
+        }
+        check_host(&request.body(()).unwrap())
+    }
+
+    #[test]
+    fn over_http_2_the_host_is_that_of_the_target() {
+        let http2 = |target, host| check(Version::HTTP_2, target, host);
+        for host in [None, Some("a:80"), Some("A:80")] {
+            assert_eq!(http2("http://a:80/", host), Ok(()), "{host:?}");
+        }
+        assert_eq!(http2("http://a:80/", Some("b")), Err(BadRequest::Host));
+        assert_eq!(http2("http://u@a/", None), Err(BadRequest::Host));
+        assert_eq!(http2("/", None), Ok(()));
+        // Over HTTP/1.1 the host of the target replaces the field later.
+        assert_eq!(check(Version::HTTP_11, "http://a:80/", Some("b")), Ok(()));
+    }
+
+    #[test]
+    fn an_escape_has_two_hexadecimal_digits() {
+        for (host, is_valid) in
+            [("%4a", true), ("%4a%B0c", true), ("%4z", false), ("%z4", false), ("%4a/", false)]
+        {
+            assert_eq!(check(Version::HTTP_11, "/", Some(host)).is_ok(), is_valid, "{host}");
+        }
+    }
+}
