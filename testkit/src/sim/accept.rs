@@ -5,7 +5,8 @@ use std::future::{Ready, ready};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
-use http::{Request, Response};
+use http::header::DATE;
+use http::{HeaderValue, Request, Response};
 use http_body::Body;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
@@ -183,12 +184,16 @@ fn watched_service(
     }
 }
 
-/// A response, and whether its body is a stream.
-fn with_kind<B: Body>(response: Response<B>) -> (Response<B>, bool) {
+/// A response, and whether its body is a stream. It has a date of its own: over HTTP/2 the length of a
+/// date depends on its digits, and hyper's is of the machine's clock, which no seed decides.
+fn with_kind<B: Body>(mut response: Response<B>) -> (Response<B>, bool) {
+    response.headers_mut().insert(DATE, HeaderValue::from_static(BEGIN));
     let body = response.body();
     let is_stream = !body.is_end_stream() && body.size_hint().exact().is_none();
     (response, is_stream)
 }
+
+const BEGIN: &str = "Thu, 01 Jan 1970 00:00:00 GMT";
 
 /// Resets a connection unless it ended cleanly, as a server does with its sockets.
 struct ResetOnDrop {
