@@ -1,22 +1,28 @@
 //! The timer queue: wakes many tasks, each at a time of its own, by one tokio timer.
 
+mod schedule;
 mod slots;
 
 use std::fmt;
-use std::iter;
 use std::num::NonZeroU32;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, MutexGuard};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use lasse_core::Instant;
+use schedule::{Queued, Schedule};
 use slots::Slots;
 use tokio::sync::Notify;
 use tokio::time::timeout_at;
 
 use crate::clock::{NEVER, at, now};
+
+/// What `schedule.rs` takes from std. A model gives it the same of loom.
+mod sync {
+    pub(super) use std::sync::atomic::{AtomicBool, Ordering};
+    pub(super) use std::sync::{Mutex, MutexGuard, PoisonError};
+}
 
 /// Wakes many tasks, each at a time of its own, by one tokio timer. A clone is the
 /// same queue.
@@ -64,11 +70,9 @@ struct Shared {
     /// Rounded times are multiples of a step counted from here, so that the same calls
     /// lead to the same times wherever the clock started.
     origin: Instant,
-    slots: Mutex<Slots>,
+    schedule: Schedule,
     /// Wakes the [`TimerTask`] when a slot is queued before all others.
     earlier: Notify,
-    /// Whether a [`TimerTask`] wakes the queued tasks. Written under the lock only.
-    is_running: AtomicBool,
 }
 
 /// A task's slot in a queue. It must be given back by [`TimerQueue::remove`].
@@ -124,29 +128,19 @@ impl TimerQueue {
     /// this again. Must be called in a tokio runtime.
     #[inline]
     pub(crate) fn wake_at(&self, entry: &mut TimerEntry, time: Instant, now: Instant) {
-        // If the value read is stale, the task has been woken since, and is polled again.
-        let is_running = self.0.is_running.load(Ordering::Acquire);
-        if now < entry.due && entry.due <= time && is_running {
-            return;
+        if !self.0.schedule.is_queued(entry.due, time, now) {
+            self.queue_at(entry, time, now);
         }
-        self.queue_at(entry, time, now);
     }
 
     fn queue_at(&self, entry: &mut TimerEntry, time: Instant, now: Instant) {
         entry.due = self.0.round_up(time, time.saturating_duration_since(now));
-        let mut slots = self.0.lock();
-        let first = slots.first_due();
-        slots.move_to(entry.index(), entry.due);
-        let is_running = self.0.is_running.load(Ordering::Relaxed);
-        let must_start = slots.first_due().is_some() && !is_running;
-        if must_start {
-            self.0.is_running.store(true, Ordering::Release);
-        }
-        drop(slots);
-        if must_start {
-            drop(tokio::spawn(TimerTask { queue: self.clone(), is_finished: false }.run()));
-        } else if first.is_none_or(|first| entry.due < first) {
-            self.0.earlier.notify_one();
+        match self.0.schedule.queue_at(entry.index(), entry.due) {
+            Queued::First => {
+                drop(tokio::spawn(TimerTask { queue: self.clone(), is_finished: false }.run()));
+            }
+            Queued::Earlier => self.0.earlier.notify_one(),
+            Queued::Later => {}
         }
     }
 
@@ -175,13 +169,7 @@ impl TimerQueue {
     /// Wakes tasks whose time has come. Returns when to call this again, or `None`
     /// if nothing is queued any more.
     fn wake_due(&self, now: Instant) -> Option<Instant> {
-        let mut slots = self.0.lock();
-        let wakers = iter::from_fn(|| slots.pop_due(now)).take(BATCH).collect();
-        let next = slots.first_due();
-        if next.is_none() {
-            self.0.is_running.store(false, Ordering::Release);
-        }
-        drop(slots);
+        let (wakers, next) = self.0.schedule.take_due(now, BATCH);
         wake_each(wakers);
         next
     }
@@ -243,14 +231,14 @@ impl Shared {
     }
 
     fn lock(&self) -> MutexGuard<'_, Slots> {
-        self.slots.lock().unwrap_or_else(PoisonError::into_inner)
+        self.schedule.lock()
     }
 }
 
 impl Default for Shared {
     fn default() -> Self {
-        let (slots, earlier, is_running) = Default::default();
-        Self { origin: now(), slots, earlier, is_running }
+        let (schedule, earlier) = Default::default();
+        Self { origin: now(), schedule, earlier }
     }
 }
 
@@ -280,9 +268,7 @@ impl Drop for TimerTask {
     /// the first that is polled then starts a new timer task.
     fn drop(&mut self) {
         if !self.is_finished {
-            let slots = self.queue.0.lock();
-            self.queue.0.is_running.store(false, Ordering::Release);
-            drop(slots);
+            self.queue.0.schedule.stop();
             self.queue.wake_all();
         }
     }

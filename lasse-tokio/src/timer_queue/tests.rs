@@ -1,4 +1,4 @@
-use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::Wake;
 
 use tokio::runtime::Builder;
@@ -125,7 +125,7 @@ async fn a_dropped_timer_wakes_nothing_and_leaves_nothing() {
     assert_eq!(task.wakes(), 0);
     assert_eq!(queue.0.lock().len(), 0);
     assert_eq!(queued(&queue), (0, 0));
-    assert!(!queue.0.is_running.load(Ordering::Relaxed));
+    assert!(!queue.0.schedule.is_running());
 }
 
 #[tokio::test(start_paused = true)]
