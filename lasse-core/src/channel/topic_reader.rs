@@ -234,7 +234,12 @@ impl TopicReader {
         settings: &Settings,
     ) -> Option<Frame> {
         let is_due = self.lacks_position && !self.view.is_catching_up();
-        if !is_due || state.log.has_kept(cursor, &self.view) {
+        // The id of a place before the first event that is held is that of the first: it would move
+        // the client past events that it lost.
+        if !is_due
+            || state.log.has_kept(cursor, &self.view)
+            || state.log.has_lost(cursor, &self.view)
+        {
             return None;
         }
         self.lacks_position = false;

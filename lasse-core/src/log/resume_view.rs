@@ -106,6 +106,12 @@ impl Log {
         view.wanted().map(after).sum()
     }
 
+    /// Whether events of the view that a reader has not read were dropped, or a hole.
+    #[cfg(feature = "std")]
+    pub(crate) fn has_lost(&self, cursor: Cursor, view: &View) -> bool {
+        self.lacks(cursor.0, view, true)
+    }
+
     /// Whether events of the view were dropped behind the cursor, or a hole; with `superseded`, even
     /// if newer events superseded them.
     pub(super) fn lacks(&self, place: u64, view: &View, superseded: bool) -> bool {

@@ -140,6 +140,17 @@ fn a_reader_of_all_events_can_be_given_a_filter() {
 }
 
 #[test]
+fn a_change_of_the_filter_does_not_move_a_client_past_events_that_it_lost() {
+    let rooms = channel(keeping(1));
+    let mut reader = join_to(&rooms, &filter(&["tea"]), &LastEventId::Absent);
+    reader.first_frames();
+    publish_to(&rooms, "tea", "1");
+    publish_to(&rooms, "tea", "2");
+    reader.set_filter(&filter(&["tea", "cake"]));
+    assert_eq!(reader.read(), Read::Lagged);
+}
+
+#[test]
 fn a_quiet_reader_is_sent_its_position_in_place_of_a_keep_alive() {
     let rooms = channel(keeping(2));
     let (count, waker) = WakeCount::new();
