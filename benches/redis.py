@@ -68,7 +68,7 @@ def most_taken_in(folder, redis, events):
                 break
             time.sleep(0.05)
         client = load.start_load(folder, server, "/events", ["--conns", "1", "--events", str(events), "--no-publish", "--announce"])
-        # What is published before it is connected would not reach it.
+        # Events from before it is connected would not reach it.
         if "connected" not in client.stdout.readline():
             sys.exit("the load client does not connect")
         now = time.clock_gettime_ns(time.CLOCK_MONOTONIC)

@@ -8,7 +8,7 @@ use std::time::Duration;
 const FLOOR: &str = env!("CARGO_BIN_EXE_floor");
 const FANOUT_SERVER: &str = env!("CARGO_BIN_EXE_fanout-server");
 
-/// Every server that `load.py` measures by itself, but for axum's own.
+/// Every server that `load.py` measures by itself, except axum's own.
 const SERVERS: [(&str, &[&str]); 6] = [
     (FLOOR, &[]),
     (FLOOR, &["--coalesce"]),

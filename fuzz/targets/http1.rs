@@ -73,7 +73,7 @@ fuzz_target!(|case: Case<'_>| {
     assert_eq!(run(&input, read_size, write_size), run(&input, usize::MAX, usize::MAX));
 });
 
-/// The requests, what was written, and how the connection was closed, if it was.
+/// The requests, the written bytes, and how the connection was closed, if it was.
 type Outcome = (Vec<String>, String, Option<Close>);
 
 fn run(mut input: &[u8], read_size: usize, write_size: usize) -> Outcome {

@@ -128,9 +128,9 @@ impl Channel {
         Dispatcher::new(&self.0)
     }
 
-    /// The dispatcher of one shard, counted from 0, for a loop that polls the readers of that shard:
-    /// it is woken once for all that is published meanwhile. The channel is divided into shards by
-    /// this. `None`, if somebody else has it, or if there is no such shard.
+    /// The dispatcher of one shard, counted from 0, for a loop that polls the readers of that
+    /// shard: it is woken once for all events that are published until it runs. The channel is
+    /// divided into shards by this. `None` if it was taken before, or if there is no such shard.
     ///
     /// [`Dispatcher::take_shards`] returns those of all shards.
     ///
@@ -156,7 +156,7 @@ impl Channel {
         self.0.advance(now).into_iter().for_each(Counted::settle);
     }
 
-    /// When [`advance`](Self::advance) has to be called next, unless something changes before.
+    /// When [`advance`](Self::advance) must be called next, unless something changes before.
     pub fn deadline(&self) -> Option<Instant> {
         self.0.lock().log.deadline()
     }

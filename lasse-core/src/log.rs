@@ -55,9 +55,9 @@ pub use view::View;
 ///
 /// A reader holds a [`Cursor`], not a queue: it [`read`](Self::read)s what came since, as one
 /// slice, whenever it can take more. A client that reconnects [`resume`](Self::resume)s at an older
-/// cursor by the same read, so nothing is lost between the events that it missed and new ones.
-/// The log drops what [`Retention`] does not keep. A reader that has not read it by then lags, and
-/// learns of it.
+/// cursor by the same read, so nothing is lost between the events that it missed and new ones. The
+/// log drops what [`Retention`] does not keep. A reader that has not read it by then lags, and
+/// receives [`Read::Lagged`].
 ///
 /// # Ids
 ///
@@ -157,8 +157,8 @@ impl Log {
         }
     }
 
-    /// When [`advance`](Self::advance) has to be called next, unless something changes before. It is
-    /// a time long past if there are events whose age is not known yet.
+    /// When [`advance`](Self::advance) must be called next, unless something changes before. It is
+    /// a time long past if the age of an event is not known yet.
     pub fn deadline(&self) -> Option<Instant> {
         let end = self.end();
         match &self.ages {

@@ -135,8 +135,8 @@ pub struct Progress {
     /// How many events the log can still hold behind it: a reader with none is about to lag. `None`
     /// if the log has not dropped any event yet.
     pub ahead_of_oldest: Option<u64>,
-    /// When the event was published that it read last, if the channel has taken the time of that
-    /// event: see `StatsReader::sample_next`.
+    /// When its last event was published, if the channel has taken the time of that event: see
+    /// `StatsReader::sample_next`.
     pub published: Option<Instant>,
 }
 

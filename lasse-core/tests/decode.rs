@@ -148,7 +148,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(2000))]
 
     #[test]
-    fn any_stream_is_decoded_as_the_standard_says_wherever_it_is_cut(
+    fn any_stream_is_decoded_as_in_the_standard_wherever_it_is_cut(
         stream in streams(),
         cuts in cuts(),
         limit in prop_oneof![Just(MEBIBYTE), Just(usize::MAX), 0usize..40],

@@ -224,7 +224,7 @@ fn clients_with_short_read_timeouts_are_sent_keep_alives_more_often() {
 }
 
 #[test]
-fn a_client_for_which_there_is_nothing_more_learns_it_each_time() {
+fn a_client_of_an_ended_stream_is_notified_each_time() {
     let news = channel(ChannelConfig::new());
     news.finish();
     for _ in 0..2 {

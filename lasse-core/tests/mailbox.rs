@@ -321,7 +321,7 @@ fn a_handler_and_another_source_take_turns() {
 }
 
 #[test]
-fn private_messages_go_out_beside_the_events_of_a_channel() {
+fn private_messages_are_sent_between_the_events_of_a_channel() {
     let news = Channel::with_epoch(&ChannelConfig::new(), Epoch::new("k").unwrap());
     let Subscription::Stream(subscriber) = news.subscribe(&LastEventId::Absent) else { panic!() };
     let (notifier, handler) = source(9);

@@ -94,8 +94,8 @@ enum Then {
 }
 use Then::{Closed, HalfClosed, Waits};
 
-/// Responds to each request and acknowledges `step` bytes at a time, until there is
-/// nothing more to do. Returns what was written.
+/// Responds to each request and acknowledges `step` bytes at a time, until there is nothing more to
+/// do. Returns the written bytes.
 fn run_by(server: &mut Server, step: usize, now: Instant) -> (String, Then) {
     let mut written = Vec::new();
     let then = loop {

@@ -40,8 +40,8 @@
 //!
 //! # Under another server
 //!
-//! The same responses work under axum's server, and under one of your own on hyper. What is
-//! decided at the socket is then that server's part:
+//! The same responses work under axum's server, and under your own server on hyper. That server is
+//! then responsible for all decisions at the socket:
 //!
 //! | | under [`serve`](serve()) | under another server |
 //! |---|---|---|

@@ -142,9 +142,9 @@ pub fn subscribe_to<'a>(
     response.map(|body| EventBody::new(body, reason))
 }
 
-/// Answers a request with the events of up to four channels on one stream, from where the client left
-/// off in each: such as the private channel of a user beside one for all. The names of the channels
-/// are in the ids of the stream, and in resets.
+/// Answers a request with the events of up to four channels on one stream, from where the client
+/// left off in each: such as the private channel of a user and a channel for all. The names of the
+/// channels are in the ids of the stream, and in resets.
 ///
 /// For topics, snapshots or channels of several nodes, make a
 /// [`MergedSubscription`](lasse_tokio::MergedSubscription) of subscriptions, and answer with

@@ -60,9 +60,8 @@ use service::BoxError;
 /// and the [`Gate`] of the server, which is used by each
 /// [`Endpoint`](lasse_tokio::Endpoint) that has no gate of its own.
 ///
-/// Upgrades work, so WebSocket routes can stand beside event streams. An upgraded
-/// connection can use the [`Gate`] to close in time at a shutdown. It is closed when the
-/// drain plan is over.
+/// Upgrades work, so a server can have WebSocket routes and event streams. An upgraded connection
+/// can use the [`Gate`] to close in time at a shutdown. It is closed when the drain plan is over.
 ///
 /// # Examples
 ///
@@ -123,8 +122,8 @@ impl<S, G> Serve<S, G> {
         Self { gate: gate.clone(), ..self }
     }
 
-    /// Sets the plan of the drain that [a graceful shutdown](Self::with_graceful_shutdown)
-    /// starts. By default it is that of the gate.
+    /// Sets the plan of the drain that [a graceful shutdown](Self::with_graceful_shutdown) starts.
+    /// The default is the plan of the gate.
     pub fn with_drain_plan(self, plan: DrainPlan) -> Self {
         Self { plan: Some(plan), ..self }
     }

@@ -17,8 +17,8 @@ use crate::respond::{refuse, respond, respond_with, stream, subscribe_merged, un
 
 /// A request for a stream, as an argument of an axum handler.
 ///
-/// It stands beside other extractors. One that reads the body, such as `Json`, comes
-/// last.
+/// It can be combined with other extractors. One that reads the body, such as `Json`, must be the
+/// last argument.
 ///
 /// The settings of the stream are those of the [`Endpoint`] in the extensions of the
 /// request, which `Router::layer(Extension(endpoint))` puts there, or of
@@ -129,7 +129,7 @@ impl SseRequest {
     ///
     /// # Examples
     ///
-    /// The private channel of a user beside the one for all:
+    /// The private channel of a user, and the channel for all:
     ///
     /// ```
     /// use axum::extract::{Path, State};

@@ -24,7 +24,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tower_service::Service;
 
 #[tokio::test]
-async fn a_client_resumes_a_channel_beside_other_extractors() {
+async fn a_client_resumes_a_channel_with_other_extractors() {
     async fn room(
         Path(room): Path<String>,
         request: SseRequest,

@@ -1,4 +1,4 @@
-//! Upgraded connections: WebSocket beside event streams.
+//! Upgraded connections: WebSocket and event streams on one server.
 
 mod support;
 
@@ -71,7 +71,7 @@ async fn expect_echo(client: &mut WebSocketStream<TcpStream>, text: &str) {
 }
 
 #[tokio::test]
-async fn a_websocket_runs_beside_an_event_stream() {
+async fn a_websocket_and_an_event_stream_share_a_server() {
     let server = start().await;
     let mut stream = get(&server, "/").await;
     read_until(&mut stream, "data: hello\n\n\r\n").await;

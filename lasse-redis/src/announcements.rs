@@ -49,7 +49,7 @@ async fn read(shared: Arc<Shared>) -> (Failure, bool) {
     }
 }
 
-/// A connection to which Redis announces what was published.
+/// A connection on which Redis announces published events.
 struct Announced {
     shared: Arc<Shared>,
     connection: MultiplexedConnection,
@@ -142,7 +142,7 @@ impl Announced {
         Ok(())
     }
 
-    /// Lets go of what is not used, and has Redis keep the rest.
+    /// Releases the streams that are not in use, and has Redis keep the others.
     async fn sweep(&mut self, now: Instant) -> Result<(), Failure> {
         let due = self.shared.watched.sweep(now);
         for batch in due.chunks(BATCH) {

@@ -127,7 +127,7 @@ fn page(mut at: StreamId, entries: Vec<(StreamId, Entry)>, filter: Option<&Topic
     Page { page: result(start, at, &frames, last), at }
 }
 
-/// What a page is that was read from `start` up to `at`.
+/// The page that was read from `start` up to `at`.
 fn result(start: StreamId, at: StreamId, frames: &[Frame], last: Option<EventId>) -> BackfillPage {
     match (last, at.to_event_id()) {
         (Some(last), _) => BackfillPage::Events(Frame::concat(frames), last),

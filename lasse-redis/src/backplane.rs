@@ -51,7 +51,7 @@ struct Handle {
     report: AbortHandle,
 }
 
-/// How a node stands with Redis.
+/// The state of a node's connections to Redis.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Health {
@@ -144,7 +144,7 @@ impl Backplane {
         Ok(RedisChannels::new(self.clone(), name, config))
     }
 
-    /// How the node stands with Redis.
+    /// The state of the node's connections to Redis.
     pub fn health(&self) -> Health {
         let shared = &self.0.shared;
         let (link, streams) = (shared.link(), shared.streams());

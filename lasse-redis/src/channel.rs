@@ -26,7 +26,7 @@ pub struct RedisChannel {
     stream: Arc<Stream>,
 }
 
-/// What was skipped or is missing in a channel on this node.
+/// The numbers that were skipped or are missing in a channel on this node.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct StreamStats {
@@ -61,7 +61,7 @@ impl RedisChannel {
         &self.backplane
     }
 
-    /// What was skipped or is missing in the channel on this node.
+    /// The numbers that were skipped or are missing in the channel on this node.
     pub fn stream_stats(&self) -> StreamStats {
         let follower = self.stream.follower();
         StreamStats { foreign: follower.foreign(), gaps: follower.gaps() }

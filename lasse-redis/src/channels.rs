@@ -20,10 +20,10 @@ use crate::stream::{Pooled, Stream, StreamKeys};
 /// something was published to them. A channel without readers costs a node nothing. One connection
 /// and one task read all of them.
 ///
-/// After the [idle timeout](ChannelConfig::with_idle_timeout) without readers, a node lets go of a
-/// channel. The logs of all channels together have the
-/// [total bytes](ChannelConfig::with_total_bytes): beyond that, the least recently used are cleared,
-/// and their clients are sent from Redis what they lack. Redis deletes a stream that no node has used
+/// After the [idle timeout](ChannelConfig::with_idle_timeout) without readers, a node releases a
+/// channel. The logs of all channels together have the [total
+/// bytes](ChannelConfig::with_total_bytes): beyond that, the least recently used are cleared, and
+/// their clients are sent from Redis what they lack. Redis deletes a stream that no node has used
 /// for its [lifetime](crate::BackplaneConfig::with_stream_lifetime).
 ///
 /// `K` is what a key is made of by its [`Display`](fmt::Display), such as `u64` or `str`.

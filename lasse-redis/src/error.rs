@@ -50,7 +50,7 @@ pub(crate) enum Failure {
     NotReachable(String),
     /// The server refused the command. Nothing was done.
     Refused(String),
-    /// The stream has gone on under another epoch, or has ended. Nothing was done.
+    /// The stream has another epoch by now, or has ended. Nothing was done.
     OldEpoch,
     /// The connection failed: the command may have been done.
     Unknown(String),

@@ -131,8 +131,8 @@ impl Follower {
         };
     }
 
-    /// The epochs of which this node knows events that the stream has lost, and no entry says so
-    /// yet.
+    /// The epochs of which this node knows events that the stream has lost, without an entry that
+    /// records it yet.
     pub(crate) fn unrecorded_losses(&self) -> impl Iterator<Item = u64> {
         let is_lost = |end: &&StreamId| {
             !self.recorded.contains(&end.epoch)

@@ -26,13 +26,13 @@ use slots::SlotId;
 
 /// A [`Gate`] whose streams are ended, limited and listed on all nodes.
 ///
-/// Each node opens one with the same name, and gives its [`local`](Self::local) gate to its endpoints
-/// or its server. What is ended on one node ends on all of them: the nodes read a stream of Redis, so
-/// that a node without a connection reads later what it has missed.
+/// Each node opens one with the same name, and gives its [`local`](Self::local) gate to its
+/// endpoints or its server. A call that ends streams on one node ends them on all: the nodes read a
+/// stream of Redis, so that a node without a connection reads later what it has missed.
 ///
 /// | what happens | what the node does |
 /// |---|---|
-/// | Redis is away | open streams stay; new ones are admitted or refused, as [`OutagePolicy`] says |
+/// | Redis is away | open streams stay; [`OutagePolicy`] decides whether new ones are admitted |
 /// | the node was away, and Redis has all that it missed | it ends what must end |
 /// | the node was away for so long that entries are lost, or Redis has lost data | it sends all its streams with tags [to reconnect](Gate::reconnect_where), so that each is checked again |
 /// | a node is killed | its streams count for no limit after the [lease](RedisGateConfig::with_lease) |

@@ -1,8 +1,8 @@
 //! Channels of Server-Sent Events that several nodes share, on Redis Streams.
 //!
 //! An event that is published on any node reaches the readers of all, in one order. A client that
-//! reconnects to another node resumes there. If Redis loses events, readers are reset and learn of
-//! it; an id never means two events.
+//! reconnects to another node resumes there. If Redis loses events, readers are reset; an id never
+//! means two events.
 //!
 //! ```text
 //!    publish                                        publish

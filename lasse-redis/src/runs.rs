@@ -45,7 +45,7 @@ use queue::{ProducerLog, Queue};
 /// |---|---|
 /// | the run is stopped, on any node | are sent `stopped`; the producer is dropped within a second |
 /// | the producer's node dies | are sent `failed` within 10 seconds |
-/// | the producer's node stands still for longer than its lease | the same; what it writes afterwards is refused |
+/// | the producer's node is suspended for longer than its lease | the same; what it writes afterwards is refused |
 /// | Redis is away | wait; the run goes on when it is back. The events wait on the producer's node, within the limits |
 /// | Redis has lost the run | are sent `failed` |
 /// | there are too many runs, or too many bytes | read on; the run that ended first is unknown to new requests |
@@ -235,7 +235,7 @@ impl RedisRuns {
         Ok(parts.chunks(3).filter_map(run).collect())
     }
 
-    /// Starts no more runs here, and returns when those whose producers are here have ended. See
+    /// Starts no more runs here, and returns when the runs with producers here have ended. See
     /// [`lasse_tokio::Runs::shut_down`].
     #[doc(alias = "drain")]
     pub async fn shut_down(&self, grace: Duration) {
@@ -302,5 +302,5 @@ fn hex(number: u64) -> String {
     format!("{number:016x}")
 }
 
-/// How often a call is repeated whose answer was lost.
+/// How often a call is repeated if its answer is lost.
 const ATTEMPTS: usize = 3;

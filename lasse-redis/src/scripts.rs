@@ -34,7 +34,7 @@ pub(crate) static RECORD_LOSS: LazyLock<Script> = LazyLock::new(|| {
     Script::new(&format!("{LOSS_SOURCE} return record_loss(ARGV[1], ARGV[2], ARGV[3])"))
 });
 
-/// What is known of the topics of a stream.
+/// The state of the topics of a stream.
 ///
 /// Keys: the four of the stream. Returns the newest id, the newest epoch and the ends of those
 /// before, the place of the newest hole, and the last id of each topic, by name, in the older and the

@@ -32,7 +32,7 @@ pub(crate) struct Shared {
     pub(crate) backfills: Arc<Semaphore>,
     /// The streams of channels by key that have readers.
     pub(crate) watched: Watched,
-    /// What was published last to channels by key.
+    /// The last events published to channels by key.
     pub(crate) acknowledged: Acknowledged,
     is_draining: AtomicBool,
     link: Mutex<Link>,

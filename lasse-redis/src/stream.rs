@@ -1,4 +1,4 @@
-//! A stream of Redis on this node: its keys, its channel, and where the channel stands.
+//! A stream of Redis on this node: its keys, its channel, and the position of the channel.
 
 mod reading;
 
@@ -37,7 +37,7 @@ pub(crate) struct Stream {
     opened: Mutex<Option<(u64, u64)>>,
     /// When Redis was last asked where the stream ends, and the answer.
     pub(crate) checked: tokio::sync::Mutex<Option<(Instant, Opened)>>,
-    /// What was last known of its topics.
+    /// The last known state of its topics.
     pub(crate) topics: tokio::sync::Mutex<Option<TopicTable>>,
     /// Why this stream cannot be used, if so.
     problem: Mutex<Option<String>>,
@@ -218,7 +218,7 @@ impl Stream {
         *lock(&self.opened) = epoch.map(|epoch| (connection, epoch));
     }
 
-    /// Wakes the readers, and publishes where the channel stands, after entries were applied.
+    /// Wakes the readers, and publishes the position of the channel, after entries were applied.
     pub(crate) fn show_position(&self) {
         self.wake_readers();
         let (at, is_loaded) = {

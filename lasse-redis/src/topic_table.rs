@@ -186,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_known_is_not_quiet() {
+    fn a_topic_that_is_not_known_is_not_quiet() {
         assert!(!is_quiet("never", (5, 9)), "before the hashes");
         assert!(!is_quiet("never", (4, 3)), "before a hole");
         assert!(!is_quiet("never", (5, 41)), "an id that was lost or never given");

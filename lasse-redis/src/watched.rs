@@ -184,7 +184,7 @@ impl Watched {
         self.lock().problem.clone()
     }
 
-    /// Lets go of the streams that have had no readers for long. Returns those whose lifetime in
+    /// Releases the streams that have had no readers for long. Returns those whose lifetime in
     /// Redis must begin again.
     pub(crate) fn sweep(&self, now: Instant) -> Vec<Arc<Stream>> {
         let mut guard = self.lock();

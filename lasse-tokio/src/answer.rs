@@ -63,7 +63,7 @@ pub fn respond<'a, H: Handler + Accept>(
 ///
 /// # Examples
 ///
-/// Private messages beside the events of a channel:
+/// Private messages in addition to the events of a channel:
 ///
 /// ```
 /// # use lasse_tokio::lasse_core::{Channel, Event, Handler, Next};
@@ -218,9 +218,9 @@ pub fn subscribe_to<'a>(
     })
 }
 
-/// Answers a request with the events of up to four channels on one stream, from where the client left
-/// off in each: such as the private channel of a user beside one for all. The names of the channels
-/// are in the ids of the stream, and in resets.
+/// Answers a request with the events of up to four channels on one stream, from where the client
+/// left off in each: such as the private channel of a user and a channel for all. The names of the
+/// channels are in the ids of the stream, and in resets.
 ///
 /// For topics, snapshots or channels of several nodes, make a
 /// [`MergedSubscription`] of subscriptions, and answer with [`respond_with`].

@@ -96,7 +96,7 @@ impl ChannelMetrics {
     }
 }
 
-/// What was reported of a channel. Its share of the gauges is taken away when it is dropped.
+/// The reported figures of a channel. Its share of the gauges is taken away when it is dropped.
 #[derive(Debug, Default)]
 struct Reported(ChannelStats);
 

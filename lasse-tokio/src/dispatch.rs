@@ -67,8 +67,8 @@ async fn wake_round(dispatcher: &mut Dispatcher) -> bool {
     true
 }
 
-/// Removes, every few seconds, channels that are not used and events that are too old. It
-/// does not return, and keeps `channels` alive: abort its task if you need them no more.
+/// Removes, every few seconds, channels that are not used and events that are too old. It does not
+/// return, and keeps `channels` alive: abort its task when you no longer need them.
 ///
 /// # Examples
 ///

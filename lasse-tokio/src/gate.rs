@@ -217,7 +217,7 @@ impl Gate {
         self.0.counters.stats(self.0.admissions.len())
     }
 
-    /// Admits one more stream, whatever other gates say.
+    /// Admits one more stream, without the other gates.
     fn admit_here(&self, request: &RequestHead<'_>) -> Result<Permit, Rejected> {
         let admitted = self.try_admit(request);
         if let Err(rejected) = &admitted {

@@ -85,7 +85,7 @@ struct Map {
     by_id: HashMap<RunId, Run>,
     /// The runs that have ended, in the order of their ends.
     ended: VecDeque<Run>,
-    /// Whether no more runs can start.
+    /// Whether runs can no longer start.
     is_shut: bool,
 }
 
@@ -97,8 +97,9 @@ impl Runs {
     }
 
     /// Starts a run, or returns the one that `owner` started with this id: a request that is sent
-    /// twice starts one run. `producer` runs in a task of its own; to return is to finish the run,
-    /// and an error fails it. When the run is stopped or abandoned, the producer is dropped.
+    /// twice starts one run. `producer` runs in a task of its own; when it returns, the run is
+    /// finished, and an error fails it. When the run is stopped or abandoned, the producer is
+    /// dropped.
     ///
     /// `owner` is the application's name for the user, such as an account id. It is compared, and
     /// never sent to a client.

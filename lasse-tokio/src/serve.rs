@@ -86,8 +86,8 @@ impl<F, G> Serve<F, G> {
         Self { gate: gate.clone(), ..self }
     }
 
-    /// Sets the plan of the drain that [a graceful shutdown](Self::with_graceful_shutdown)
-    /// starts. By default it is that of the gate.
+    /// Sets the plan of the drain that [a graceful shutdown](Self::with_graceful_shutdown) starts.
+    /// The default is the plan of the gate.
     pub fn with_drain_plan(self, plan: DrainPlan) -> Self {
         Self { plan: Some(plan), ..self }
     }

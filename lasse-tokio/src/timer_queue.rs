@@ -144,7 +144,7 @@ impl TimerQueue {
         }
     }
 
-    /// Wakes the task of `entry` no more.
+    /// Stops waking the task of `entry`.
     pub(crate) fn remove(&self, entry: TimerEntry) {
         let mut slots = self.0.lock();
         let waker = slots.remove(entry.index());

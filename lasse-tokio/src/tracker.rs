@@ -18,9 +18,8 @@
 //! tracker.shut_down(&gate).await;
 //! ```
 //!
-//! The task polls its [`TrackedConnection`] whenever it is polled itself, which
-//! costs one atomic load as long as the phase is the same, and does what the
-//! [`Phase`] says:
+//! The task polls its [`TrackedConnection`] whenever it is polled itself, which costs one atomic
+//! load as long as the phase is the same, and acts on the [`Phase`]:
 //!
 //! ```text
 //! while let Poll::Ready(phase) = tracked.poll_phase(cx) {
@@ -33,9 +32,9 @@
 //! }
 //! ```
 //!
-//! An async function can wait for [`closed`](TrackedConnection::closed) beside the
-//! next request, and ask for the [`phase`](TrackedConnection::phase) before it
-//! writes a response. If the tracker is dropped, all connections are aborted.
+//! An async function can wait for [`closed`](TrackedConnection::closed) together with the next
+//! request, and ask for the [`phase`](TrackedConnection::phase) before it writes a response. If the
+//! tracker is dropped, all connections are aborted.
 
 use std::future::poll_fn;
 use std::mem;

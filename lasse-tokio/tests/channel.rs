@@ -12,7 +12,7 @@ use lasse_tokio::{Endpoint, dispatch, idle, subscribe, sweep};
 use tokio::time::{Instant, sleep};
 
 #[tokio::test(start_paused = true)]
-async fn a_pump_lets_go_of_events_that_grow_too_old() {
+async fn a_pump_drops_events_that_are_too_old() {
     let channel = of_an_hour();
     tokio::spawn(dispatch(&channel));
     sleep(minutes(50)).await;

@@ -26,7 +26,7 @@ fn open<S: Source>(source: S) -> Connection<S> {
     Connection::open(source, [], &config, NOW)
 }
 
-/// Writes everything, and returns what was written and how the stream ended.
+/// Writes everything, and returns the written bytes and how the stream ended.
 fn run<T: Into<Next> + Unpin>(
     items: impl IntoIterator<Item = T>,
 ) -> (Vec<String>, Option<(Close, EndReason)>) {

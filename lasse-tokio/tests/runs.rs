@@ -174,7 +174,7 @@ async fn ended_runs_make_room_for_the_bytes_of_those_that_run() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_ended_run_is_readable_for_a_time_and_then_unknown_and_counts_no_more() {
+async fn an_ended_run_is_readable_for_a_time_and_then_is_forgotten() {
     let runs = Runs::new(RunsConfig::new().with_keep(secs(300)));
     let run = runs.start(id("a"), "", say(&["one", "two"])).unwrap();
     assert_eq!(run.ended().await, RunOutcome::Done);

@@ -189,7 +189,7 @@ async fn the_limit_can_be_zero_one_or_the_largest_number() -> io::Result<()> {
 }
 
 #[tokio::test]
-async fn a_reset_is_an_error_to_the_client_and_a_close_is_none() -> io::Result<()> {
+async fn a_reset_is_an_error_for_the_client_and_a_close_is_not() -> io::Result<()> {
     let mut listener = listener().await?;
     let (mut client, mut socket) = connect(&mut listener).await?;
     socket.write_all(b"to be continued").await?;

@@ -6,7 +6,7 @@
 //! ```
 //!
 //! What changes: the handler takes an [`SseRequest`] and returns `request.stream(..)`, an event is
-//! made by `Event::new`, and the keep-alive stands in an [`Endpoint`]. Also new: HEAD, 405 and
+//! made by `Event::new`, and the keep-alive is set in an [`Endpoint`]. Also new: HEAD, 405 and
 //! `Accept` are handled, a line break in the data cannot end an event, and a client that stalls is
 //! dropped, because the [`Listener`] limits how long a write may take.
 

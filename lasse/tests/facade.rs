@@ -20,7 +20,7 @@ fn every_public_name_of_the_adapters_is_reachable() {
     }
 }
 
-/// The names in the `pub use` statements of a file, but for those of inner modules.
+/// The names in the `pub use` statements of a file, except those of inner modules.
 fn exported_names(file: &Path) -> Vec<String> {
     let text = fs::read_to_string(file).unwrap();
     let text = text.split("\npub mod server {").next().unwrap_or_default();

@@ -10,7 +10,7 @@ let browser;
 before(async () => { browser = await launch(); });
 after(() => browser.close());
 
-test('the pages of all nodes show what is posted on one, and which node they are on', async (t) => {
+test('the pages of all nodes show the news of each, and the name of their node', async (t) => {
   const [first, redis] = await start(t);
   const second = await Server.start(t, 'cluster', { args: ['--port', '0', '--redis', redis] });
   const pages = [];

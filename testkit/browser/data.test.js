@@ -1,4 +1,4 @@
-// A page receives exactly what was published.
+// A page receives exactly the data that was published.
 
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';

@@ -46,7 +46,7 @@ test('a page has its rooms again after the server was restarted under it', async
   await ada.getByText('connected 2 time(s)').waitFor();
 
   const bob = await enter(again, 'Bob', 'tea,cats');
-  // Until Ada has joined again, her page does not get what is posted.
+  // Until Ada has joined again, her page does not get new messages.
   while (await ada.getByText('cats: Bob: a cat').count() === 0) {
     await post(bob, 'cats', 'a cat');
     await sleep(100);

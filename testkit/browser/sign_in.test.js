@@ -1,4 +1,4 @@
-// The pages of the example `sign_in`: how often a tab returns that is refused, replaced or signed out.
+// The pages of the example `sign_in`: how often a tab returns after it was refused, replaced or signed out.
 
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';

@@ -68,7 +68,7 @@ impl fmt::Display for Difference {
 
 impl std::error::Error for Difference {}
 
-/// Whether all servers answer `input` alike, but for what may differ:
+/// Whether all servers answer `input` alike, except for permitted differences:
 ///
 /// - the status of a refusal, if the request is not HTTP or goes beyond a limit: [`REFUSALS`];
 /// - after a request with a body, the servers of `lasse-core` and `lasse-tokio` close the connection,

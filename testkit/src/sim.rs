@@ -67,7 +67,7 @@ pub struct Report {
     pub delivered: u64,
     /// How many times clients connected.
     pub connects: u64,
-    /// How many times it was checked that an event arrives promptly.
+    /// How often the simulator checked that an event arrives promptly.
     pub probes: u64,
     /// How many resets clients received, by reason.
     pub resets: BTreeMap<&'static str, u64>,
@@ -101,7 +101,7 @@ impl fmt::Display for Breach {
 
 impl std::error::Error for Breach {}
 
-/// Runs the simulation that a seed stands for.
+/// Runs the simulation of a seed.
 ///
 /// # Errors
 ///
@@ -111,7 +111,7 @@ pub fn run(seed: u64) -> Result<Report, Box<Breach>> {
     run::run(&scenario, false).or_else(|_| run::run(&scenario, true))
 }
 
-/// Returns all that happens in the simulation that a seed stands for, to be read.
+/// Returns the trace of the simulation of a seed, to be read.
 pub fn trace(seed: u64) -> String {
     run::trace(&Scenario::from_seed(seed))
 }

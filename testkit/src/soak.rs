@@ -47,7 +47,7 @@ pub struct Outcome {
 }
 
 impl Outcome {
-    /// Whether the memory of the server has not grown, but for a tenth and 4 MiB.
+    /// Whether the memory of the server has grown by at most a tenth and 4 MiB.
     pub fn is_flat(&self) -> bool {
         self.kib_at_end <= self.kib_at_start + self.kib_at_start / 10 + 4096
     }

@@ -8,7 +8,7 @@ use std::thread;
 
 use lasse_testkit::checks::{self, Server, StreamRecords};
 
-/// The checks that a server fails whose connections `serve` serves.
+/// The checks that fail for a server with this `serve`.
 fn failures(serve: fn(TcpStream) -> io::Result<()>) -> io::Result<BTreeMap<&'static str, String>> {
     let listener = TcpListener::bind("127.0.0.1:0")?;
     let address = listener.local_addr()?;

@@ -29,8 +29,8 @@ pub enum BackfillPage {
     /// The next events, up to the one with this id, are not for the client: its filter leaves them
     /// out.
     Skipped(EventId),
-    /// The next events are missing there, too: the client is reset, and starts where clients start
-    /// that cannot resume.
+    /// The next events are missing there, too: the client is reset, and starts like a client that
+    /// cannot resume.
     Missing(ResetReason),
     /// They cannot be read now. The stream ends cleanly, and the client reconnects.
     Failed,

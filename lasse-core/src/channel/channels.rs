@@ -16,11 +16,11 @@ use crate::time::Instant;
 
 /// Channels by key, each made when it is first opened.
 ///
-/// Call [`advance`](Self::advance) every few seconds. It drops each channel that nobody has used
-/// for the idle timeout: it has no reader, nothing was published to it, and either there is no
-/// other handle to it or it has ended. When all channels together take too many bytes, the least
-/// recently used are dropped, if nobody uses them, or else cleared. A channel that was dropped and
-/// is opened again has a new epoch, so clients that reconnect are reset.
+/// Call [`advance`](Self::advance) every few seconds. It drops each channel that was not used for
+/// the idle timeout: it has no reader, nothing was published to it, and either there is no other
+/// handle to it or it has ended. When all channels together take too many bytes, the least recently
+/// used are dropped, if they are not in use, or else cleared. A channel that was dropped and is
+/// opened again has a new epoch, so clients that reconnect are reset.
 ///
 /// # Examples
 ///

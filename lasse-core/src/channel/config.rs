@@ -248,7 +248,7 @@ impl ChannelConfig {
         self.change(|settings| settings.thread_number = number)
     }
 
-    /// Sets how long [`Channels`](crate::Channels) keep a channel that nobody uses.
+    /// Sets how long [`Channels`](crate::Channels) keep a channel that is not used.
     #[must_use]
     pub fn with_idle_timeout(self, timeout: Duration) -> Self {
         self.change(|settings| settings.idle_timeout = timeout)
@@ -266,7 +266,7 @@ impl ChannelConfig {
         self.0.retention
     }
 
-    /// How long [`Channels`](crate::Channels) keep a channel that nobody uses.
+    /// How long [`Channels`](crate::Channels) keep a channel that is not used.
     pub fn idle_timeout(&self) -> Duration {
         self.0.idle_timeout
     }

@@ -59,7 +59,7 @@ impl FilterHandle {
         let before = if state.filters.len() < MOST_FILTERS {
             None
         } else {
-            // The stream has not read for long: what was new in this one applies later.
+            // The stream has not read for long: the changes of this one apply later.
             state.filters.pop_back()
         };
         state.filters.push_back((filter, from));

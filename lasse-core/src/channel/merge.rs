@@ -20,7 +20,7 @@ use crate::field::LastEventId;
 use part::Part;
 
 /// The decision on a client that connects to several channels on one stream: such as the private
-/// channel of a user, with its own retention, beside one that all users share.
+/// channel of a user, with its own retention, and one that all users share.
 ///
 /// Each channel has a name of 1 to 32 letters, digits and underscores, by which the
 /// [ids](MergedId) of the stream and the resets refer to it. The client resumes in each channel by one

@@ -66,7 +66,7 @@ impl Channel {
         self.0.change(|log| log.append_to_as(id, topic, event))
     }
 
-    /// Deletes a key, and publishes an event from which readers learn it, as
+    /// Deletes a key, and publishes an event that notifies the readers, as
     /// [`Log::append_tombstone`] does.
     ///
     /// # Errors

@@ -36,7 +36,7 @@ impl Publisher {
         Self { channel, last_event: None }
     }
 
-    /// Sets the event that is published last if this is dropped unfinished, so that clients learn
+    /// Sets the event that is published last if this is dropped unfinished, so that clients notice
     /// of the failure.
     #[must_use]
     pub fn with_last_event(mut self, event: Event<'_>) -> Self {

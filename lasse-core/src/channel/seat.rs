@@ -46,6 +46,6 @@ impl Seat {
 pub(super) enum Called {
     /// There is no dispatcher.
     Nobody,
-    /// There is one, which has to be woken if it waits.
+    /// There is one, which must be woken if it waits.
     Dispatcher(Option<Waker>),
 }

@@ -96,8 +96,8 @@ impl Shard {
 
     /// How often the readers that waited became due.
     ///
-    /// A reader that waited when this was less may wait no more. Acquire, and below its Release,
-    /// though a reader that was woken sees what was written before that anyway.
+    /// A reader that waited when this was less may no longer wait. Acquire, and below its Release,
+    /// though a reader that was woken sees all earlier writes anyway.
     pub(super) fn calls(&self) -> u32 {
         self.calls.load(Ordering::Acquire)
     }
@@ -124,7 +124,7 @@ impl Shard {
         }
     }
 
-    /// Whether readers have to be woken.
+    /// Whether readers must be woken.
     pub(super) fn is_due(&self) -> bool {
         self.has_news() || self.lock().readers.is_due()
     }
@@ -134,7 +134,7 @@ impl Shard {
         self.flags.is_due() || self.topics_flag.is_set()
     }
 
-    /// Takes the wakers of some readers that have to be woken, and returns whether there are more.
+    /// Takes the wakers of some readers that must be woken, and returns whether there are more.
     ///
     /// All waiting readers become due together, once all that were due before are taken.
     pub(super) fn take_due(&self, shared: &Shared, limit: u32, wakers: &mut Wakers) -> bool {
@@ -151,8 +151,8 @@ impl Shard {
         has_more || self.has_news()
     }
 
-    /// Makes the readers due that wait for what was published. Returns what the caller drops without
-    /// the lock.
+    /// Makes due the readers that wait for the published events. Returns values that the caller
+    /// drops without the lock.
     fn call_readers(
         &self,
         state: &mut ShardState,

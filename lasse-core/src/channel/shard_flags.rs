@@ -1,4 +1,4 @@
-//! The flags by which a publisher learns whether readers of a shard wait, without its lock.
+//! The flags by which a publisher checks whether readers of a shard wait, without its lock.
 //!
 //! The parties, and what each does before and after:
 //!
@@ -29,8 +29,8 @@ impl ShardFlags {
         self.0.fetch_or(DUE, Ordering::Release) == WAITING
     }
 
-    /// Sets that readers wait. What was published before must not concern them: the caller reads
-    /// the tip after this.
+    /// Sets that readers wait. Earlier events must not concern them: the caller reads the tip after
+    /// this.
     ///
     /// Acquire, so that the caller then reads the tip of the publisher whose flag this replaces.
     pub(super) fn set_waiting(&self) {

@@ -45,8 +45,8 @@ pub(super) enum Found {
 }
 
 impl ShardState {
-    /// Makes the readers of the topics due of which there are new events. Returns what the caller
-    /// drops without the lock.
+    /// Makes due the readers of all topics with new events. Returns values that the caller drops
+    /// without the lock.
     pub(super) fn call_topics(&mut self, shard: &Shard, shared: &Shared) -> Option<Batch> {
         let mut channel = shared.lock();
         shard.topics_flag.clear();

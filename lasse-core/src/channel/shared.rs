@@ -137,7 +137,7 @@ impl Shared {
         self.lock().leave_budget()
     }
 
-    /// Whether the channel has a reader, or, unless it has ended, a handle beside the caller's.
+    /// Whether the channel has a reader, or, unless it has ended, another handle than the caller's.
     pub(super) fn is_used(&self) -> bool {
         let state = self.lock();
         let has_handles = self.handles.load(Ordering::Acquire) > 1;
@@ -206,7 +206,7 @@ impl Shared {
         }
     }
 
-    /// Serves the readers that have to be woken and that no dispatcher serves any more.
+    /// Serves the readers that must be woken and that no dispatcher serves any more.
     pub(super) fn serve_all(&self, panic: &mut WakePanic) {
         self.wake(self.lock(), |state| Some(&mut state.home), panic);
         let due = self.each_shard().filter(|shard| shard.is_unattended() && shard.is_due());

@@ -64,8 +64,8 @@ impl State {
         }
     }
 
-    /// Makes the readers due that wait at home for the topics of the entries from `from` on. Returns
-    /// the shards that the caller has to call for theirs.
+    /// Makes due the readers that wait at home for the topics of the entries from `from` on.
+    /// Returns the shards that the caller must call for their readers.
     pub(super) fn call_topics(&mut self, from: Cursor, shards: Option<&Shards>) -> ShardSet {
         let mut called = ShardSet::default();
         let Some(watchers) = self.watchers.as_deref_mut() else { return called };

@@ -284,8 +284,8 @@ impl State {
         Subscription::Complete
     }
 
-    /// Has a client whose id has expired skip what was superseded, if the channel does that and
-    /// nothing else is missing. Returns where it goes on.
+    /// If the channel conflates and nothing else is missing, has a client with an expired id skip
+    /// the superseded events. Returns where it resumes.
     fn conflate(&self, settings: &Settings, last: &LastEventId, view: &mut View) -> Option<Cursor> {
         let LagPolicy::Latest { .. } = settings.lag_policy else { return None };
         let cursor = self.log.after_conflated(last.id()?, view).ok()?;

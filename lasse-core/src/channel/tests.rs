@@ -1,4 +1,4 @@
-//! Helpers of the tests of channels, which stand in the files of this folder.
+//! Helpers of the tests of channels, which are in the files of this folder.
 
 mod endings;
 mod progress;

@@ -31,7 +31,7 @@ impl Tip {
     }
 
     /// How often the log changed in a way that readers wait for. A reader that waits at home since
-    /// this was less may wait no more.
+    /// this was less may no longer wait.
     pub(super) fn changes(&self) -> u32 {
         self.changes.load(Ordering::Acquire)
     }

@@ -1,4 +1,4 @@
-//! Which shards have readers of a topic, and which topics a shard's readers have to be woken for.
+//! Which shards have readers of a topic, and for which topics a shard's readers must be woken.
 
 use std::vec::Vec;
 
@@ -27,7 +27,7 @@ pub(super) struct DueTopics {
     topics: Vec<u32>,
     /// With how many the repetitions are taken out.
     crowded: usize,
-    /// Whether all readers have to be woken.
+    /// Whether all readers must be woken.
     is_all: bool,
 }
 

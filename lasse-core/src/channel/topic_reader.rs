@@ -249,8 +249,8 @@ impl TopicReader {
         Some(position)
     }
 
-    /// What a reader gets that lacks events: it skips what was superseded if nothing else is missing,
-    /// or is reset. None, if it goes on without a notice.
+    /// Handles a reader that lacks events: it skips superseded events if nothing else is missing,
+    /// or is reset. Returns `None` if it continues without a notice.
     pub(super) fn reset(
         &mut self,
         reason: ResetReason,

@@ -36,12 +36,12 @@ impl Ticket {
     }
 }
 
-/// Where a task is that waits apart.
+/// The state of a task that waits apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Standing {
     /// It has not become due.
     Waits,
-    /// It became due in the turn that was asked for.
+    /// It became due in the given turn.
     IsDue,
     /// It became due before that, or has not waited.
     Elsewhere,
@@ -91,8 +91,8 @@ impl Waiters {
         waker
     }
 
-    /// Makes a task wait that is not due for this any more, even if it was. The caller drops the
-    /// waker that was there, without the lock.
+    /// Makes a task wait. If it was due, it no longer is. The caller drops the previous waker
+    /// without the lock.
     pub(super) fn wait(&mut self, ticket: Ticket, waker: Waker) -> Option<Waker> {
         let before = self.stop_waiting(ticket);
         let slot = ticket.slot();
@@ -102,8 +102,8 @@ impl Waiters {
         before
     }
 
-    /// Makes a task wait that becomes due by [`call_one`](Self::call_one), but not with the others.
-    /// The caller drops the waker that was there, without the lock.
+    /// Makes a task wait apart: [`call_one`](Self::call_one) makes it due, but not the calls for
+    /// all. The caller drops the previous waker without the lock.
     pub(super) fn wait_apart(&mut self, ticket: Ticket, waker: Waker) -> Option<Waker> {
         let before = self.stop_waiting(ticket);
         let slot = ticket.slot();
@@ -134,7 +134,7 @@ impl Waiters {
         waker
     }
 
-    /// Makes a task due that waits apart.
+    /// Makes due a task that waits apart.
     pub(super) fn call_one(&mut self, ticket: Ticket) {
         let slot = ticket.slot();
         let waits = self.slot(slot).is_some_and(|own| own.waker.is_some() && own.next == slot);
@@ -143,7 +143,7 @@ impl Waiters {
         self.link(slot, DUE);
     }
 
-    /// Makes all tasks due that wait apart.
+    /// Makes due all tasks that wait apart.
     pub(super) fn call_apart(&mut self) {
         for slot in FIRST..u32::try_from(self.slots.len()).unwrap_or(u32::MAX) {
             self.call_one(Ticket::of(slot));

@@ -16,7 +16,7 @@ pub(super) fn resolve(base: &Uri, location: &HeaderValue) -> Option<Uri> {
     match uri.scheme_str() {
         Some("http" | "https") => uri.authority().is_some().then_some(uri),
         Some(_) => None,
-        // The base has no authority either: a service for one host, say.
+        // The base has no authority either: for example a service for one host.
         None => base.authority().is_none().then_some(uri),
     }
 }

@@ -58,8 +58,8 @@ fn milliseconds(value: &[u8]) -> Option<Duration> {
     whole_number(value).map(Duration::from_millis)
 }
 
-/// The number that `digits` are. `None` if there is none, or if they are not
-/// all digits. A number that is too large counts as [`u64::MAX`].
+/// The number that `digits` are. `None` if it is empty, or if it has other characters. A number
+/// that is too large counts as [`u64::MAX`].
 pub(crate) fn whole_number(digits: &[u8]) -> Option<u64> {
     let mut number = None::<u64>;
     for byte in digits {

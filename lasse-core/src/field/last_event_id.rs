@@ -8,9 +8,9 @@ use super::EventId;
 
 /// The last event id of a request: where the client wants to resume.
 ///
-/// The four cases need four answers: a first visit, a client that has no id any
-/// more, one that resumes, and one that sends what was never an id. An id is a
-/// claim of the client, never a permission.
+/// The four cases need four answers: a first visit, a client that no longer has an id, a client
+/// that resumes, and a client that sends something that was never an id. An id is a claim of the
+/// client, never a permission.
 ///
 /// # Examples
 ///

@@ -42,7 +42,7 @@ pub struct Framer {
     is_chunked: bool,
     persistence: Persistence,
     is_ending: bool,
-    /// Whether the response is broken off. It has room here, beside the other flags.
+    /// Whether the response is broken off. It takes no extra room here, next to the other flags.
     is_aborted: bool,
     /// How many bytes of the last chunk are written.
     end_written: u8,

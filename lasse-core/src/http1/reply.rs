@@ -161,7 +161,7 @@ impl<S: Source> Reply<S> {
         }
     }
 
-    /// Writes no more. `end_stream` gives the stream the reason.
+    /// Stops writing. `end_stream` gives the stream the reason.
     pub(super) fn abort(&mut self, end_stream: impl FnOnce(&mut Connection<S>)) {
         self.framer.abort();
         if let Some(stream) = self.stream() {

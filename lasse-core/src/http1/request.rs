@@ -20,8 +20,8 @@ use target::parse_target;
 /// The head of a request, and what its response depends on.
 #[derive(Debug)]
 pub struct Head {
-    /// The request, without its body. The `Host` of a target in absolute form stands
-    /// in the field `Host`, whatever was sent there (RFC 9112 3.2.2).
+    /// The request, without its body. If the target is in absolute form, its host replaces the
+    /// field `Host` (RFC 9112 3.2.2).
     pub request: Request<()>,
     /// The length of the head in bytes.
     pub len: usize,

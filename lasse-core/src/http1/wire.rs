@@ -8,9 +8,9 @@ use bytes::Bytes;
 /// Bytes to write, in up to four pieces, in this order: head, size of a chunk, payload,
 /// end of a chunk or of the body.
 ///
-/// The bytes are owned: they stay valid until the value is dropped, so a driver whose
-/// kernel completes writes later can keep it meanwhile. The size stands in the value
-/// itself: put it into a box if the kernel needs a fixed address.
+/// The bytes are owned: they stay valid until the value is dropped, so a driver whose kernel
+/// completes writes later can keep it until then. The size is in the value itself: put it into a
+/// box if the kernel needs a fixed address.
 #[derive(Clone, Default)]
 pub struct Wire {
     pub(super) head: Bytes,
@@ -88,7 +88,7 @@ impl Chunk {
         self.wire(Bytes::new()).tail
     }
 
-    /// Takes from `n` what was written of the chunk. Returns how much of it was payload.
+    /// Takes the written bytes of the chunk from `n`. Returns how many of them were payload.
     #[inline]
     pub(super) fn handle_written(&mut self, n: &mut usize) -> usize {
         if self.is_done() {

@@ -160,7 +160,7 @@ impl Log {
     }
 
     /// Goes on under another epoch, from number 1. Events of older epochs stay, and their ids
-    /// resume for as long as they are held, but for those of more than 64 epochs ago.
+    /// resume for as long as they are held, except those of more than 64 epochs ago.
     ///
     /// If events may be missing between the epochs, [append a hole](Self::append_hole), too.
     ///

@@ -56,7 +56,7 @@ pub enum AppendError {
         /// How many bytes they can have.
         max: usize,
     },
-    /// A tombstone needs a key, and the topic is none.
+    /// A tombstone needs a key, and the topic is not a key.
     NotAKey,
 }
 

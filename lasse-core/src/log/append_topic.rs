@@ -61,7 +61,7 @@ impl Log {
         Ok(last)
     }
 
-    /// Deletes a key: appends `event`, from which readers learn it, as the last one of its topic. A
+    /// Deletes a key: appends `event`, which notifies the readers, as the last one of its topic. A
     /// reader that starts with the [state of all keys](crate::StartAt::LatestPerKey) does not get
     /// the key any more. Unlike the newest event of a key, retention drops a tombstone.
     ///

@@ -10,9 +10,9 @@ use crate::topic::TopicFilter;
 /// Which topics of a log are keys: the log keeps the newest event of each, whatever else its
 /// [`Retention`](crate::Retention) drops.
 ///
-/// A newer event of a key supersedes the older ones. So a reader can start with
-/// [the state of all keys](crate::StartAt::LatestPerKey), or skip what was superseded while it
-/// was slow or away. A key is deleted by a [tombstone](crate::log::Log::append_tombstone).
+/// A newer event of a key supersedes the older ones. So a reader can start with [the state of all
+/// keys](crate::StartAt::LatestPerKey), or skip the events that were superseded while it was slow
+/// or away. A key is deleted by a [tombstone](crate::log::Log::append_tombstone).
 ///
 /// The keys are bounded in number and in bytes. At a bound, the log refuses the event with
 /// [`AppendError::TooManyKeys`](crate::AppendError::TooManyKeys) or

@@ -73,7 +73,7 @@ impl Log {
         }
     }
 
-    /// Reads, and keeps the slice for the next reader, unless it is large beside the log.
+    /// Reads, and keeps the slice for the next reader, unless it is large compared with the log.
     fn read_new_slice(&mut self, from: Cursor, budget: usize) -> (Frame, Cursor) {
         let (entries, len) = self.extent(from.0, budget);
         let slice = self.slice(from.0, len);
@@ -202,5 +202,5 @@ impl Slices {
 /// A slice that is kept for the next reader even by a log that is no larger.
 const SMALL: usize = 512;
 
-/// What a slice takes beside its bytes.
+/// The overhead of a slice, in addition to its bytes.
 const OWNER: usize = 56;

@@ -7,7 +7,7 @@ use super::view::View;
 use super::{Log, numbered};
 use crate::field::{EventId, LastEventId};
 
-/// Where a reader starts that has nothing to resume from.
+/// Where a reader without an id starts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum StartAt {
@@ -38,8 +38,8 @@ pub enum Resume {
     /// The log has ended and the client has all of it. Answer 204, which stops an `EventSource`; it
     /// would reconnect for ever otherwise.
     Complete,
-    /// The client cannot go on where it left off, which it must learn, and starts where new clients
-    /// do.
+    /// The client cannot resume where it left off, must be notified of that, and starts where new
+    /// clients do.
     Reset(ResetReason, Cursor),
 }
 
@@ -87,7 +87,7 @@ impl fmt::Display for ResetReason {
 }
 
 impl Log {
-    /// Decides where a client goes on whose last event id is `last`.
+    /// Decides where a client with the last event id `last` resumes.
     ///
     /// | `last` | decision |
     /// |---|---|
@@ -144,7 +144,7 @@ impl Log {
             && numbered::read(id.as_str()).is_some_and(|(epoch, _)| epoch == *self.epoch())
     }
 
-    /// Where a reader starts that starts at `start` now.
+    /// The position of `start` now.
     pub fn cursor(&self, start: StartAt) -> Cursor {
         let end = self.end();
         let mut place = match start {

@@ -12,8 +12,8 @@ use crate::field::{EventId, LastEventId};
 
 /// Resuming for a view.
 impl Log {
-    /// Where a reader starts that starts at `start` now. It changes a view to the state of all keys,
-    /// if it starts with that.
+    /// The position of `start` now. If the view starts with the state of all keys, it is changed to
+    /// that.
     pub fn start_view(&self, start: StartAt, view: &mut View) -> Cursor {
         view.set_catch_up(None);
         match start {
@@ -32,8 +32,8 @@ impl Log {
         }
     }
 
-    /// Decides where a reader goes on whose last event id is `last`, as
-    /// [`resume`](Self::resume) does, but for the events of its view.
+    /// Decides where a reader with the last event id `last` resumes, like [`resume`](Self::resume),
+    /// for the events of its view.
     ///
     /// A reader of topics is reset only if an event that it should have had is gone: for each topic
     /// and each prefix the log knows the position of the last event that it dropped. The log remembers
@@ -128,7 +128,7 @@ impl Log {
             || view.wanted().any(|(id, bound)| topics.gone(id, superseded) > place.max(bound))
     }
 
-    /// Where a reader starts that cannot go on after the event `id`. If a hole is the reason, the
+    /// Where a reader starts if it cannot resume after the event `id`. If a hole is the reason, the
     /// reader starts behind it, so that it is reset once. The state of all keys has no holes.
     fn restart(
         &self,

@@ -128,8 +128,8 @@ impl Ages {
         too_old
     }
 
-    /// When the time has to be set next: at once, if there are new events before `end`, and else when
-    /// the oldest will be too old.
+    /// When the time must be set next: now, if there are new events before `end`, or else when the
+    /// oldest event will be too old.
     pub(super) fn deadline(&self, end: u64, retention: &Retention) -> Option<Instant> {
         if end > self.seen {
             return Some(Instant::from_nanos(0));

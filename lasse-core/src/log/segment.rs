@@ -10,8 +10,8 @@ use crate::frame::Fields;
 
 /// A part of the log.
 ///
-/// Its bytes can be shared while more are appended: the first read freezes what was appended since
-/// the read before, without a copy, as one piece.
+/// Its bytes can be shared while more are appended: the first read freezes the bytes appended since
+/// the previous read, without a copy, as one piece.
 #[derive(Debug, Default)]
 pub(super) struct Segment {
     pub(super) index: Index,

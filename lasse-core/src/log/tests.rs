@@ -1,4 +1,4 @@
-//! Helpers of the tests of the log, which stand in the files of this folder.
+//! Helpers of the tests of the log, which are in the files of this folder.
 
 mod gaps;
 mod ids;
@@ -46,7 +46,7 @@ fn at(seconds: u64) -> Instant {
     Instant::from_nanos(0) + Duration::from_secs(seconds)
 }
 
-/// The bytes that are read in one go.
+/// The bytes of one read.
 fn read(log: &mut Log, cursor: &mut Cursor, budget: usize) -> Bytes {
     match log.read(cursor, budget) {
         Read::Events(frame) => frame.into_bytes(),
@@ -65,7 +65,7 @@ fn rest(log: &mut Log, mut cursor: Cursor) -> Vec<String> {
     data
 }
 
-/// The decision on a client whose last event id is `last`, and the data that it is sent.
+/// The decision on a client with the last event id `last`, and the data that it receives.
 fn resumed(log: &mut Log, last: &LastEventId, start: StartAt) -> (&'static str, Vec<String>) {
     let (decision, cursor) = match log.resume(last, start) {
         Resume::Fresh(cursor) => ("fresh", cursor),

@@ -9,8 +9,9 @@ use crate::field::EventId;
 /// The part of a [`Log`](crate::log::Log) that a reader gets: the events of a [`TopicFilter`](crate::TopicFilter), or all, and for a
 /// while perhaps only the newest one of each key.
 ///
-/// It stands beside the reader's [`Cursor`](crate::log::Cursor), and means nothing to any other log. The log counts the
-/// views of each topic: [release](crate::log::Log::release) a view that has topics when its reader leaves.
+/// It belongs to the reader's [`Cursor`](crate::log::Cursor), and means nothing to any other log.
+/// The log counts the views of each topic: [release](crate::log::Log::release) a view that has
+/// topics when its reader leaves.
 #[derive(Debug)]
 #[must_use]
 pub struct View(Parts);

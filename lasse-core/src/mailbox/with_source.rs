@@ -1,4 +1,4 @@
-//! A handler beside another source, on one stream.
+//! A handler and another source on one stream.
 
 use std::task::Context;
 
@@ -10,8 +10,7 @@ use crate::handler::Handler;
 use crate::source::{Next, Progress, Source};
 use crate::time::Instant;
 
-/// A handler beside another source on one stream, made by
-/// [`HandlerSource::with_source`].
+/// A handler and another source on one stream, made by [`HandlerSource::with_source`].
 ///
 /// The stream ends when either of them ends it. Both receive
 /// `handle_error`, with the frames of both, and `terminate`.
@@ -68,7 +67,7 @@ impl<H: Handler, S: Source> Source for WithSource<H, S> {
         self.source.keep_alive()
     }
 
-    /// What was written last may be a message.
+    /// The last write may have been a message.
     fn progress(&self) -> Option<Progress> {
         self.source.progress().map(|progress| Progress { published: None, ..progress })
     }

@@ -17,7 +17,7 @@ enum Step {
     Finish(usize),
     /// The client connects to these channels, in this order.
     Connect(Vec<usize>),
-    /// The client receives what is sent, but is cut off after so many events.
+    /// The client receives events, and is cut off after so many.
     Receive(usize),
 }
 

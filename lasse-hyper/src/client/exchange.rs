@@ -83,8 +83,8 @@ where
         *self = Self::Refused(response, Vec::new());
     }
 
-    /// Stops to read a refused body, and returns what has arrived of it. `None` if
-    /// there is no such body.
+    /// Stops reading a refused body, and returns the part that has arrived. `None` if there is no
+    /// such body.
     pub(super) fn take_refused(&mut self) -> Option<Bytes> {
         let Self::Refused(_, body) = self else { return None };
         let body = mem::take(body);

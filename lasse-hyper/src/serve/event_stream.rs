@@ -211,7 +211,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_head_closes_the_connection_if_an_option_says_so() {
+    fn a_head_closes_the_connection_if_an_option_requires_it() {
         for (head, closes) in [
             ("HTTP/1.1 200 OK\r\nconnection: close\r\n\r\n", true),
             ("HTTP/1.1 200 OK\r\nConnection: keep-alive, Close\r\ndate: x\r\n\r\n", true),

@@ -96,7 +96,7 @@ impl<Io: Transport, S: UserService> Http1Connection<Io, S> {
         }
     }
 
-    /// Ready when hyper serves the connection no more.
+    /// Ready when hyper no longer serves the connection.
     pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Next<Io, S>> {
         loop {
             let ended = match &mut self.hyper {
@@ -171,7 +171,7 @@ const REQUEST_OF_PREFACE: &[u8] = PREFACE.split_at(18).0;
 const LEAST_BUFFER: usize = 8192;
 const MAX_BUFFER: usize = 1 << 30;
 
-/// How many header fields hyper accepts if it is not told otherwise.
+/// How many header fields hyper accepts by default.
 const HYPERS_FIELDS: usize = 100;
 
 /// How many header fields a `HeaderMap` can hold.

@@ -117,8 +117,8 @@ const MAX_STREAMS: u32 = 1000;
 /// How many bytes are buffered for a stream whose window is full.
 const MAX_SEND_BUFFER: usize = 16 * 1024;
 
-/// How many bytes of request bodies a client can send before they are read, on all
-/// streams of a connection: so much memory a connection can take for them.
+/// How many bytes of request bodies a client can send before they are read, on all streams of a
+/// connection. A connection can take this much memory for them.
 const WINDOW: u32 = 256 * 1024;
 
 /// After how much silence a client is sent a PING, and how long it can take to answer.

@@ -35,7 +35,7 @@ where
     Ok((protocol, head.freeze()))
 }
 
-/// Reads what has arrived, which is mostly a whole head. If hyper gets a head in
+/// Reads the bytes that have arrived, which mostly are a whole head. If hyper gets a head in
 /// pieces, it doubles its buffer, and keeps it.
 fn poll_read(
     io: &mut (impl AsyncRead + Unpin),

@@ -43,7 +43,7 @@ enum Link<Io> {
 pub(super) struct SocketParts<Io> {
     /// `None` if the connection was upgraded.
     pub(super) io: Option<Io>,
-    /// What was read ahead, and not by hyper.
+    /// Bytes that were read ahead, and not by hyper.
     pub(super) read_ahead: Bytes,
     pub(super) captured: Bytes,
     /// Whether the client has closed its half.

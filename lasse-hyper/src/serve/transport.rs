@@ -52,7 +52,7 @@ impl<Io: Transport> Transport for WriteDeadline<Io> {
     }
 }
 
-/// Why a stream ends whose bytes cannot be written.
+/// The reason for the end of a stream if its bytes cannot be written.
 pub(super) fn end_reason(error: &io::Error) -> EndReason {
     match error.kind() {
         io::ErrorKind::TimedOut => EndReason::Stalled,

@@ -205,7 +205,7 @@ impl RedisChannel {
         };
         if let Some(table) = known.as_ref().filter(|table| table.covers(id)) {
             let until = until(table);
-            // What has had an event has it for ever.
+            // A topic that has had an event keeps it.
             if until.is_some() || table.quiet_until(filter, id).is_none() {
                 return Ok(until);
             }

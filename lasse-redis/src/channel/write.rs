@@ -123,7 +123,7 @@ impl RedisChannel {
     }
 }
 
-/// What is written into a stream: an event, or an ending, or both.
+/// An entry for a stream: an event, or an ending, or both.
 #[derive(Default)]
 pub(super) struct Write<'a> {
     fields: Vec<Field<'static>>,
@@ -223,5 +223,5 @@ fn fields(event: &Event<'_>, topic: Option<&Topic>) -> Result<Vec<Field<'static>
     Ok(entry::fields(event, topic).into_iter().map(owned).collect())
 }
 
-/// How often a write is repeated that did nothing, because the epoch of the stream had changed.
+/// How often a write is repeated if it did nothing because the epoch of the stream had changed.
 const ATTEMPTS: usize = 4;

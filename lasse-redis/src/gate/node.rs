@@ -75,8 +75,8 @@ impl Node {
         while let Subscription::Stream(mut subscriber) =
             self.control.channel().subscribe_from(&LastEventId::Absent, StartAt::Now)
         {
-            // From here on nothing is missed. What was missed before may concern streams that are
-            // open already.
+            // From here on no message is missed. Messages that were missed before may concern
+            // streams that are open already.
             self.gate.reconnect_where(|_| true);
             self.is_ready.send_replace(true);
             self.read(&mut subscriber).await;
@@ -113,7 +113,7 @@ impl Node {
                 own.for_each(|id| self.end_replaced(id));
             }
             "list" => self.answer_list(data).await,
-            // Events were lost: this node does not know what was ended.
+            // Events were lost: this node does not know which streams were ended.
             "reset" => {
                 report::resynced();
                 self.gate.reconnect_where(|_| true);

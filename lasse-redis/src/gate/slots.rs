@@ -13,8 +13,8 @@ use super::RedisGateConfig;
 use crate::report;
 use crate::shared::random;
 
-/// The streams of this node that count for a limit, and those that have closed since Redis was last
-/// told.
+/// The streams of this node that count for a limit, and those that have closed since the last write
+/// to Redis.
 #[derive(Debug)]
 pub(super) struct Slots(Arc<Table>);
 

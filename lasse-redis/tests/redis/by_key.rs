@@ -250,7 +250,7 @@ async fn idle() {
     client.receive_events(49).await;
     assert_eq!((client.events()[0], client.events()[48], client.resets().len()), ("2", "50", 0));
     drop((client, handle));
-    until("the node has let go of the channel", || reading.is_empty()).await;
+    until("the node has released the channel", || reading.is_empty()).await;
 }
 
 async fn too_many() {

@@ -205,7 +205,7 @@ async fn replaced() {
     for open in [&mut second, &mut third, &mut bob] {
         assert_eq!(end(open, Duration::from_millis(50)).await, None);
     }
-    // A stream that has closed counts no more.
+    // A stream that has closed no longer counts.
     drop((first, third));
     until("it is removed", || server.call::<i64>("ZCARD {gate}:streams:ada") == 1).await;
     let mut fourth = counted(&nodes[0], "ada").await;
@@ -219,7 +219,7 @@ async fn not_opened() {
     let (a, b) = (node(&server, replacing(1)).await, node(&server, replacing(1)).await);
     let (mut ada, mut bob) = (counted(&a, "ada").await, counted(&a, "bob").await);
     let handle = b.admit("ada").await.unwrap();
-    // Nodes read in order: what was published for Ada's streams would be read by now.
+    // Nodes read in order: a message for Ada's streams would be read by now.
     let _newer = counted(&b, "bob").await;
     assert_eq!(end(&mut bob, LAW).await, Some(EndReason::Replaced));
     // Both nodes have written their streams again.

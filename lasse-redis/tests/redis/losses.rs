@@ -201,7 +201,7 @@ async fn lost_tail() {
     server.run();
     scene.finish().await;
     assert_eq!(scene.resets(), [1, 1, 1]);
-    // A client that had the last event before the loss learns of it on a node that starts now.
+    // A client that had the last event before the loss is reset on a node that starts now.
     let late = live_node(&server);
     let mut client = Client::after(&scene.clients[0].id_of("event 19"));
     client.connect(&late).await;

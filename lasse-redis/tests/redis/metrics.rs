@@ -206,7 +206,7 @@ async fn run_and_gate() {
     let is_reported = || METRICS.value("lasse_resumes_total outcome=fresh") > before;
     until("the client of a channel by key is reported", is_reported).await;
 
-    // The node lacks what was ended, and its lease is lost.
+    // The node does not know which streams were ended, and its lease is lost.
     server.call::<()>("FLUSHALL");
     lost.ended().await;
     until("the lease is lost", || METRICS.has("lasse_redis_gate_leases_lost_total")).await;

@@ -1,4 +1,4 @@
-//! What was published, and the check of what clients received.
+//! The record of published events, and the check of the events that clients received.
 
 use std::collections::BTreeMap;
 
@@ -9,7 +9,7 @@ use crate::client::Received;
 /// An id, in the order of the stream.
 type Place = (u64, u64);
 
-/// What was published, by id.
+/// The published events, by id.
 #[derive(Debug, Default)]
 pub(crate) struct Published {
     events: BTreeMap<Place, String>,

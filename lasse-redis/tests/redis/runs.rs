@@ -60,8 +60,8 @@ fn id(id: &str) -> RunId {
     RunId::new(id).unwrap()
 }
 
-/// Starts a run that publishes what is sent here, and is done when the sender is dropped. Also
-/// returns what ends when the producer is dropped.
+/// Starts a run that publishes the messages of a sender, and is done when the sender is dropped.
+/// Also returns a receiver that ends when the producer is dropped.
 async fn relaying(
     runs: &RedisRuns,
     name: &str,

@@ -336,7 +336,7 @@ fn storm(server: &Server, pace: Duration) -> Arc<Storm> {
     Storm::new(RedisServer::new(server.url()).unwrap(), pace)
 }
 
-/// Each client is reset for the loss, but for those that had no event before it.
+/// Each client is reset for the loss, except those that had no event before it.
 fn once_at_most((most, _): (u64, u64)) {
     assert_eq!(most, 1);
 }

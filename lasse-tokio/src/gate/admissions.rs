@@ -88,7 +88,7 @@ impl<S> Admissions<S> {
         self.drains.fetch_add(1, Ordering::Release);
     }
 
-    /// How many drains have started: streams learn by it that the schedule is new.
+    /// How many drains have started: by it, streams notice a new schedule.
     pub(super) fn drains(&self) -> u32 {
         // Acquire, for `start_drain`. If the value is stale, the stream is woken later.
         self.drains.load(Ordering::Acquire)

@@ -147,7 +147,7 @@ impl GateConfig {
         point_in(span, (self.random)())
     }
 
-    /// A random time after which a client returns that the limit of its key has turned away, or whose
+    /// A random time after which a client returns if the limit of its key has refused it, or if its
     /// stream was revoked.
     pub(super) fn draw_client_retry(&self) -> Duration {
         self.draw(self.client_retry.clone())
@@ -218,6 +218,6 @@ impl fmt::Debug for GateConfig {
     }
 }
 
-/// After how long a client returns for which nothing will have changed soon.
+/// When a client returns if nothing will change soon.
 pub(crate) const CLIENT_RETRY: RangeInclusive<Duration> =
     Duration::from_secs(60)..=Duration::from_secs(75);

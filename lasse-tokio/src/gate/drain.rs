@@ -60,8 +60,8 @@ impl DrainPlan {
         Self::default()
     }
 
-    /// Sets for how long new streams are still admitted, until load balancers have noticed
-    /// that the server is not [ready](crate::Gate::is_ready). Zero if there is none.
+    /// Sets for how long new streams are still admitted, until load balancers have noticed that the
+    /// server is not [ready](crate::Gate::is_ready). Zero without a load balancer.
     #[must_use]
     pub fn with_notice(self, notice: Duration) -> Self {
         Self { notice, ..self }

@@ -74,7 +74,7 @@ impl PerKey {
         Ok(())
     }
 
-    /// The oldest stream with this key, which then counts no more, if there are more than the limit.
+    /// The oldest stream with this key, if there are more than the limit. It then no longer counts.
     pub(super) fn take_oldest(&self, key: Key) -> Option<Arc<Entry>> {
         let mut by_key = self.lock();
         let streams = by_key.get_mut(&key).filter(|streams| streams.count > self.limit)?;

@@ -15,8 +15,8 @@ use super::{Gate, report};
 use crate::clock::now;
 use crate::timer_queue::TimerEntry;
 
-/// The permit that a [`Gate`] gives to one stream, which is open until the permit is
-/// dropped. By the permit the stream learns when it must end, and the gate why it ended.
+/// The permit that a [`Gate`] gives to one stream, which is open until the permit is dropped. The
+/// permit notifies the stream when it must end, and the gate why it ended.
 pub struct Permit {
     gate: Gate,
     /// By which the gate wakes the stream's task.

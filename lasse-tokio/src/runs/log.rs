@@ -20,7 +20,7 @@ pub trait RunLog: Send + Sync {
     /// When the run has ended or is about to, or the event has an id of its own.
     fn append(&self, event: Event<'static>) -> Result<EventId, RunWriteError>;
 
-    /// About how many bytes the events take that are not in the channel yet.
+    /// The approximate size of the events that are not in the channel yet.
     fn pending_bytes(&self) -> usize;
 
     /// Asks for an outcome. All that was appended before comes first.

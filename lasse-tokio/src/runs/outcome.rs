@@ -48,7 +48,7 @@ impl RunOutcome {
         }
     }
 
-    /// What readers are sent last, if the configuration does not say otherwise.
+    /// The default of the last event that readers receive.
     pub(super) fn last_event(&self) -> Option<Event<'static>> {
         match self {
             Self::Done => None,

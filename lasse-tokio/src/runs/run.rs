@@ -40,7 +40,7 @@ struct State {
     outcome: Option<RunOutcome>,
     /// How many bytes of the channel are counted among those of all runs.
     bytes: usize,
-    /// Whether the run is forgotten, and counts no more.
+    /// Whether the run is forgotten, and no longer counts.
     is_removed: bool,
 }
 
@@ -127,7 +127,7 @@ impl Run {
         self.when(|state| state.outcome.clone()).await
     }
 
-    /// Sets the header [`RUN_ID`] of a response, by which a client that sent a POST learns where to
+    /// Sets the header [`RUN_ID`] of a response, which shows a client that sent a POST where to
     /// resume, and lets pages of other origins read it.
     ///
     /// With a layer for CORS, name [`RUN_ID`] among its exposed headers instead: it replaces ours.

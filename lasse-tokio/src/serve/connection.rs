@@ -140,8 +140,8 @@ where
         }
     }
 
-    /// Handles what has happened since the last poll. Returns [`Step::Close`] if the server
-    /// aborts its connections.
+    /// Handles all changes since the last poll. Returns [`Step::Close`] if the server aborts its
+    /// connections.
     fn begin(&mut self, now: Instant, cx: &mut Context<'_>) -> Step {
         while let Some(Poll::Ready(phase)) =
             self.tracked.as_mut().map(|tracked| tracked.poll_phase(cx))

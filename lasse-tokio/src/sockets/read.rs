@@ -49,8 +49,8 @@ pub(crate) fn poll_read_socket(
     read
 }
 
-/// Whether a read has to be tried. The function that reads does nothing, so that the readiness
-/// stays as it is.
+/// Whether a read must be tried. The function that reads does nothing, so that the readiness stays
+/// as it is.
 fn is_ready(socket: &TcpStream) -> bool {
     socket.try_io(Interest::READABLE, || Ok(())).is_ok()
 }

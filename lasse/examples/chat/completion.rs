@@ -115,7 +115,7 @@ impl Completion {
 }
 
 /// The last event of a run that did not finish: these clients parse all data as JSON, whatever the
-/// name of the event, and raise what is under `error`.
+/// name of the event, and raise the value of `error`.
 pub(crate) fn last_event(outcome: &RunOutcome) -> Option<Event<'static>> {
     let message = match outcome {
         RunOutcome::Done => return None,

@@ -1,4 +1,4 @@
-//! A private feed for each user beside one for all, on one stream: each with its own retention.
+//! A private feed for each user and a feed for all, on one stream, each with its own retention.
 //!
 //! ```text
 //! PORT=4000 cargo run --release --example feeds     # http://127.0.0.1:4000/

@@ -29,7 +29,7 @@ fn an_answer_continues_without_its_first_reader_and_is_resumed() {
 }
 
 #[test]
-fn a_run_that_is_stopped_says_so_and_a_run_is_only_its_users() {
+fn a_run_reports_a_stop_and_belongs_to_its_user() {
     let chat = Program::start("chat", &[]);
     let first = chat.open("POST /v1/chat/completions", &ask("a-2"), QUESTION);
     let mut events = Events::new(first);
@@ -55,7 +55,7 @@ fn an_answer_can_come_as_one_object() {
 }
 
 #[test]
-fn a_question_can_have_parts_and_errors_are_those_that_clients_of_openai_read() {
+fn a_question_can_have_parts_and_errors_have_the_form_of_openai() {
     let chat = Program::start("chat", &[]);
     let ask = |messages: &str| {
         let question = format!("{{\"model\":\"parrot\",\"messages\":{messages}}}");

@@ -33,7 +33,7 @@ fn a_room_is_joined_and_left_while_the_stream_is_open() {
 }
 
 #[test]
-fn a_client_that_reconnects_has_the_rooms_that_it_had_and_not_what_was_there_before_it_joined() {
+fn a_client_that_reconnects_keeps_its_rooms_without_events_from_before_it_joined() {
     let rooms = Program::start("rooms", &[]);
     let mut ada = Events::new(rooms.stream("/events?name=Ada&rooms=tea", ""));
     assert_eq!(ada.next().unwrap().name, "position");

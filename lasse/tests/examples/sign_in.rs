@@ -21,7 +21,7 @@ fn a_feed_is_for_its_user() {
 }
 
 #[test]
-fn a_client_that_must_sign_in_learns_it_in_its_dialect() {
+fn a_client_that_must_sign_in_is_notified_in_its_dialect() {
     let app = Program::start("sign_in", &[]);
     let browser = app.request("GET /feeds/ada", BROWSER, "");
     assert_eq!(browser.status, 200);

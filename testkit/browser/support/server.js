@@ -29,7 +29,7 @@ export class Server {
     for (const output of [child.stdout, child.stderr]) {
       output.setEncoding('utf8').on('data', (text) => { this.#output += text; });
     }
-    // A server that was killed reads no more.
+    // A server that was killed no longer reads.
     child.stdin.on('error', () => {});
   }
 

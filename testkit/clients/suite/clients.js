@@ -1,4 +1,4 @@
-// The clients of the suite: where each is from, how it is started, and what is at fault with it.
+// The clients of the suite: where each is from, how it is started, and its defects.
 
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';

@@ -64,7 +64,7 @@ function better({ dialects }) {
   return code(OTHER_DIALECTS.findLast(([key]) => count(key) === least)[1]);
 }
 
-/** What is wrong with a client in the dialect of `Auto`, and with the examples. */
+/** The defects of a client in the dialect of `Auto`, and with the examples. */
 export function faults(result) {
   return [...Object.values(result.dialects.auto), ...Object.values(result.examples)].filter(isFault);
 }

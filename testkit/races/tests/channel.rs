@@ -226,7 +226,7 @@ fn readers_of_topics_receive_their_events_and_no_others() {
 }
 
 #[test]
-fn the_bytes_of_channels_are_none_when_all_channels_are_gone() {
+fn no_bytes_are_counted_when_all_channels_are_gone() {
     let config =
         ChannelConfig::new().with_total_bytes(20_000).with_idle_timeout(Duration::from_nanos(1));
     let channels = Channels::<usize>::new(&config);

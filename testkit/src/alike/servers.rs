@@ -77,7 +77,7 @@ where
         let (mut client, server) = duplex(1 << 20);
         let mut written = Vec::new();
         let read = async {
-            // If the server has left, it needs no more of the input.
+            // If the server has closed, it needs no more input.
             let _ = client.write_all(input).await;
             client.read_to_end(&mut written).await
         };

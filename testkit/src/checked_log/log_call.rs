@@ -35,7 +35,7 @@ pub enum LogCall {
     ConnectView(usize, Option<Wants>, LastSeen, StartAt),
     /// Changes the topics of a reader.
     ChangeView(usize, Wants),
-    /// Lets a reader of topics skip what was superseded.
+    /// Lets a reader of topics skip superseded events.
     Conflate(usize),
     /// Lets this many seconds pass.
     Advance(u64),

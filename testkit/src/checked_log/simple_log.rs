@@ -217,7 +217,7 @@ impl SimpleLog {
         begin
     }
 
-    /// The place where a client goes on whose last event id is `id`.
+    /// The place where a client with the last event id `id` resumes.
     pub(super) fn after(&self, id: &str) -> Result<usize, ResetReason> {
         let place =
             if self.is_own == Some(true) { self.after_own(id)? } else { self.after_number(id)? };

@@ -260,8 +260,7 @@ impl PeerResponse<'_> {
         equal("the body", self.finish()?, (text.to_owned(), End::Clean))
     }
 
-    /// Reads to the end, and passes if the body, but for keep-alives, is `text`
-    /// and ends cleanly.
+    /// Reads to the end, and passes if the body without keep-alives is `text` and ends cleanly.
     pub(super) fn expect_events(self, text: &str) -> Result<(), CheckError> {
         let (body, end) = self.finish()?;
         let lines = body.split_inclusive('\n').filter(|line| !line.starts_with(':'));

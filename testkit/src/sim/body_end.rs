@@ -44,7 +44,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_body_is_whole_at_the_end_of_an_event_or_of_a_line_that_is_none() {
+    fn a_body_is_whole_after_an_event_or_after_a_line_outside_of_events() {
         for (body, is_whole) in [
             ("", true),
             (":\n", true),

@@ -163,7 +163,7 @@ impl World {
         state.nodes[index].feeds[feed].applied += 1;
     }
 
-    /// Takes note that a node's pool has let go of a channel, and begins a record for the next.
+    /// Takes note that a node's pool has released a channel, and begins a record for the next.
     pub(super) fn renew(&self, index: usize, feed: usize) {
         let state = &mut *self.state();
         let channel = state.nodes[index].channel(feed);
@@ -171,7 +171,7 @@ impl World {
         if channel.epoch().as_str() == state.logs[log].epoch {
             return;
         }
-        state.note(format_args!("node {index} has let go of feed {feed}"));
+        state.note(format_args!("node {index} has released feed {feed}"));
         state.logs.push(self.new_record(&channel.epoch()));
         state.nodes[index].feeds[feed].log = state.logs.len() - 1;
         if self.settings.has_dispatcher {

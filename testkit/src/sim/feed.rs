@@ -1,4 +1,4 @@
-//! What was published: the events of each feed, and what each node's log holds of them.
+//! The published events of each feed, and the ones that each node's log holds.
 
 use std::borrow::Cow;
 
@@ -129,8 +129,8 @@ impl LogRecord {
         rest.find(|index| !self.is_hole(*index)).unwrap_or_else(|| position.max(self.entries.len()))
     }
 
-    /// Where a client resumes that has `id`, as an index into the entries, if the log can know: it holds
-    /// the entries from `held_from` on, and remembers the id of the one before.
+    /// Where a client with `id` resumes, as an index into the entries, if the log can know: it
+    /// holds the entries from `held_from` on, and remembers the id of the one before.
     pub(super) fn resume(&self, id: &str, held_from: usize) -> Option<usize> {
         self.position_after(id, held_from).filter(|position| !self.is_hole(*position))
     }

@@ -204,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn a_body_ends_where_its_framing_says() {
+    fn a_body_ends_where_its_framing_ends_it() {
         let chunked = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n";
         let read_chunked = |body: &str| read(&format!("{chunked}{body}"));
         assert_eq!(read_chunked("3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n"), Ok(("abcde".into(), true)));

@@ -25,7 +25,7 @@ pub(super) struct Node {
     pub(super) is_lagging: bool,
     pub(super) drain: Option<DrainTimes>,
     pub(super) gate: Gate,
-    /// The connections of `Stack::Serve`. `None` once it accepts no more.
+    /// The connections of `Stack::Serve`. `None` once it no longer accepts connections.
     pub(super) tracker: Option<ConnectionTracker>,
     pub(super) endpoint: Endpoint,
     pub(super) serve: ServeConfig,
@@ -50,7 +50,7 @@ pub(super) struct NodeFeed {
 }
 
 impl Node {
-    /// The channel of a feed. A pool may have let go of the one before.
+    /// The channel of a feed. A pool may have released the previous one.
     pub(super) fn channel(&self, feed: usize) -> Channel {
         match (&self.feeds[feed].channel, &self.pool) {
             (Some(channel), _) => channel.clone(),
@@ -65,7 +65,7 @@ impl Node {
         feeds.filter_map(|feed| Some((feed, self.existing_channel(feed)?)))
     }
 
-    /// The channel of a feed, unless the pool has let go of it.
+    /// The channel of a feed, unless the pool has released it.
     fn existing_channel(&self, feed: usize) -> Option<Channel> {
         match (&self.feeds[feed].channel, &self.pool) {
             (Some(channel), _) => Some(channel.clone()),
@@ -266,5 +266,5 @@ const FOREVER: Duration = Duration::from_secs(3600);
 /// How long after a drain plan its last stream can end.
 const TIME_TO_END: Duration = Duration::from_secs(2);
 
-/// When a client returns that a gate has refused.
+/// When a client returns after a refusal of the gate.
 const RETRY: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(2));

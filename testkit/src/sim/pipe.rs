@@ -15,7 +15,7 @@ use super::meter::Meter;
 use super::random::Random;
 use state::{Direction, Side, State};
 
-/// How a connection behaves, apart from what is done to it.
+/// How a connection behaves by itself.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct PipeSettings {
     /// How many bytes each direction holds.
@@ -70,7 +70,7 @@ fn lock(shared: &Shared) -> MutexGuard<'_, State> {
     shared.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// The server's end. To drop it is to close it.
+/// The server's end. Dropping it closes it.
 #[derive(Debug)]
 pub(super) struct ServerEnd(Shared);
 
@@ -163,12 +163,12 @@ impl AsyncWrite for ServerEnd {
     }
 }
 
-/// The client's end. To drop it is to close it.
+/// The client's end. Dropping it closes it.
 #[derive(Debug)]
 pub(super) struct ClientEnd(Option<Shared>);
 
 impl ClientEnd {
-    /// Leaves without closing: the server is not told.
+    /// Leaves without closing: the server does not notice.
     pub(super) fn vanish(mut self) {
         if let Some(shared) = self.0.take() {
             let mut state = lock(&shared);

@@ -225,7 +225,7 @@ impl Position {
 }
 
 impl ChannelSettings {
-    /// Whether a client is not told of a reset.
+    /// Whether a client is not notified of a reset.
     pub(super) fn has_silent_resets(&self) -> bool {
         self.reset.is_none()
     }

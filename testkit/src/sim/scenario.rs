@@ -1,4 +1,4 @@
-//! A scenario: the settings and the list of actions that a seed stands for.
+//! A scenario: the settings and the list of actions of a seed.
 
 use std::ops::RangeInclusive;
 use std::time::Duration;
@@ -50,8 +50,8 @@ pub(super) enum Action {
         node: usize,
         plan: Plan,
     },
-    /// The node is killed, and another one starts in its place. It has the old one's log, or only the
-    /// newest events of the feed.
+    /// The node is killed, and another one starts in its place. It has the log of the old one, or
+    /// only the newest events of the feed.
     Restart {
         node: usize,
         downtime: Duration,
@@ -104,7 +104,7 @@ pub(super) enum Cut {
     Reset,
     /// In the middle of what the server writes, after so many bytes.
     After(u64),
-    /// The server is not told.
+    /// The server does not notice.
     Vanish,
     /// The client closes its direction only.
     HalfClose,

@@ -99,7 +99,7 @@ fn has_ended(socket: &mut TcpStream) -> bool {
 }
 
 const ROUNDS: usize = 100;
-/// How much a connection may take whose head is not whole, in bytes.
+/// The most bytes of memory that a connection takes while its head is not complete.
 const MEMORY: usize = 32 * 1024;
 /// How long to wait for the end of a head that takes too long: three times as long as it may.
 const TIME_LIMIT: Duration = Duration::from_secs(30);

@@ -34,7 +34,7 @@ fn the_epoch_of_a_new_channel_comes_from_the_given_function() {
 }
 
 #[test]
-fn a_channel_that_nobody_uses_is_dropped_and_the_next_one_is_another() {
+fn an_unused_channel_is_dropped_and_the_next_one_is_another() {
     let chats = Channels::<String>::new(&keeping(10).with_idle_timeout(Duration::from_secs(60)));
     let tea = chats.open("tea");
     let last = LastEventId::Id(tea.publish(Event::new("1")).unwrap());

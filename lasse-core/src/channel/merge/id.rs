@@ -8,10 +8,10 @@ use crate::log::{Epoch, numbered};
 
 /// The last event id of a client whose stream has several channels: its place in each.
 ///
-/// It is the places of the channels, separated by `~`. A place is the name of the channel, a dot and
-/// the id that the channel gave, with its number to the base of 62: `me.k3x7Ah2z-F~all.b-2`. The name
-/// alone stands for a channel of which the client has nothing yet. None of its characters causes a
-/// preflight request or is escaped in a query.
+/// It is the places of the channels, separated by `~`. A place is the name of the channel, a dot
+/// and the id that the channel gave, with its number to the base of 62: `me.k3x7Ah2z-F~all.b-2`. A
+/// name alone means that the client has nothing of that channel yet. None of its characters causes
+/// a preflight request or is escaped in a query.
 ///
 /// # Examples
 ///
@@ -110,7 +110,8 @@ pub(super) fn write_place(out: &mut String, id: &[u8]) -> bool {
     true
 }
 
-/// The bytes that the place of a channel takes beside its name, if its epoch does not change.
+/// The bytes that the place of a channel takes in addition to its name, if its epoch does not
+/// change.
 pub(super) fn longest_place(epoch: &Epoch) -> usize {
     2 + epoch.as_str().len() + MOST_DIGITS
 }

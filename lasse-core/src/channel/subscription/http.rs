@@ -21,7 +21,7 @@ impl Subscription {
     ///
     /// # Examples
     ///
-    /// Private messages beside the events of the channel:
+    /// Private messages in addition to the events of the channel:
     ///
     /// ```
     /// use lasse_core::mailbox::WithSource;

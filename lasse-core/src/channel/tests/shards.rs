@@ -193,7 +193,7 @@ fn a_poll_without_news_takes_no_lock() {
 }
 
 #[test]
-fn readers_of_a_shard_share_a_slice_and_the_log_decides_what_is_in_it() {
+fn readers_of_a_shard_share_a_slice_of_the_log() {
     let news = channel(in_shards(keeping(3)).with_read_budget(40));
     let mut waiting = [0, 0, 1].map(|shard| Waiting::new(&news, shard));
     publish(&news, 1..=3);

@@ -12,7 +12,7 @@ use crate::log::ResetReason;
 use crate::source::{Next, Source};
 
 #[test]
-fn a_new_client_is_sent_its_position_and_then_what_is_published() {
+fn a_new_client_receives_its_position_and_then_new_events() {
     let news = channel(keeping(10));
     publish(&news, 1..=2);
     let mut reader = join(&news, &LastEventId::Absent);

@@ -150,8 +150,8 @@ fn a_reader_lags_in_a_shard_as_it_does_at_home() {
     }
 }
 
-/// Readers, dispatchers and a publisher in a random order. At the end, only readers are polled that
-/// were woken.
+/// Readers, dispatchers and a publisher in a random order. At the end, only readers that were woken
+/// are polled.
 #[test]
 fn every_reader_gets_all_events_of_its_topics_whatever_the_order() {
     for seed in 1..=400 {

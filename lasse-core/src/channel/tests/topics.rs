@@ -288,7 +288,7 @@ fn a_slow_reader_of_a_ticker_is_sent_one_notice_and_the_newest_event_of_each_key
 }
 
 #[test]
-fn a_client_that_resumes_late_skips_what_was_superseded() {
+fn a_client_that_resumes_late_skips_superseded_events() {
     let prices = ticker(Retention::new().with_events(1), LagPolicy::Latest { behind: 100 });
     ["1", "2", "3"].into_iter().for_each(|price| publish_to(&prices, "price.tea", price));
     publish_to(&prices, "price.cake", "4");
@@ -325,8 +325,8 @@ fn a_filter_that_a_handle_sets_applies_from_that_call_on_whenever_the_stream_rea
     assert_eq!(data, ["data: 2", "data: 4", "data: 5", "data: 6"], "{received}");
 }
 
-/// Pages for a reader of `room.tea` in a log of the epoch `k`: numbers of its events, or the number
-/// up to which there are none.
+/// Pages for a reader of `room.tea` in a log of the epoch `k`: the numbers of its events, or the
+/// number before which it has no events.
 struct Pages(VecDeque<Result<u64, u64>>);
 
 impl Backfill for Pages {

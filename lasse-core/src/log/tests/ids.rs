@@ -3,7 +3,7 @@
 use super::*;
 
 #[test]
-fn an_own_id_is_kept_and_found_and_no_number_is_known_beside_it() {
+fn an_own_id_is_kept_and_found_and_its_number_is_unknown() {
     let mut log = keeping(3);
     for own in ["a", "b", "Zürich 7", "d"] {
         assert_eq!(log.append(&Event::new(own).with_id(id(own))).unwrap(), id(own));

@@ -10,7 +10,7 @@ fn compacted(events: u64) -> Log {
     keeping(events).with_compaction(Compaction::new(PRICES))
 }
 
-/// The data that a new reader gets that starts with the state of all keys.
+/// The data for a new reader that starts with the state of all keys.
 fn state(log: &mut Log) -> String {
     let mut view = View::all();
     let mut cursor = log.start_view(StartAt::LatestPerKey, &mut view);
@@ -115,7 +115,7 @@ fn at_a_bound_of_keys_the_publisher_gets_an_error() {
 }
 
 #[test]
-fn a_reader_that_skips_what_was_superseded_still_gets_all_other_events() {
+fn a_reader_that_skips_superseded_events_still_gets_all_others() {
     let mut log = compacted(100);
     let mut cursor = log.cursor(StartAt::Now);
     for data in ["1", "2", "3"] {

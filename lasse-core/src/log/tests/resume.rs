@@ -38,7 +38,7 @@ fn every_row_of_the_resume_table() {
 }
 
 #[test]
-fn new_clients_and_reset_clients_begin_where_the_start_says() {
+fn new_clients_and_reset_clients_begin_at_the_configured_start() {
     let mut log = keeping(3);
     append(&mut log, 1..=5);
     for (start, data) in [

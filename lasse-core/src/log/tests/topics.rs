@@ -180,7 +180,7 @@ fn a_reader_is_reset_if_an_event_of_its_topics_is_gone() {
 }
 
 #[test]
-fn a_resume_does_not_replay_what_was_there_before_the_bound() {
+fn a_resume_does_not_replay_events_before_the_bound() {
     let mut log = keeping(100);
     let seen = append_to(&mut log, "user.ada", "1");
     append_to(&mut log, "room.tea", "before");

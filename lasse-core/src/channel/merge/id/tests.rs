@@ -38,7 +38,7 @@ fn a_channel_that_is_not_in_the_id_is_reset_and_one_without_a_place_is_fresh() {
 }
 
 #[test]
-fn what_is_not_a_merged_id_is_invalid_in_all_channels() {
+fn an_id_that_is_not_merged_is_invalid_in_all_channels() {
     let epoch = "x".repeat(33);
     for id in [
         "k-1",
