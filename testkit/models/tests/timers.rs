@@ -109,7 +109,7 @@ impl Queue {
         }
     }
 
-    /// Runs as `TimerTask` does. The clock moves on when nothing else has to be done before.
+    /// Runs as `TimerTask` does. The clock moves on when nothing else must be done before.
     fn run_timer_task(&self) {
         if self.to_drop.swap(0, Ordering::SeqCst) > 0 {
             self.schedule.stop();
