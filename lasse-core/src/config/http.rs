@@ -43,10 +43,11 @@ impl StreamConfig {
     /// Refuses requests of pages of other origins than these, by a 403 and before anything is made:
     /// those with another `Origin`, and those without one whose `Sec-Fetch-Site` is `cross-site`.
     ///
-    /// The pages of the server's own origin are admitted if the browser sends
-    /// `Sec-Fetch-Site: same-origin`, as all do over TLS and on localhost; elsewhere, list it. Clients
-    /// that are not browsers send neither field, and are admitted. So this check protects the users
-    /// of browsers, whose cookies a foreign page would use, and is not a sign-in.
+    /// The pages of the server's own origin are admitted: by `Sec-Fetch-Site`, which browsers send over
+    /// TLS and to localhost, and without that field if the host of `Origin` is the host of the request.
+    /// Behind a proxy that changes `Host`, list them. Clients that are not browsers send neither field,
+    /// and are admitted. So this check protects the users of browsers, whose cookies a foreign page
+    /// would use, and is not a sign-in.
     ///
     /// # Errors
     ///

@@ -29,7 +29,8 @@ impl Origins {
         }
         let Some(origin) = origins.next() else { return site != Some(b"cross-site") };
         let is_listed = self.0.iter().any(|listed| listed.as_bytes() == origin.as_bytes());
-        is_listed && origins.next().is_none()
+        let is_own = site.is_none() && is_own(origin, request);
+        (is_listed || is_own) && origins.next().is_none()
     }
 }
 
@@ -46,15 +47,31 @@ impl Hosts {
 
     /// Whether the request is for one of these hosts.
     pub(super) fn admit(&self, request: &RequestHead<'_>) -> bool {
-        let mut fields = request.headers().get_all(HOST).into_iter();
-        let field = fields.next().and_then(|host| Authority::try_from(host.as_bytes()).ok());
-        if fields.next().is_some() {
-            return false;
-        }
-        // Over HTTP/2, the target has it (RFC 9113 8.3.1).
-        let host = request.uri().authority().or(field.as_ref());
-        host.is_some_and(|host| self.0.iter().any(|listed| matches(listed, host)))
+        host(request).is_some_and(|host| self.0.iter().any(|listed| matches(listed, &host)))
     }
+}
+
+/// Whether an `Origin` is that of the server. Browsers send it with each POST, also with one of the
+/// same origin (Fetch 3.2), but `Sec-Fetch-Site` only over TLS and to localhost. A server behind a
+/// proxy does not know its scheme.
+fn is_own(origin: &HeaderValue, request: &RequestHead<'_>) -> bool {
+    let origin = origin.to_str().ok().and_then(|origin| origin.split_once("://"));
+    origin.is_some_and(|(scheme, authority)| {
+        let is_host =
+            |host: Authority| is_host(&host) && host.as_str().eq_ignore_ascii_case(authority);
+        matches!(scheme, "http" | "https") && host(request).is_some_and(is_host)
+    })
+}
+
+/// The host that the request is for. `None` if there are two.
+fn host(request: &RequestHead<'_>) -> Option<Authority> {
+    let mut fields = request.headers().get_all(HOST).into_iter();
+    let field = fields.next().and_then(|host| Authority::try_from(host.as_bytes()).ok());
+    if fields.next().is_some() {
+        return None;
+    }
+    // Over HTTP/2, the target has it (RFC 9113 8.3.1).
+    request.uri().authority().cloned().or(field)
 }
 
 fn matches(listed: &Authority, host: &Authority) -> bool {
@@ -127,6 +144,42 @@ mod tests {
         ] {
             assert!(!admits(headers), "{headers:?}");
         }
+    }
+
+    #[test]
+    fn a_page_of_the_own_host_is_admitted_if_its_browser_sends_no_sec_fetch_site() {
+        let origins = Origins::new(["https://a.example".to_string()].into()).unwrap();
+        let admits = |headers: &[(&str, &str)]| origins.admit(&(&request(headers)).into());
+        for (origin, host) in [
+            ("http://10.0.0.7:4000", "10.0.0.7:4000"),
+            ("http://own.example", "own.example"),
+            ("https://own.example", "Own.Example"),
+            ("http://[::1]:4000", "[::1]:4000"),
+        ] {
+            assert!(admits(&[("origin", origin), ("host", host)]), "{origin}");
+            let sites = ["same-site", "cross-site", "none", ""];
+            for site in sites.map(|site| ("sec-fetch-site", site)) {
+                assert!(!admits(&[("origin", origin), ("host", host), site]), "{origin} {site:?}");
+            }
+        }
+        for (origin, host) in [
+            ("http://evil.example", "own.example"),
+            ("http://own.example:4000", "own.example"),
+            ("http://own.example", "own.example:4000"),
+            ("http://own.example.evil.example", "own.example"),
+            ("ftp://own.example", "own.example"),
+            ("http://", ""),
+            ("http://user@own.example", "user@own.example"),
+            ("null", "null"),
+        ] {
+            assert!(!admits(&[("origin", origin), ("host", host)]), "{origin} {host}");
+        }
+        let own = ("origin", "http://own.example");
+        assert!(!admits(&[own]));
+        assert!(!admits(&[own, own, ("host", "own.example")]));
+        assert!(!admits(&[own, ("host", "own.example"), ("host", "own.example")]));
+        let target = Request::post("http://own.example/").header("origin", own.1);
+        assert!(origins.admit(&(&target.body(()).unwrap()).into()));
     }
 
     #[test]
