@@ -1,7 +1,6 @@
 //! The ids that a log gives.
 
 use alloc::string::String;
-use alloc::vec::Vec;
 
 use super::epoch::Epoch;
 use crate::field::EventId;
@@ -9,11 +8,19 @@ use crate::frame::Digits;
 
 /// The id that a log gives: `<epoch>-<number>`.
 pub(crate) fn write(epoch: &Epoch, number: u64) -> EventId {
+    // The whole buffer is checked as UTF-8: that takes less than to check the bytes after a block.
+    let mut text = [0; Epoch::MAX_LEN + 32];
     let digits = Digits::of(number);
     let parts = [epoch.as_bytes(), b"-", digits.as_bytes()];
-    let mut id = Vec::with_capacity(parts.iter().map(|part| part.len()).sum());
-    parts.iter().for_each(|part| id.extend_from_slice(part));
-    EventId::from_line(String::from_utf8(id).unwrap_or_default())
+    let mut len = 0;
+    for part in parts {
+        if let Some(room) = text.get_mut(len..len + part.len()) {
+            room.copy_from_slice(part);
+            len += part.len();
+        }
+    }
+    let id = core::str::from_utf8(&text).ok().and_then(|text| text.get(..len));
+    EventId::from_line(String::from(id.unwrap_or_default()))
 }
 
 /// The epoch and the number of an id, if the id has the form that a log gives: split at the last
