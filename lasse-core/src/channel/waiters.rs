@@ -172,16 +172,12 @@ impl Waiters {
     /// woken in the `turn`.
     pub(super) fn take_due(&mut self, limit: u32, turn: u64, wakers: &mut Wakers) {
         let Some(mut first) = self.slot(DUE).map(|due| due.next) else { return };
-        let mut left = limit.min(wakers.room());
-        while left > 0 && first != DUE {
-            let Some(slot) = self.slot(first) else { break };
+        wakers.fill(limit, || {
+            let slot = self.slot(first).filter(|_| first != DUE)?;
             first = slot.next;
             (slot.before, slot.next) = halves(turn);
-            if let Some(waker) = slot.waker.take() {
-                wakers.push(waker);
-            }
-            left -= 1;
-        }
+            slot.waker.take()
+        });
         self.link(DUE, first);
     }
 

@@ -13,18 +13,20 @@ pub(super) struct Wakers {
 }
 
 impl Wakers {
-    /// How many more there can be.
-    pub(super) fn room(&self) -> u32 {
-        (BATCH - self.len) as u32
-    }
-
     pub(super) fn is_empty(&self) -> bool {
         self.len == 0
     }
 
-    pub(super) fn push(&mut self, waker: Waker) {
-        if let Some(place) = self.wakers.get_mut(self.len) {
-            *place = Some(waker);
+    /// Adds up to `limit` wakers, as far as there are any, and room.
+    #[inline]
+    pub(super) fn fill(&mut self, limit: u32, mut next: impl FnMut() -> Option<Waker>) {
+        let end = self.wakers.len().min(self.len.saturating_add(limit as usize));
+        let room = self.wakers.get_mut(self.len..end).unwrap_or_default();
+        for place in room {
+            *place = next();
+            if place.is_none() {
+                return;
+            }
             self.len += 1;
         }
     }
@@ -32,7 +34,8 @@ impl Wakers {
     /// Wakes all of them, without a lock. Returns how many there were.
     pub(super) fn wake(&mut self, panic: &mut WakePanic) -> u32 {
         let len = std::mem::take(&mut self.len);
-        for waker in self.wakers.iter_mut().take(len).filter_map(Option::take) {
+        let taken = self.wakers.get_mut(..len).unwrap_or_default();
+        for waker in taken.iter_mut().filter_map(Option::take) {
             panic.and(wake(waker));
         }
         len as u32
