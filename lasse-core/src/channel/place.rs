@@ -55,12 +55,13 @@ impl Place {
     ///
     /// Readers that wait become due together, which is counted: at home with the change itself, and
     /// in a shard later.
+    #[inline]
     pub(super) fn is_registered(&self, shared: &Shared, waker: &Waker) -> bool {
         let now = match self.shard(shared) {
             Some(shard) => shard.calls(),
             None => shared.tip.changes(),
         };
-        self.since == Since::new(now) && shared.settings().waker_ids.id(waker) == Some(self.waker)
+        self.since == Since::new(now) && shared.settings().waker_ids.has_id(waker, self.waker)
     }
 
     /// The shard where the reader has its slot.
@@ -68,12 +69,22 @@ impl Place {
         shared.shards()?.get(self.spot.index()?)
     }
 
-    /// Moves to where the reader has to wait now. Without a lock.
-    pub(super) fn settle(&mut self, shared: &Shared) {
+    /// Moves to where the reader has to wait now, and returns its shard. Without a lock.
+    #[inline]
+    pub(super) fn settle<'a>(&mut self, shared: &'a Shared) -> Option<&'a Shard> {
+        let shards = shared.shards()?;
+        let has_settled = self.named == self.spot || self.named == Spot::HOME;
+        let shard = self.spot.index().filter(|_| has_settled).and_then(|shard| shards.get(shard));
+        if shard.is_some() { shard } else { self.move_to_wanted(shared) }
+    }
+
+    #[inline(never)]
+    fn move_to_wanted<'a>(&mut self, shared: &'a Shared) -> Option<&'a Shard> {
         if let Some(wanted) = self.wanted(shared) {
             drop(self.leave_slot(shared));
             self.spot = wanted;
         }
+        self.shard(shared)
     }
 
     /// Whether the reader has to wait elsewhere now.
@@ -103,6 +114,7 @@ impl Place {
     }
 
     /// Registers a waker at home. Returns what the caller drops without the lock.
+    #[inline]
     pub(super) fn wait_at_home(
         &mut self,
         shared: &Shared,
@@ -119,6 +131,7 @@ impl Place {
 
     /// Registers a waker in the shard of the reader, which reads the tip after this. Returns what
     /// the caller drops without the lock.
+    #[inline]
     pub(super) fn wait_in(
         &mut self,
         shared: &Shared,
@@ -154,10 +167,12 @@ impl Place {
         waker
     }
 
+    #[inline]
     fn register(&mut self, shared: &Shared, waker: &Waker, now: u32) {
-        let id = shared.settings().waker_ids.id(waker);
-        self.since = if id.is_some() { Since::new(now) } else { Since::NEVER };
-        self.waker = id.unwrap_or_default();
+        match shared.settings().waker_ids.id(waker) {
+            Some(id) => (self.waker, self.since) = (id, Since::new(now)),
+            None => self.since = Since::NEVER,
+        }
     }
 }
 

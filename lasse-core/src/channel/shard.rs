@@ -196,10 +196,11 @@ impl Shard {
 
 impl ShardState {
     /// The slice at the cursor, if it is kept and if the log would give the same.
-    pub(super) fn find(&self, cursor: Cursor, tip: &Tip) -> Option<(Frame, Cursor)> {
+    #[inline]
+    pub(super) fn find(&self, cursor: Cursor, tip: &Tip) -> Option<&Slice> {
         let slice = self.slice.as_ref().filter(|slice| slice.from == cursor)?;
         let is_same = (slice.is_full || slice.is_newest(tip)) && !tip.has_passed(cursor);
-        is_same.then(|| (slice.frame.clone(), slice.to))
+        is_same.then_some(slice)
     }
 
     /// Whether the slice that is kept begins after the cursor.
@@ -226,6 +227,11 @@ impl Slice {
 
     pub(super) fn frame(&self) -> Frame {
         self.frame.clone()
+    }
+
+    /// The place after its last event.
+    pub(super) fn to(&self) -> Cursor {
+        self.to
     }
 
     fn is_newest(&self, tip: &Tip) -> bool {

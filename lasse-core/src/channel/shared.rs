@@ -14,7 +14,7 @@ use super::tip::Tip;
 use super::topic_calls::ShardSet;
 use super::waiters::Waiters;
 use super::wakers::{WakePanic, Wakers, wake};
-use crate::log::{Cursor, Log, StartAt};
+use crate::log::{Cursor, Log};
 use crate::time::Instant;
 
 /// A channel, shared by its handles and its readers.
@@ -37,7 +37,7 @@ impl Shared {
         budget: Option<Weak<dyn Budget>>,
     ) -> Arc<Self> {
         let tip = Tip::default();
-        tip.show(log.first(), log.cursor(StartAt::Now), log.ending().is_some());
+        tip.show(log.first(), log.last(), log.ending().is_some());
         Arc::new(Self {
             config: config.clone(),
             handles: AtomicUsize::new(1),

@@ -11,7 +11,7 @@ use super::stats::ChannelStats;
 use super::topic_calls::{ShardSet, TopicCalls};
 use super::topic_lists::TopicLists;
 use super::waiters::Waiters;
-use crate::log::{Cursor, Ending, Epoch, Log, StartAt};
+use crate::log::{Cursor, Ending, Epoch, Log};
 
 /// What the lock of a channel guards. It is held for microseconds. No code of others, such as that
 /// of a waker, runs or is dropped under it.
@@ -48,7 +48,7 @@ pub(super) struct Watchers {
 impl State {
     /// What readers wait for: a new entry, the end, or, if they are ahead, the next epoch.
     pub(super) fn extent(&self) -> (Cursor, Option<Ending>, Epoch) {
-        (self.log.cursor(StartAt::Now), self.log.ending(), *self.log.epoch())
+        (self.log.last(), self.log.ending(), *self.log.epoch())
     }
 
     pub(super) fn new(log: Log, budget: Option<Weak<dyn Budget>>) -> Self {

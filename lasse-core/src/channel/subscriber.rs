@@ -111,7 +111,7 @@ impl Subscriber {
             Some(read) => read,
             None if self.rare.topics().is_some() => self.read_topics(),
             None if !self.shared.tip.has_news(self.cursor) => Read::Wait,
-            None => self.reader().read(None),
+            None => self.reader().read(),
         }
     }
 
@@ -120,6 +120,24 @@ impl Subscriber {
     ///
     /// If nothing is new since the last call, and the waker is the same, it takes no lock.
     pub fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<Read> {
+        if self.rare.is_empty() { self.poll_plain(cx.waker()) } else { self.poll_rare(cx) }
+    }
+
+    /// For a reader of all events.
+    #[inline]
+    fn poll_plain(&mut self, waker: &Waker) -> Poll<Read> {
+        if self.is_registered(waker) { Poll::Pending } else { self.poll_log(waker) }
+    }
+
+    /// Apart, so that a poll that finds nothing new needs few registers.
+    #[inline(never)]
+    fn poll_log(&mut self, waker: &Waker) -> Poll<Read> {
+        self.reader().poll_read(waker)
+    }
+
+    /// For a reader that has not read the opening yet, or reads a part of the channel.
+    #[inline(never)]
+    fn poll_rare(&mut self, cx: &mut Context<'_>) -> Poll<Read> {
         if let Some(read) = ready!(self.poll_backfill(cx)) {
             return Poll::Ready(read);
         }
@@ -138,10 +156,7 @@ impl Subscriber {
                 read => return Poll::Ready(read),
             }
         }
-        if self.is_registered(cx.waker()) {
-            return Poll::Pending;
-        }
-        self.reader().poll_read(cx.waker())
+        self.poll_plain(cx.waker())
     }
 
     /// Ready when there is something to read, or when the channel has ended. Until then, registers
@@ -231,12 +246,14 @@ impl Subscriber {
         opening.snapshot.unwrap_or_default()
     }
 
+    #[inline]
     fn reader(&mut self) -> Reader<'_> {
         let Self { shared, cursor, place, terms, .. } = self;
         Reader { shared, cursor, place, terms, leaves_gaps: false }
     }
 
     /// Whether nothing is new and the waker is registered.
+    #[inline]
     fn is_registered(&self, waker: &Waker) -> bool {
         !self.shared.tip.has_news(self.cursor) && self.place.is_registered(&self.shared, waker)
     }

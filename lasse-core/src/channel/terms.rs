@@ -54,22 +54,24 @@ impl Terms {
         self.notices = if self.has_marks() { Notices::OnlyMarks } else { Notices::None };
     }
 
-    /// Reads from the log, and puts a reset in place of events that are missing.
-    pub(super) fn read(
+    /// The result of a read from the log, or a reset in place of events that are missing.
+    pub(super) fn reset_if_missing(
         &mut self,
+        mut read: Read,
         cursor: &mut Cursor,
         state: &mut State,
         settings: &Settings,
     ) -> Read {
         loop {
-            let reason = match state.log.read(cursor, settings.read_budget) {
+            let reason = match read {
                 Read::Lagged => ResetReason::Lagged,
                 Read::Hole => ResetReason::Hole,
                 read => return read,
             };
-            if let Some(read) = self.reset(reason, cursor, state, settings) {
-                return read;
+            if let Some(reset) = self.reset(reason, cursor, state, settings) {
+                return reset;
             }
+            read = state.log.read(cursor, settings.read_budget);
         }
     }
 

@@ -21,15 +21,49 @@ struct Kind {
 }
 
 impl WakerIds {
-    /// The id of a waker, if it has one.
+    /// The id of a waker, if it has one. The first waker sets the kind.
+    #[inline]
     pub(super) fn id(&self, waker: &Waker) -> Option<WakerId> {
-        let address = waker.data().addr() as u64;
-        let upper = address >> BITS;
-        let kind = self.0.get_or_init(|| Kind { vtable: waker.vtable(), upper });
-        let is_usual = ptr::eq(kind.vtable, waker.vtable()) && kind.upper == upper;
-        let is_aligned = address % (1 << ALIGNED) == 0;
-        (is_usual && is_aligned).then_some(WakerId((address >> ALIGNED) as u32))
+        let kind = self.0.get_or_init(|| Kind::of(waker));
+        if *kind == Kind::of(waker) && is_aligned(waker) { Some(WakerId::of(waker)) } else { None }
     }
+
+    /// Whether a waker has this id.
+    #[inline]
+    pub(super) fn has_id(&self, waker: &Waker, id: WakerId) -> bool {
+        let is_of_kind = self.0.get().is_some_and(|kind| *kind == Kind::of(waker));
+        is_of_kind && WakerId::of(waker) == id && is_aligned(waker)
+    }
+}
+
+impl WakerId {
+    #[inline]
+    fn of(waker: &Waker) -> Self {
+        Self((address(waker) >> ALIGNED) as u32)
+    }
+}
+
+impl Kind {
+    #[inline]
+    fn of(waker: &Waker) -> Self {
+        Self { vtable: waker.vtable(), upper: address(waker) >> BITS }
+    }
+}
+
+impl PartialEq for Kind {
+    #[inline]
+    fn eq(&self, other: &Self) -> bool {
+        ptr::eq(self.vtable, other.vtable) && self.upper == other.upper
+    }
+}
+
+fn address(waker: &Waker) -> u64 {
+    waker.data().addr() as u64
+}
+
+/// Whether an id has all bits of the address that its kind does not have.
+fn is_aligned(waker: &Waker) -> bool {
+    address(waker) % (1 << ALIGNED) == 0
 }
 
 /// The bits of an address that an id gives, and the lowest of them, which are zero.

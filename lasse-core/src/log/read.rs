@@ -33,7 +33,18 @@ impl Log {
     /// Readers at the same place share the bytes. A slice is a copy, unless that would be no
     /// smaller than half the memory that it lies in: a slow reader does not keep more than twice
     /// its slice allocated.
+    #[inline]
     pub fn read(&mut self, cursor: &mut Cursor, budget: usize) -> Read {
+        // It is there only as long as the log has its events.
+        let latest = self.slices.as_deref().and_then(|slices| slices.find(*cursor, budget));
+        let Some(latest) = latest else { return self.read_elsewhere(cursor, budget) };
+        *cursor = latest.to;
+        Read::Events(latest.frame.clone())
+    }
+
+    /// Reads what is not the last slice.
+    #[inline(never)]
+    fn read_elsewhere(&mut self, cursor: &mut Cursor, budget: usize) -> Read {
         if self.has_passed(*cursor) {
             return Read::Lagged;
         }
@@ -44,8 +55,7 @@ impl Log {
             cursor.0 += 1;
             return Read::Hole;
         }
-        let latest = self.slices.as_deref().and_then(|slices| slices.find(*cursor, budget));
-        let (frame, to) = latest.unwrap_or_else(|| self.read_new_slice(*cursor, budget));
+        let (frame, to) = self.read_new_slice(*cursor, budget);
         *cursor = to;
         Read::Events(frame)
     }
@@ -64,6 +74,13 @@ impl Log {
     #[cfg(feature = "std")]
     pub(crate) fn first(&self) -> Cursor {
         Cursor(self.first)
+    }
+
+    /// The place after the newest entry, where new readers start.
+    #[cfg(feature = "std")]
+    #[inline]
+    pub(crate) fn last(&self) -> Cursor {
+        Cursor(self.end())
     }
 
     /// Drops the last slice, because there is more to read now.
@@ -170,10 +187,8 @@ struct Slice {
 }
 
 impl Slices {
-    fn find(&self, from: Cursor, budget: usize) -> Option<(Frame, Cursor)> {
-        let slice = self.latest.as_ref()?;
-        let is_it = slice.from == from && slice.budget == budget;
-        is_it.then(|| (slice.frame.clone(), slice.to))
+    fn find(&self, from: Cursor, budget: usize) -> Option<&Slice> {
+        self.latest.as_ref().filter(|slice| slice.from == from && slice.budget == budget)
     }
 
     /// The gauge that counts what readers hold.
