@@ -3,6 +3,7 @@
 use std::fmt::Write;
 use std::io::BufRead;
 use std::process::exit;
+use std::str::FromStr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::Context;
@@ -12,7 +13,8 @@ use bytes::{Bytes, BytesMut};
 use http::{Request, Response, StatusCode};
 use lasse_core::{
     Channel, ChannelConfig, EndReason, Event, EventId, Frame, Handler, HandlerSource, Init,
-    Instant, Next, Notifier, NotifyError, RequestHead, Retention, Source, Subscriber, mailbox,
+    Instant, Next, Notifier, NotifyError, RequestHead, Retention, Source, Subscriber, Topic,
+    TopicFilter, mailbox,
 };
 use lasse_redis::{Backplane, BackplaneConfig, ChannelError, RedisChannel, RedisServer};
 use rustix::time::{ClockId, clock_gettime};
@@ -20,8 +22,8 @@ use rustix::time::{ClockId, clock_gettime};
 /// What a request asks for.
 #[derive(Clone, Copy, Debug)]
 pub enum Question {
-    /// `/events`.
-    Events,
+    /// `/events`: all, or those of a topic and of the one that all readers of topics have.
+    Events(Option<u64>),
     /// `/stream`: a number of events, and their size.
     Stream(u64, usize),
     /// A command, or an unknown path.
@@ -31,21 +33,44 @@ pub enum Question {
 impl Question {
     /// Reads the path and the query.
     pub fn of<B>(request: &Request<B>) -> Self {
+        let query = request.uri().query();
         match request.uri().path() {
-            "/events" => Self::Events,
-            "/stream" => Self::Stream(
-                number(request.uri().query(), "events"),
-                number(request.uri().query(), "size"),
-            ),
+            "/events" => Self::Events(value(query, "topic")),
+            "/stream" => Self::Stream(number(query, "events"), number(query, "size")),
             _ => Self::Other,
         }
     }
 }
 
-fn number<T: std::str::FromStr + Default>(query: Option<&str>, name: &str) -> T {
+/// What a request orders to publish.
+#[derive(Clone, Copy, Debug)]
+struct Publication {
+    /// Events a second.
+    rate: f64,
+    events: u64,
+    size: usize,
+    /// To how many topics, one after the other, as many events each. Zero: to none.
+    topics: u64,
+}
+
+impl Publication {
+    fn of(query: Option<&str>) -> Self {
+        Self {
+            rate: number(query, "rate"),
+            events: number(query, "events"),
+            size: number(query, "size"),
+            topics: number(query, "topics"),
+        }
+    }
+}
+
+fn number<T: FromStr + Default>(query: Option<&str>, name: &str) -> T {
+    value(query, name).unwrap_or_default()
+}
+
+fn value<T: FromStr>(query: Option<&str>, name: &str) -> Option<T> {
     let mut pairs = query.unwrap_or_default().split('&').filter_map(|pair| pair.split_once('='));
-    let value = pairs.find(|(key, _)| *key == name).and_then(|(_, value)| value.parse().ok());
-    value.unwrap_or_default()
+    pairs.find(|(key, _)| *key == name).and_then(|(_, value)| value.parse().ok())
 }
 
 /// Where the events come from.
@@ -88,7 +113,16 @@ impl Hub {
     pub fn subscribe(&self, question: Question, request: &RequestHead<'_>) -> Init<Feed> {
         match question {
             Question::Stream(events, size) => Init::Stream(Feed::own(events, size), vec![]),
-            Question::Events | Question::Other => {
+            Question::Events(Some(nth)) => {
+                let filter = TopicFilter::from(COMMON).with(topic(nth)).unwrap_or_default();
+                let last = request.last_event_id();
+                let subscription = match &self.redis {
+                    Some(redis) => redis.local().subscribe_to(&filter, last),
+                    None => self.channel.subscribe_to(&filter, last),
+                };
+                subscription.into_init(request, Feed::Channel)
+            }
+            Question::Events(None) | Question::Other => {
                 let last = request.last_event_id();
                 let subscription = match &self.redis {
                     Some(redis) => redis.local().subscribe(last),
@@ -111,12 +145,10 @@ impl Hub {
 
     /// Answers a request that is not for a stream.
     pub fn command<B>(self: &Arc<Self>, request: &Request<B>) -> Response<Bytes> {
-        let query = request.uri().query();
         match request.uri().path() {
             "/publish" => {
-                let events = number(query, "events");
-                let (rate, size) = (number(query, "rate"), number(query, "size"));
-                tokio::spawn(self.clone().publish_all(rate, events, size));
+                let publication = Publication::of(request.uri().query());
+                tokio::spawn(self.clone().publish_all(publication));
                 Response::new(Bytes::new())
             }
             "/cost" => Response::new(self.cost().into()),
@@ -140,28 +172,60 @@ impl Hub {
         exit(0)
     }
 
-    async fn publish_all(self: Arc<Self>, rate: f64, events: u64, size: usize) {
+    async fn publish_all(self: Arc<Self>, publication: Publication) {
+        let Publication { rate, events, size, topics } = publication;
         let start = tokio::time::Instant::now();
-        for nth in 0..events {
+        // Each topic counts for itself, so that its readers notice what they lack.
+        let first = self.number.load(Ordering::Relaxed) + 1;
+        for nth in 0..events.saturating_mul(topics.max(1)) {
             if rate > 0.0 {
                 tokio::time::sleep_until(start + Duration::from_secs_f64(nth as f64 / rate)).await;
             }
-            let number = self.number.fetch_add(1, Ordering::Relaxed) + 1;
-            let started = nanos();
-            match &self.redis {
-                Some(redis) => {
-                    if let Err(error) = redis.publish(Event::new(data(number, size))).await {
-                        eprintln!("an event is not published: {error}");
-                    }
+            let cost = match nth.checked_rem(topics) {
+                Some(turn) => self.publish_to(&topic(turn), first + nth / topics, size).await,
+                None => {
+                    let number = self.number.fetch_add(1, Ordering::Relaxed) + 1;
+                    self.publish(number, size).await
                 }
-                None => self.publish(number, size),
-            }
-            let cost = nanos() - started;
+            };
             self.costs.lock().unwrap_or_else(PoisonError::into_inner).push(cost);
+        }
+        if topics > 0 {
+            self.number.fetch_add(events, Ordering::Relaxed);
         }
     }
 
-    fn publish(&self, number: u64, size: usize) {
+    /// Publishes an event of a topic. Returns how many nanoseconds that took.
+    async fn publish_to(&self, topic: &Topic, number: u64, size: usize) -> u64 {
+        let started = nanos();
+        // The ids are those of the channel: an event of a topic has no other.
+        let event = Event::new(data(number, size));
+        let error = match &self.redis {
+            Some(redis) => {
+                redis.publish_to(topic, event).await.err().map(|error| error.to_string())
+            }
+            None => self.channel.publish_to(topic, event).err().map(|error| error.to_string()),
+        };
+        let cost = nanos() - started;
+        error.iter().for_each(|error| eprintln!("an event is not published: {error}"));
+        cost
+    }
+
+    /// The same, without a topic.
+    async fn publish(&self, number: u64, size: usize) -> u64 {
+        let started = nanos();
+        match &self.redis {
+            Some(redis) => {
+                if let Err(error) = redis.publish(Event::new(data(number, size))).await {
+                    eprintln!("an event is not published: {error}");
+                }
+            }
+            None => self.publish_here(number, size),
+        }
+        nanos() - started
+    }
+
+    fn publish_here(&self, number: u64, size: usize) {
         let event = event(number, size);
         let mut notifiers = self.notifiers.lock().unwrap_or_else(PoisonError::into_inner);
         if notifiers.is_empty() {
@@ -256,6 +320,11 @@ impl Source for Feed {
     }
 }
 
+/// The topic of a reader.
+fn topic(nth: u64) -> Topic {
+    Topic::new(format!("user.{nth}")).unwrap_or(COMMON)
+}
+
 fn event(number: u64, size: usize) -> Event<'static> {
     Event::new(data(number, size)).with_id(EventId::from(number))
 }
@@ -275,6 +344,9 @@ fn nanos() -> u64 {
     let now = clock_gettime(ClockId::Monotonic);
     now.tv_sec.unsigned_abs() * 1_000_000_000 + now.tv_nsec.unsigned_abs()
 }
+
+/// The topic that all readers of topics have beside their own.
+const COMMON: Topic = Topic::from_static("notices");
 
 /// The longest number and time.
 const LONGEST_START: usize = 42;

@@ -34,6 +34,19 @@ fn every_server_delivers_every_event_in_order() {
 }
 
 #[test]
+fn readers_of_topics_receive_every_event_of_theirs_in_order() {
+    for adapter in ["tokio", "hyper", "axum"] {
+        let server = Server::start(FANOUT_SERVER, &["--adapter", adapter]);
+        // Of a hundred topics, the first fifty have two readers each, and the others one.
+        let report = server.load("--conns 150 --topics 100 --events 3 --threads 2");
+        assert_eq!(report.figure("delivered"), "450", "{adapter}: {report:?}");
+        let storm = "--mode storm --conns 20 --topics 10 --events 30 --rate 300 --raw-ids";
+        let report = server.load(storm);
+        assert_eq!(report.figure("delivered"), "600", "{adapter}: {report:?}");
+    }
+}
+
+#[test]
 fn dropped_connections_resume_without_a_gap() {
     // The handlers of `--adapter handler` keep no events.
     for (program, args) in SERVERS.iter().take(5) {
@@ -45,6 +58,13 @@ fn dropped_connections_resume_without_a_gap() {
             assert_eq!(report.figure("reconnect_s").split(',').count(), 2, "{args:?}: {report:?}");
         }
     }
+}
+
+#[test]
+fn every_drop_is_made_although_all_events_were_delivered_before() {
+    let server = Server::start(FANOUT_SERVER, &[]);
+    let report = server.load("--mode storm --conns 50 --events 2 --drops 3");
+    assert_eq!(report.figure("reconnect_s").split(',').count(), 3, "{report:?}");
 }
 
 #[test]

@@ -2,8 +2,11 @@
 //!
 //! ```text
 //! GET  /events                           live events, after Last-Event-ID
+//! GET  /events?topic=N                   those of the topic `user.N`, and of `notices`
 //! POST /publish?rate=R&events=E&size=S   answers at once, then publishes; R events a
 //!                                        second, or as fast as possible if R is 0
+//! POST /publish?...&topics=N             the same, E events to each of N topics in turn,
+//!                                        which are numbered for each topic
 //! GET  /stream?events=E&size=S           E events for this response, then the end
 //! GET  /cost                             how many publications there were, and the
 //!                                        median of their times in nanoseconds
@@ -12,7 +15,8 @@
 //! An event is `id: <id>` and `data: <number> <time> <padding>`. The number counts from
 //! 1 over the life of the server, the time is `CLOCK_MONOTONIC` in nanoseconds when the
 //! event was published, and the data has S bytes. Every server that keeps this contract
-//! can be measured; only `/events` and `/publish` are needed.
+//! can be measured; only `/events` and `/publish` are needed, without topics. Events of topics
+//! have ids of the channel, which refuses events of the other kind from then on.
 //!
 //! With `--feed stdin`, the server publishes each line of its input as the data of an event,
 //! and ends with the input: several servers with the same input are nodes of one channel.

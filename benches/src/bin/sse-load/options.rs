@@ -1,5 +1,6 @@
 //! The options of the command line.
 
+use std::borrow::Cow;
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::str::FromStr;
 use std::time::Duration;
@@ -16,6 +17,8 @@ usage: sse-load --url http://127.0.0.1:PORT/PATH [options]
   --events E           events a connection (100)    --size S        bytes of data (100)
   --rate R             events a second; 0: as fast as possible (0)
   --publish PATH       what to post (/publish?rate={rate}&events={events}&size={size})
+  --topics N           give each connection one of N topics in turn (`?topic=0`), and publish --events
+                       events to each topic (`&topics=N`); --rate counts those of all topics
   --no-publish         wait for events that are published by others
   --last-event-id ID   of the first requests
   --drops K            storm: how often to drop all connections (1)
@@ -48,6 +51,8 @@ pub(crate) struct Options {
     pub(crate) server: SocketAddrV4,
     pub(crate) path: String,
     pub(crate) publish: Option<String>,
+    /// How many topics the connections have. None: they receive all events.
+    pub(crate) topics: Option<u64>,
     pub(crate) last_event_id: Option<String>,
     pub(crate) connections: usize,
     pub(crate) threads: usize,
@@ -93,6 +98,7 @@ impl Options {
                 "--size" => options.size = number(&value()?)?,
                 "--rate" => options.rate = number(&value()?)?,
                 "--publish" => options.publish = Some(value()?),
+                "--topics" => options.topics = Some(number(&value()?)?),
                 "--no-publish" => options.publish = None,
                 "--last-event-id" => options.last_event_id = Some(value()?),
                 "--drops" => options.drops = number(&value()?)?,
@@ -141,7 +147,32 @@ impl Options {
         if [self.connections, self.threads, self.window, self.per_address].contains(&0) {
             return Err("--conns, --threads, --window and --per-address are at least 1".into());
         }
+        if self.topics == Some(0) {
+            return Err("--topics is at least 1".into());
+        }
         Ok(self)
+    }
+
+    /// The path of the request of a connection.
+    pub(crate) fn path_of(&self, connection: usize) -> Cow<'_, str> {
+        match self.topics {
+            Some(topics) => {
+                let separator = if self.path.contains('?') { '&' } else { '?' };
+                format!("{}{separator}topic={}", self.path, connection as u64 % topics).into()
+            }
+            None => Cow::Borrowed(&self.path),
+        }
+    }
+
+    /// The path of the request that makes the server publish.
+    pub(crate) fn publish_path(&self) -> Option<String> {
+        let path = self.publish.as_ref()?;
+        let topics = self.topics.map(|topics| format!("&topics={topics}")).unwrap_or_default();
+        let path = path
+            .replace("{rate}", &self.rate.to_string())
+            .replace("{events}", &self.events.to_string())
+            .replace("{size}", &self.size.to_string());
+        Some(path + &topics)
     }
 
     /// How often counts and orders are looked at: rarely, if others publish, since there can be
@@ -163,6 +194,7 @@ impl Default for Options {
             server: SocketAddrV4::new(Ipv4Addr::LOCALHOST, 0),
             path: String::new(),
             publish: Some("/publish?rate={rate}&events={events}&size={size}".into()),
+            topics: None,
             last_event_id: None,
             connections: 1,
             threads: 1,

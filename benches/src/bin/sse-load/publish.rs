@@ -1,22 +1,15 @@
 //! The request that makes the server publish.
 
 use std::io::{self, Read, Write};
-use std::net::TcpStream;
+use std::net::{SocketAddrV4, TcpStream};
 use std::time::Duration;
 
-use crate::options::Options;
-
-/// Posts the options' publication, and waits for the response.
+/// Posts to the path, and waits for the response.
 ///
 /// # Errors
 ///
 /// If the server does not accept it.
-pub(crate) fn publish(options: &Options, path: &str) -> io::Result<()> {
-    let path = path
-        .replace("{rate}", &options.rate.to_string())
-        .replace("{events}", &options.events.to_string())
-        .replace("{size}", &options.size.to_string());
-    let server = options.server;
+pub(crate) fn publish(server: SocketAddrV4, path: &str) -> io::Result<()> {
     let mut socket = TcpStream::connect(server)?;
     socket.set_read_timeout(Some(Duration::from_secs(10)))?;
     let fields = format!("Host: {server}\r\nContent-Length: 0\r\nConnection: close");

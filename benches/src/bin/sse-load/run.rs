@@ -123,8 +123,8 @@ impl Run<'_> {
         } else if mode == Mode::Idle {
             self.idle();
         } else {
-            let path = self.options.publish.as_ref().filter(|_| mode != Mode::Stream);
-            let published = path.map_or(Ok(()), |path| publish(self.options, path));
+            let path = self.options.publish_path().filter(|_| mode != Mode::Stream);
+            let published = path.map_or(Ok(()), |path| publish(self.options.server, &path));
             let delivered = published.map_err(|error| error.to_string());
             let delivered = delivered.and_then(|()| self.wait_for_events(&mut reconnect_times));
             problem = delivered.err().unwrap_or_default();
@@ -170,7 +170,11 @@ impl Run<'_> {
                 (seen, moved_at) = (delivered, Instant::now());
             }
             let all_ended = mode == Mode::Stream && self.shared.ended.load(Relaxed) >= count;
-            if self.shared.complete.load(Relaxed) >= readers || all_ended {
+            let has_all = self.shared.complete.load(Relaxed) >= readers || all_ended;
+            // Where events come faster than connections, all can be there before the last drop.
+            let is_connected = mode != Mode::Storm
+                || drop.is_none() && self.shared.drops.load(Relaxed) == self.options.drops;
+            if has_all && is_connected {
                 return Ok(());
             }
             match drop {

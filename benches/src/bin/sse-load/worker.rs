@@ -191,7 +191,8 @@ impl<'a> Worker<'a> {
         let Connection { socket: Some(socket), stream, .. } = &mut self.connections[index] else {
             return;
         };
-        let Options { path, server, last_event_id, .. } = self.options;
+        let Options { server, last_event_id, .. } = self.options;
+        let path = self.options.path_of(self.first + index);
         let head =
             format!("GET {path} HTTP/1.1\r\nHost: {server}\r\nAccept: text/event-stream\r\n");
         let mut request = head.into_bytes();
