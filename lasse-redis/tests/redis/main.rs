@@ -9,6 +9,7 @@ mod gate;
 mod guarantees;
 mod link;
 mod losses;
+mod merged;
 mod metrics;
 mod nodes;
 mod record;
@@ -39,6 +40,7 @@ fn main() -> ExitCode {
         .chain(guarantees::trials())
         .chain(cluster::trials())
         .chain(topics::trials())
+        .chain(merged::trials())
         .chain(by_key::trials())
         .chain(storm::trials())
         .chain(metrics::trials())
