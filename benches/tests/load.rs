@@ -91,6 +91,21 @@ fn http2_streams_receive_every_event_in_order() {
     assert!(String::from_utf8_lossy(&output.stdout).contains("10 events"), "{output:?}");
 }
 
+#[test]
+fn measurements_without_sockets_print_one_line_of_json() {
+    for (program, args, figure) in [
+        (env!("CARGO_BIN_EXE_merged"), &["--events", "100", "--slice", "7"][..], "ns_merged"),
+        (env!("CARGO_BIN_EXE_scale"), &["--topics", "--readers", "10"], "\"wakes\":1000,"),
+    ] {
+        let output = Command::new(program).args(args).output().unwrap();
+        let text = String::from_utf8(output.stdout).unwrap();
+        assert!(text.starts_with('{') && text.ends_with("}\n"), "{program}: {text}");
+        assert!(text.contains(figure), "{program}: {text}");
+        let refused = Command::new(program).args(["--nothing", "1"]).output().unwrap();
+        assert_eq!(refused.status.code(), Some(1), "{program}");
+    }
+}
+
 struct Server {
     child: Child,
     port: u16,
