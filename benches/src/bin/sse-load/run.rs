@@ -197,12 +197,15 @@ impl Run<'_> {
         }
     }
 
-    /// Drops all connections if enough is delivered. Returns when that was, and how
-    /// many connections must have been opened before all are connected again.
+    /// Drops all connections if enough is delivered, and if each has an event after which it can
+    /// resume. Returns when that was, and how many connections must have been opened before all are
+    /// connected again.
     fn drop_if_due(&self, delivered: u64, wanted: u64) -> Option<(Instant, u64)> {
         let drops = self.shared.drops.load(Relaxed);
         let share = f64::from(drops + 1) / f64::from(self.options.drops + 1);
-        if drops == self.options.drops || (delivered as f64) < wanted as f64 * share {
+        let can_resume = self.shared.begun.load(Relaxed) >= self.options.readers();
+        if drops == self.options.drops || !can_resume || (delivered as f64) < wanted as f64 * share
+        {
             return None;
         }
         let ready = self.shared.ready.load(Relaxed);

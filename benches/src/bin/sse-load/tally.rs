@@ -11,6 +11,8 @@ pub(crate) struct Tally {
     pub(crate) delivered: u64,
     /// Events that were published before their connection was opened.
     pub(crate) replayed: u64,
+    /// Connections that have an event.
+    pub(crate) begun: u64,
     /// Connections that have as many events as are wanted.
     pub(crate) complete: u64,
     pub(crate) gaps: u64,
@@ -34,6 +36,7 @@ impl Tally {
             now: 0,
             delivered: 0,
             replayed: 0,
+            begun: 0,
             complete: 0,
             gaps: 0,
             repeats: 0,
@@ -55,6 +58,7 @@ impl Tally {
     /// Counts an event of a connection that has now received `events`.
     pub(crate) fn count(&mut self, published: u64, is_replayed: bool, events: u64) {
         self.delivered += 1;
+        self.begun += u64::from(events == 1);
         self.complete += u64::from(events == self.wanted);
         if is_replayed {
             self.replayed += 1;
@@ -74,6 +78,7 @@ impl Tally {
     pub(crate) fn add(&mut self, other: &Self) {
         self.delivered += other.delivered;
         self.replayed += other.replayed;
+        self.begun += other.begun;
         self.complete += other.complete;
         self.gaps += other.gaps;
         self.repeats += other.repeats;

@@ -29,7 +29,8 @@ pub(crate) struct Shared {
     pub(crate) ended: AtomicU64,
     pub(crate) retries: AtomicU64,
     pub(crate) delivered: AtomicU64,
-    /// Connections that have all events.
+    /// Connections that have an event, and that have all.
+    pub(crate) begun: AtomicU64,
     pub(crate) complete: AtomicU64,
     pub(crate) must_stop: AtomicBool,
     /// How often all connections must have been dropped.
@@ -62,6 +63,7 @@ pub(crate) struct Worker<'a> {
     /// Counts that are not yet added to the shared ones.
     ready: u64,
     delivered: u64,
+    begun: u64,
     complete: u64,
 }
 
@@ -97,6 +99,7 @@ impl<'a> Worker<'a> {
             unread: Vec::new(),
             ready: 0,
             delivered: 0,
+            begun: 0,
             complete: 0,
         })
     }
@@ -295,11 +298,12 @@ impl<'a> Worker<'a> {
 
     /// Adds the new counts to the shared ones, once a turn.
     fn publish_counts(&mut self) {
-        let Tally { delivered, complete, .. } = self.tally;
+        let Tally { delivered, begun, complete, .. } = self.tally;
         if delivered != self.delivered {
             self.shared.delivered.fetch_add(delivered - self.delivered, Relaxed);
+            self.shared.begun.fetch_add(begun - self.begun, Relaxed);
             self.shared.complete.fetch_add(complete - self.complete, Relaxed);
-            (self.delivered, self.complete) = (delivered, complete);
+            (self.delivered, self.begun, self.complete) = (delivered, begun, complete);
         }
         if self.ready > 0 {
             self.shared.ready.fetch_add(std::mem::take(&mut self.ready), Relaxed);
