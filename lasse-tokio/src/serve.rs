@@ -3,6 +3,7 @@
 mod connection;
 mod date;
 mod transport;
+mod with_slot;
 
 use std::fmt;
 use std::future::{Future, IntoFuture, Pending, pending};

@@ -3,7 +3,6 @@
 use std::future::Future;
 use std::io::{self, IoSlice};
 use std::mem::MaybeUninit;
-use std::ops::{Deref, DerefMut};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -15,6 +14,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::date::date;
 use super::transport::Transport;
+use super::with_slot::WithSlot;
 use crate::answer::SessionBody;
 use crate::clock::now;
 use crate::peer_addr::PeerAddr;
@@ -82,27 +82,6 @@ pub(super) struct ConnectionTask<T, F, A, S: Source> {
     has_stream_timeout: bool,
 }
 
-/// What a connection has in its box, and its slot among those of its listener, if that is a
-/// socket.
-struct WithSlot<T> {
-    inner: T,
-    _slot: Option<ConnectionSlot>,
-}
-
-impl<T> Deref for WithSlot<T> {
-    type Target = T;
-
-    fn deref(&self) -> &T {
-        &self.inner
-    }
-}
-
-impl<T> DerefMut for WithSlot<T> {
-    fn deref_mut(&mut self) -> &mut T {
-        &mut self.inner
-    }
-}
-
 /// The result of one step of a task.
 enum Step {
     /// Something has changed: take another step.
@@ -126,7 +105,7 @@ where
         slot: Option<ConnectionSlot>,
     ) -> Self {
         let inner = ServerConnection::new(&service.config, now());
-        let server = Box::new(WithSlot { inner, _slot: slot });
+        let server = Box::new(WithSlot::new(inner, slot));
         Self {
             transport,
             service,
