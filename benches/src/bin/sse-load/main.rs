@@ -6,6 +6,7 @@
 //! if not, and 2 if the options are wrong. `src/bin/fanout-server.rs` describes what a
 //! server must do.
 
+mod bytes;
 mod options;
 mod process;
 mod publish;

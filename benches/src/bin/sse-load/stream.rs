@@ -3,6 +3,7 @@
 
 use memchr::{memchr, memmem};
 
+use crate::bytes::Bytes;
 use crate::tally::Tally;
 
 /// How far a connection is.
@@ -247,40 +248,6 @@ impl Stream {
 /// The start of a line that has come in part: as much of it as is read.
 type Line = Bytes<56>;
 type Id = Bytes<39>;
-
-/// Up to `N` bytes; what comes after them is dropped.
-#[derive(Clone, Copy, Debug)]
-struct Bytes<const N: usize> {
-    bytes: [u8; N],
-    len: u8,
-}
-
-impl<const N: usize> Bytes<N> {
-    fn push(&mut self, more: &[u8]) {
-        let start = usize::from(self.len);
-        let len = more.len().min(N - start);
-        self.bytes[start..start + len].copy_from_slice(&more[..len]);
-        self.len += len as u8;
-    }
-
-    fn clear(&mut self) {
-        self.len = 0;
-    }
-
-    fn is_empty(&self) -> bool {
-        self.len == 0
-    }
-
-    fn as_bytes(&self) -> &[u8] {
-        &self.bytes[..usize::from(self.len)]
-    }
-}
-
-impl<const N: usize> Default for Bytes<N> {
-    fn default() -> Self {
-        Self { bytes: [0; N], len: 0 }
-    }
-}
 
 fn without_space(value: &[u8]) -> &[u8] {
     value.strip_prefix(b" ").unwrap_or(value)
