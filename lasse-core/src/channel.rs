@@ -67,8 +67,8 @@ use crate::time::Instant;
 ///
 /// A channel is a [`Log`] that its handles and its readers share. Publishing never waits for a
 /// reader, and a slow reader costs the others nothing. A clone is another handle. When the last
-/// handle is dropped before the channel is finished, the channel is aborted, because nobody can
-/// finish it any more.
+/// handle is dropped before the channel is finished, the channel is aborted, because it can no
+/// longer be finished.
 ///
 /// # Examples
 ///
@@ -112,7 +112,7 @@ impl Channel {
     }
 
     /// Watches for the channel to have no readers for as long as `grace`. A client that left can
-    /// reconnect: whether to stop what feeds the channel is the application's decision.
+    /// reconnect: the application decides whether to stop the producer of the channel.
     pub fn idle(&self, grace: Duration) -> IdleWatch {
         IdleWatch::new(Arc::clone(&self.0), grace)
     }
@@ -122,8 +122,8 @@ impl Channel {
         Ended::new(Arc::clone(&self.0))
     }
 
-    /// The channel's dispatcher, which wakes the readers instead of `publish`. `None`, if somebody
-    /// else has it.
+    /// The channel's dispatcher, which wakes the readers instead of `publish`. `None` if it was
+    /// taken before.
     pub fn dispatcher(&self) -> Option<Dispatcher> {
         Dispatcher::new(&self.0)
     }
@@ -132,7 +132,7 @@ impl Channel {
     /// shard: it is woken once for all events that are published until it runs. The channel is
     /// divided into shards by this. `None` if it was taken before, or if there is no such shard.
     ///
-    /// [`Dispatcher::take_shards`] returns those of all shards.
+    /// [`Dispatcher::take_shards`] returns the dispatchers of all shards.
     ///
     /// # Examples
     ///
@@ -180,8 +180,8 @@ impl Channel {
         state.log.id_before(state.log.cursor(StartAt::Now))
     }
 
-    /// The id after which a client has everything that the channel still holds ahead of it. `None`, if
-    /// there is no such id.
+    /// The id after which a client that resumes receives everything that the channel holds. `None`,
+    /// if there is no such id.
     pub fn first_id(&self) -> Option<EventId> {
         let state = self.0.lock();
         state.log.id_before(state.log.cursor(StartAt::Oldest))

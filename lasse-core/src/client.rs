@@ -145,8 +145,8 @@ impl Client {
         }
     }
 
-    /// A client that sends `request` once and never reconnects, such as a `POST`
-    /// to a language model: the answer of each costs money.
+    /// A client that sends `request` once and never reconnects, such as a `POST` to a language
+    /// model, where each answer costs money.
     ///
     /// When the response ends, the client is closed with [`ClientClosed::Ended`],
     /// when the connection is lost, with [`ClientClosed::Disconnected`].
@@ -208,7 +208,7 @@ impl Client {
     ///
     /// # Errors
     ///
-    /// If an event is larger than the limit. The stream goes on with the next event.
+    /// If an event is larger than the limit. The stream continues with the next event.
     pub fn handle_bytes<'c, 'i: 'c>(
         &'c mut self,
         input: &mut &'i [u8],
@@ -299,8 +299,7 @@ impl Client {
 pub enum ClientOutput {
     /// Send this request, on a connection that follows no redirects by itself.
     Connect(Request<Bytes>),
-    /// Go on with the request that was sent. Poll again at the given time, if
-    /// there is one.
+    /// Continue with the request that was sent. Poll again at the given time, if there is one.
     Listen(Option<Instant>),
     /// Close the connection, if there is one, and poll again at this time.
     Wait(Instant),

@@ -76,8 +76,8 @@ impl StreamConfig {
     /// silent stream after 10 to 100 seconds.
     pub const KEEP_ALIVE: Duration = Duration::from_secs(15);
 
-    /// A keep-alive for clients with short read timeouts: 4 seconds. That of httpx is 5 seconds by
-    /// default, that of `OkHttp` 10.
+    /// A keep-alive for clients with short read timeouts: 4 seconds. The default of httpx is 5
+    /// seconds, that of `OkHttp` 10.
     pub const SHORT_KEEP_ALIVE: Duration = Duration::from_secs(4);
 
     /// Sets after how long without a write a keep-alive is sent:
@@ -148,8 +148,8 @@ impl StreamConfig {
         self.change(|settings| settings.last_event = Some(LastEvent(Arc::new(last_event))))
     }
 
-    /// Whether a comment follows the head at once. Layers that hold a head back until a
-    /// body follows then pass it on.
+    /// Whether a comment follows the head at once. Layers that hold back the head until a part of
+    /// the body follows then pass it on.
     #[must_use]
     pub fn with_first_byte(self, first_byte: bool) -> Self {
         self.change(|settings| settings.first_byte = first_byte)

@@ -66,9 +66,8 @@ use timing::Rare;
 /// valid until the driver drops them. A driver whose kernel completes writes
 /// (`io_uring`, IOCP) keeps them until the completion arrives. Meanwhile:
 ///
-/// - `poll_output` returns the same bytes again, less what was acknowledged. Nothing is
-///   added to a write in flight, and the source is not polled. Such a driver
-///   submits a write only if none is in flight.
+/// - `poll_output` returns the same bytes again, less what was acknowledged. Nothing is added to a
+///   write in flight, and the source is not polled. Submit a write only if none is in flight.
 /// - `handle_written` may come late and in any number of parts. The write timeout
 ///   restarts with each of them.
 /// - [`Output::Close`] may arrive, if the connection was closed early

@@ -83,8 +83,8 @@ impl Decoder {
     ///
     /// # Errors
     ///
-    /// If an event is larger than the limit, once for each such event. The rest of
-    /// it is skipped: go on to decode the next one.
+    /// If an event is larger than the limit, once for each such event. The rest of it is skipped:
+    /// continue with the next one.
     #[inline]
     pub fn decode<'d, 'i: 'd>(
         &'d mut self,

@@ -53,10 +53,10 @@ pub use view::View;
 
 /// Events in order, encoded once.
 ///
-/// A reader holds a [`Cursor`], not a queue: it [`read`](Self::read)s what came since, as one
-/// slice, whenever it can take more. A client that reconnects [`resume`](Self::resume)s at an older
-/// cursor by the same read, so nothing is lost between the events that it missed and new ones. The
-/// log drops what [`Retention`] does not keep. A reader that has not read it by then lags, and
+/// A reader holds a [`Cursor`], not a queue: it [`read`](Self::read)s all new events, as one slice,
+/// whenever it can take more. A client that reconnects [`resume`](Self::resume)s at an older cursor
+/// by the same read, so nothing is lost between the events that it missed and new ones. The log
+/// drops events that [`Retention`] does not keep. A reader that has not read them by then lags, and
 /// receives [`Read::Lagged`].
 ///
 /// # Ids

@@ -68,9 +68,8 @@ impl<'a> RequestHead<'a> {
         &self.last_event_id
     }
 
-    /// What the client understands, as the stream's configuration sets it: never
-    /// [`Dialect::Auto`]. [`Dialect::EventSource`] before a
-    /// [`Connection`](crate::Connection) is asked to accept the request.
+    /// What the client understands, as the stream's configuration sets it: never [`Dialect::Auto`].
+    /// [`Dialect::EventSource`] before a [`Connection`](crate::Connection) accepts the request.
     pub fn dialect(&self) -> Dialect {
         self.dialect
     }
@@ -141,9 +140,9 @@ pub trait Accept: Sized {
 pub enum Init<T> {
     /// With a stream, which starts with the given frames.
     Stream(T, Vec<Frame>),
-    /// With the end for good: there is nothing more for this client. An `EventSource` gets
+    /// With the end of the stream: there is nothing more for this client. An `EventSource` gets
     /// `204 No Content`, after which it does not reconnect, and so does a client of
-    /// [`Dialect::DataOnly`]. Some clients over `fetch` return after a 204 for ever: those of
+    /// [`Dialect::DataOnly`]. Some clients over `fetch` reconnect endlessly after a 204: those of
     /// [`Dialect::Fetch`] get a stream of one event, named `complete`, and a `retry` of a minute.
     #[doc(alias = "204")]
     Complete,

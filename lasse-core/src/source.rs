@@ -156,8 +156,7 @@ pub enum Next {
     /// Ends the stream cleanly, because the next frame is no longer available to
     /// this client: it reconnects, and resumes or is reset.
     Lagged,
-    /// Ends the stream uncleanly, so that the client does not take what it has
-    /// for all there is.
+    /// Ends the stream uncleanly, so that the client does not take a part for the whole.
     Abort,
 }
 

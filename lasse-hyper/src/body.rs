@@ -115,8 +115,7 @@ impl<S: Source> Drop for EventBody<S> {
     }
 }
 
-/// The error of a body that is aborted: the client must not take what it has for all
-/// there is.
+/// The error of a body that is aborted: the client must not take a part for the whole.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Aborted(EndReason);
 

@@ -161,7 +161,7 @@ where
     ///
     /// # Errors
     ///
-    /// If an event is too large; the stream goes on. If the client is closed; the
+    /// If an event is too large; the stream continues. If the client is closed; the
     /// stream is over.
     pub async fn next_event(&mut self) -> Option<Result<ClientEvent, EventSourceError>> {
         poll_fn(|cx| self.poll_next_event(cx)).await

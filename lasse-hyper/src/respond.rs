@@ -13,9 +13,8 @@ use crate::end_reason_cell::EndReasonCell;
 
 /// Answers a request with the stream of a handler, or as [`Accept::init`] decides.
 ///
-/// `args` receives the notifier of the new stream, to keep wherever its messages
-/// will come from. It does not run if the request is refused: for its method, or
-/// by the endpoint's gate.
+/// `args` receives the notifier of the new stream: keep it where messages are sent from. It does
+/// not run if the request is refused: for its method, or by the endpoint's gate.
 ///
 /// # Examples
 ///
@@ -53,11 +52,10 @@ pub fn respond<'a, H: Handler + Accept>(
 }
 
 /// Answers a request with the events of a stream, each an [`Event`](crate::Event), a
-/// [`Frame`](crate::Frame) or a `Result` of one. An `Err` aborts the response, so that
-/// the client does not take what it has for all there is; map it to [`Next::last`]
-/// to send an event about it instead.
+/// [`Frame`](crate::Frame) or a `Result` of one. An `Err` aborts the response, so that the client
+/// does not take a part for the whole; map it to [`Next::last`] to send an event about it instead.
 ///
-/// The stream is dropped when the response ends, for any reason, which cancels what feeds it.
+/// The stream is dropped when the response ends, for any reason, which cancels its producer.
 ///
 /// # Examples
 ///

@@ -65,7 +65,7 @@ pub struct Health {
     /// The time since the last reply to the reader, which has one at least each block time. `None`
     /// before the first.
     pub lag: Option<Duration>,
-    /// Why Redis or a stream cannot be used now, if so.
+    /// The reason, if Redis or a stream cannot be used now.
     pub problem: Option<String>,
 }
 

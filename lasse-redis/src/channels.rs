@@ -23,10 +23,10 @@ use crate::stream::{Pooled, Stream, StreamKeys};
 /// After the [idle timeout](ChannelConfig::with_idle_timeout) without readers, a node releases a
 /// channel. The logs of all channels together have the [total
 /// bytes](ChannelConfig::with_total_bytes): beyond that, the least recently used are cleared, and
-/// their clients are sent from Redis what they lack. Redis deletes a stream that no node has used
-/// for its [lifetime](crate::BackplaneConfig::with_stream_lifetime).
+/// their clients receive the missing events from Redis. Redis deletes a stream that no node has
+/// used for its [lifetime](crate::BackplaneConfig::with_stream_lifetime).
 ///
-/// `K` is what a key is made of by its [`Display`](fmt::Display), such as `u64` or `str`.
+/// The [`Display`](fmt::Display) of `K`, such as `u64` or `str`, is a part of the key in Redis.
 ///
 /// # Examples
 ///

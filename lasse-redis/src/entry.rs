@@ -24,7 +24,7 @@ pub(crate) enum Entry {
         ending: Ending,
         after: StreamId,
     },
-    /// What others wrote.
+    /// An entry of another program.
     Foreign,
 }
 

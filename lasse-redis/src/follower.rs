@@ -232,7 +232,7 @@ impl Follower {
         Ok(())
     }
 
-    /// Goes on in this epoch. If nothing else leaves a hole between it and the epoch before,
+    /// Continues in this epoch. If nothing else leaves a hole between it and the epoch before,
     /// `needs_hole`.
     fn enter(&mut self, epoch: u64, needs_hole: bool) -> Result<(), AppendError> {
         if epoch == self.newest.epoch {

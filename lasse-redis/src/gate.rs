@@ -125,7 +125,7 @@ impl RedisGate {
 
     /// Counts one more stream of `key`, such as a user, on all nodes. Put the handle into the
     /// extensions of the request; the stream is counted until it closes. If it replaces the oldest,
-    /// that ends when this one opens, within a second on whatever node.
+    /// that ends when this one opens, within a second on any node.
     ///
     /// # Errors
     ///
@@ -187,8 +187,8 @@ impl RedisGate {
     ///
     /// # Errors
     ///
-    /// If the other nodes were not sent it, or may not have been. Repeat the call then: to end what
-    /// has ended does nothing.
+    /// If the message to the other nodes was not sent, or may not have been sent. Then repeat the
+    /// call: it does nothing to streams that have ended.
     #[doc(alias("kick", "revoke", "disconnect", "sign out"))]
     pub async fn end_tag(&self, tag: &str) -> Result<(), PublishError> {
         let node = &self.0.node;

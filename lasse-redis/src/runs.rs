@@ -46,7 +46,7 @@ use queue::{ProducerLog, Queue};
 /// | the run is stopped, on any node | are sent `stopped`; the producer is dropped within a second |
 /// | the producer's node dies | are sent `failed` within 10 seconds |
 /// | the producer's node is suspended for longer than its lease | the same; what it writes afterwards is refused |
-/// | Redis is away | wait; the run goes on when it is back. The events wait on the producer's node, within the limits |
+/// | Redis is away | wait; the run continues when it is back. The events wait on the producer's node, within the limits |
 /// | Redis has lost the run | are sent `failed` |
 /// | there are too many runs, or too many bytes | read on; the run that ended first is unknown to new requests |
 ///
@@ -199,8 +199,8 @@ impl RedisRuns {
         Ok(is_there.then(|| mirror.run.clone()))
     }
 
-    /// Stops a run, on whatever node its producer is: that is dropped, and readers are sent an event
-    /// named `stopped`. Returns whether there is a run of this id and owner; if it has ended before,
+    /// Stops a run, on any node: its producer is dropped, and readers are sent an event named
+    /// `stopped`. Returns whether there is a run of this id and owner; if it has ended before,
     /// nothing happens.
     ///
     /// # Errors

@@ -1,5 +1,5 @@
-//! Which topics of a stream had events, and when the last: for clients that Redis has trimmed the
-//! events of others away for.
+//! The topics of a stream, and the last event of each, for clients whose next events Redis has
+//! trimmed.
 
 use std::collections::BTreeMap;
 
@@ -57,7 +57,7 @@ impl TopicTable {
         id <= self.covered
     }
 
-    /// The place after which a client of this filter that has the entry `id` can go on, because
+    /// The place after which a client of this filter that has the entry `id` can continue, because
     /// there was nothing for it before.
     pub(crate) fn quiet_until(&self, filter: &TopicFilter, id: StreamId) -> Option<StreamId> {
         let is_quiet = self.was_given(id)

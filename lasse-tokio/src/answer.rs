@@ -19,9 +19,8 @@ use crate::session::Session;
 
 /// Answers a request with the stream of a handler, or as [`Accept::init`] decides.
 ///
-/// `args` receives the notifier of the new stream, to keep wherever its messages
-/// will come from. It does not run if the request is refused: for its method, or
-/// by the endpoint's gate.
+/// `args` receives the notifier of the new stream: keep it where messages are sent from. It does
+/// not run if the request is refused: for its method, or by the endpoint's gate.
 ///
 /// # Examples
 ///
@@ -123,10 +122,10 @@ pub fn respond_with<'a, S: Source>(
     })
 }
 
-/// Answers a request with the events of a stream, each an
-/// [`Event`](lasse_core::Event), a [`Frame`](lasse_core::Frame) or a `Result` of
-/// one. An `Err` aborts the response, so that the client does not take what it has
-/// for all there is; map it to [`Next::last`] to send an event about it instead.
+/// Answers a request with the events of a stream, each an [`Event`](lasse_core::Event), a
+/// [`Frame`](lasse_core::Frame) or a `Result` of one. An `Err` aborts the response, so that the
+/// client does not take a part for the whole; map it to [`Next::last`] to send an event about it
+/// instead.
 ///
 /// # Examples
 ///
@@ -257,8 +256,8 @@ pub fn subscribe_merged<'a, 'c, N: AsRef<str>>(
 }
 
 /// Refuses a request whose client must sign in: [`Refusal::unauthorized`], after which the client
-/// returns in 60 to 75 seconds. An `EventSource` gets an event named `unauthorized`, since a 401 would
-/// end it for ever; answer with a 401 of your own if it should.
+/// returns in 60 to 75 seconds. An `EventSource` gets an event named `unauthorized`, since a 401
+/// would end it permanently; answer with your own 401 if you want that.
 ///
 /// # Examples
 ///

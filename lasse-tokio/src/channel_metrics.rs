@@ -9,9 +9,9 @@ use tokio::time::sleep;
 
 use crate::clock::now;
 
-/// Reports what a channel counts through the crate `metrics`, every second, until the channel and
-/// its readers are gone. Several channels add up: no metric has a label for the channel. What a
-/// channel counts in its last second is not reported.
+/// Reports the counters of a channel through the crate `metrics`, every second, until the channel
+/// and its readers are gone. Several channels add up: no metric has a label for the channel. The
+/// counts of a channel's last second are not reported.
 ///
 /// | name | kind | unit | labels |
 /// |---|---|---|---|
@@ -23,8 +23,8 @@ use crate::clock::now;
 /// | `lasse_bytes_in_flight` | gauge | bytes | |
 /// | `lasse_publish_to_write_seconds` | histogram | seconds | |
 ///
-/// The last one is of one event a second and channel, and of one in 16 writes: the time from its
-/// publication to its write into the socket.
+/// The last one is a sample: for one event a second of each channel, in one of 16 writes, the time
+/// from its publication to its write into the socket.
 ///
 /// # Examples
 ///
@@ -47,7 +47,8 @@ pub fn report_metrics(channel: &Channel) -> impl Future<Output = ()> + Send + us
     }
 }
 
-/// What many channels count, reported in one task: the metrics are those of [`report_metrics`].
+/// The counters of many channels, reported in one task: the metrics are those of
+/// [`report_metrics`].
 ///
 /// # Examples
 ///
@@ -83,7 +84,7 @@ impl ChannelMetrics {
         self.0.append(&mut others.0);
     }
 
-    /// Reports what the channels have counted since the last call, which should be a second ago.
+    /// Reports the counts of the channels since the last call, which should be a second ago.
     /// Returns how many channels there are.
     pub fn report(&mut self) -> usize {
         self.0.retain_mut(|(reader, reported)| {

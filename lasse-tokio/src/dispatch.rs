@@ -98,8 +98,8 @@ where
     }
 }
 
-/// Returns when `channel` has had no readers for the time `grace`. Readers can still
-/// reconnect, so the caller decides whether to stop what feeds the channel.
+/// Returns when `channel` has had no readers for the time `grace`. Readers can still reconnect, so
+/// the caller decides whether to stop the producer of the channel.
 pub fn idle(channel: &Channel, grace: Duration) -> impl Future<Output = ()> + Send + use<> {
     let mut watch = channel.idle(grace);
     async move { ready(&mut watch, IdleWatch::poll_idle, IdleWatch::deadline).await }

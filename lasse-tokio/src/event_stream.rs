@@ -9,13 +9,12 @@ use lasse_core::{EndReason, Instant, Next, Source};
 
 /// A `Stream` of events as the [`Source`] of a response.
 ///
-/// Each item is an [`Event`](lasse_core::Event), a [`Frame`](lasse_core::Frame), or a `Result` of one.
-/// The response ends cleanly with the stream. An `Err` aborts it, so that the client
-/// does not take what it has for all there is. An item can also be a [`Next`]:
-/// [`Next::last`] sends a last event, for example one that reports an error, and ends
-/// the response cleanly.
+/// Each item is an [`Event`](lasse_core::Event), a [`Frame`](lasse_core::Frame), or a `Result` of
+/// one. The response ends cleanly with the stream. An `Err` aborts it, so that the client does not
+/// take a part for the whole. An item can also be a [`Next`]: [`Next::last`] sends a last event,
+/// for example one that reports an error, and ends the response cleanly.
 ///
-/// The stream is dropped when the response ends, for any reason, which cancels what feeds it.
+/// The stream is dropped when the response ends, for any reason, which cancels its producer.
 pub struct EventStream<S> {
     /// `None` once the response has ended.
     stream: Option<Pin<Box<S>>>,

@@ -174,8 +174,8 @@ impl Runs {
         RunTask::new(run.clone(), Arc::clone(&self.0)).spawn(producer(writer));
     }
 
-    /// Forgets a run that has ended, before its time: its id is unknown then, and its bytes count no
-    /// more. Its readers can read on.
+    /// Forgets a run that has ended, before its time: its id is unknown then, and its bytes no
+    /// longer count. Its readers can continue to read.
     pub fn forget(&self, run: &Run) {
         if !run.is_running() {
             self.0.remove(run);
@@ -215,7 +215,7 @@ impl Runs {
 
     /// Starts no more runs, and returns when all have ended. Runs that have not ended within
     /// `grace` fail as [`RunFailure::ShutDown`]. Drain the gate at the same time: readers of a run
-    /// then move to another server while its producer goes on here.
+    /// then move to another server while its producer continues here.
     #[doc(alias = "drain")]
     pub async fn shut_down(&self, grace: Duration) {
         self.0.lock().is_shut = true;

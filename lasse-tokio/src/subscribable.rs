@@ -9,8 +9,8 @@ use lasse_core::{Channel, LastEventId, Subscription, TopicFilter};
 
 use crate::clock::now;
 
-/// What a request can subscribe to: a [`Channel`], or one of several nodes, which may have to ask
-/// elsewhere whether a client can resume.
+/// What a request can subscribe to: a [`Channel`], or one of several nodes, which may need another
+/// server to decide whether a client can resume.
 ///
 /// # Examples
 ///
@@ -63,8 +63,8 @@ impl<T: Subscribable + ?Sized> Subscribable for Arc<T> {
     }
 }
 
-/// A decision on a client: one that can be made at once, when the request has been admitted, or one
-/// that takes a while.
+/// A decision on a client. It is made without waiting when the request has been admitted, or it
+/// takes a while.
 #[must_use]
 pub struct Decision<'a>(Kind<'a>);
 
@@ -86,8 +86,8 @@ impl<'a> Decision<'a> {
         Self(Kind::Later(Box::pin(decide)))
     }
 
-    /// Waits for the decision, as far as it takes a while, and returns what makes or returns it: to be
-    /// called when the request is admitted, so that a refused one does not count.
+    /// Waits for the decision if it takes a while, and returns a function that makes or returns it.
+    /// Call that when the request is admitted, so that a refused request does not count.
     pub async fn made(self) -> impl FnOnce() -> Subscription + Send + use<'a> {
         match self.0 {
             Kind::AtOnce(make) => make,

@@ -8,10 +8,10 @@ use crate::field::EventId;
 use crate::frame::Frame;
 use crate::log::ResetReason;
 
-/// Reads events that a channel's log no longer holds, from where they are kept longer.
+/// Reads events that a channel's log no longer holds, from a store that keeps them longer.
 ///
 /// A subscriber with a backfill reads pages at the pace of its client, until one of them ends where
-/// the log goes on. Then it drops the backfill and reads the log, without a gap and without a
+/// the log begins. Then it drops the backfill and reads the log, without a gap and without a
 /// repeat. See [`Channel::subscribe_with_backfill`](crate::Channel::subscribe_with_backfill).
 pub trait Backfill: Send {
     /// Returns the next page. Before it returns [`Poll::Pending`], it registers the waker of `cx`.
@@ -36,7 +36,7 @@ pub enum BackfillPage {
     Failed,
 }
 
-/// A backfill that goes on.
+/// A backfill that continues.
 pub(super) struct Backfilling {
     pub(super) pages: Box<dyn Backfill>,
     /// The last event that the client has.

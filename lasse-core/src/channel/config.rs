@@ -73,13 +73,13 @@ pub enum LagPolicy {
     /// Its stream ends cleanly. The client reconnects, and is reset.
     #[default]
     Disconnect,
-    /// It is sent a reset, and goes on with the oldest event that is held.
+    /// It is sent a reset, and continues with the oldest event that is held.
     ///
     /// A stream that started with a snapshot is disconnected all the same: the client needs a new
     /// snapshot.
     Skip,
     /// It is sent only the newest event of each key, and all events that have none, up to the newest
-    /// event of that moment. Then it goes on as before. An event named `conflated` is sent first,
+    /// event of that moment. Then it continues as before. An event named `conflated` is sent first,
     /// once.
     ///
     /// It takes a channel with [keys](ChannelConfig::with_compaction). If events without a key are
@@ -167,9 +167,9 @@ impl ChannelConfig {
     /// Sets the name of the event that reports where a stream starts, or `None` for no such event.
     ///
     /// A client that is cut off before its first event can resume by the event's id. Its data, a
-    /// JSON object, repeats the id as the string `at`: an id without data would not do, because
-    /// Firefox ignores it, `WebKit` loses it if the connection is cut before the next event, and some
-    /// other clients report an empty message.
+    /// JSON object, repeats the id as the string `at`: an id without data is not enough, because
+    /// Firefox ignores it, `WebKit` loses it if the connection is cut before the next event, and
+    /// some other clients report an empty message.
     ///
     /// Clients of [`Dialect::DataOnly`](crate::Dialect::DataOnly) are not sent it.
     #[must_use]
@@ -194,7 +194,7 @@ impl ChannelConfig {
         self.change(|settings| settings.max_subscribers = limit)
     }
 
-    /// Sets when a client retries that was not admitted: after `delay` to twice `delay`, spread
+    /// Sets when a client retries if it was not admitted: after `delay` to twice `delay`, spread
     /// evenly, so that such clients do not reconnect all at once.
     #[must_use]
     pub fn with_retry_when_full(self, delay: Duration) -> Self {
@@ -221,9 +221,9 @@ impl ChannelConfig {
     /// Sets into how many shards the subscribers of a busy channel are divided, at most 64. With one,
     /// or none, they are not divided.
     ///
-    /// Subscribers that have everything read and wait in their shard alone, so those of different
-    /// threads do not wait for each other. Each shard takes some 256 bytes, and a copy of the latest
-    /// slice.
+    /// Subscribers that have read everything wait in their shard alone, so those of different
+    /// threads do not wait for each other. Each shard takes some 256 bytes, and a copy of the
+    /// latest slice.
     #[doc(alias = "cores")]
     #[must_use]
     pub fn with_shards(self, shards: usize) -> Self {

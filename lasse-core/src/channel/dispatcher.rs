@@ -74,9 +74,9 @@ pub struct Dispatcher {
 /// The readers that a dispatcher wakes.
 #[derive(Clone, Copy, Debug)]
 enum Scope {
-    /// All readers but those of shards that have a dispatcher, and where it goes on.
+    /// All readers except those of shards that have a dispatcher, and the shard to continue with.
     Channel { next: usize },
-    /// Those of one shard.
+    /// The readers of one shard.
     Shard(usize),
 }
 
@@ -97,8 +97,8 @@ impl Dispatcher {
         Self { linger: shared.settings().linger, shared: Arc::downgrade(shared), scope }
     }
 
-    /// The dispatchers of the channel's shards, as far as they are not taken, each for a task or
-    /// thread of its own. None, as long as the channel has no shards: ask again whenever this
+    /// The dispatchers of the channel's shards that are not taken yet, each for a task or thread of
+    /// its own. There are none until the channel has shards: call this again whenever this
     /// dispatcher has readers to wake.
     ///
     /// # Examples

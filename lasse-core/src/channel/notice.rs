@@ -89,7 +89,7 @@ pub(super) fn position_event(name: &NoticeName, at: &EventId) -> Frame {
     Event::new(data).with_name(name.0.clone()).with_id(at.clone()).encode()
 }
 
-/// The notice that a client lacks events and goes on at `at`. With `id`, it moves the client there.
+/// The notice that a client lacks events and continues at `at`. With `id`, it moves the client there.
 pub(super) fn reset(
     terms: &Terms,
     settings: &Settings,

@@ -30,9 +30,9 @@ impl PendingSubscriber {
         self.subscriber.outcome()
     }
 
-    /// Starts the stream with `snapshot`, and goes on after the event `id`, the last one that the
-    /// snapshot reflects. Whatever is published meanwhile, nothing is lost or repeated between the
-    /// two.
+    /// Starts the stream with `snapshot`, and continues after the event `id`, the last one that the
+    /// snapshot reflects. Nothing is lost or repeated between the two, whatever is published in the
+    /// meantime.
     ///
     /// The client is sent the position after the snapshot, never before it: if the connection is
     /// cut within the snapshot, the client gets all of the next one. For the same reason the
@@ -92,7 +92,7 @@ impl PendingSubscriber {
     }
 }
 
-/// A snapshot after which the channel cannot go on.
+/// A snapshot after which the channel cannot continue.
 #[derive(Debug)]
 pub struct StaleSnapshot {
     reason: ResetReason,
@@ -100,7 +100,7 @@ pub struct StaleSnapshot {
 }
 
 impl StaleSnapshot {
-    /// Why the channel cannot go on after the snapshot's id.
+    /// Why the channel cannot continue after the snapshot's id.
     pub fn reason(&self) -> ResetReason {
         self.reason
     }

@@ -184,7 +184,7 @@ impl Channel {
         self.0.change(|log| log.skip_unused(number))
     }
 
-    /// Goes on under another epoch, from number 1, as [`Log::begin_epoch`] does. Older events stay.
+    /// Continues under another epoch, from number 1, as [`Log::begin_epoch`] does. Older events stay.
     ///
     /// # Errors
     ///

@@ -37,7 +37,7 @@ impl Publisher {
     }
 
     /// Sets the event that is published last if this is dropped unfinished, so that clients notice
-    /// of the failure.
+    /// the failure.
     #[must_use]
     pub fn with_last_event(mut self, event: Event<'_>) -> Self {
         self.last_event = Some((None, event.into_owned()));

@@ -1,4 +1,4 @@
-//! The seat of a dispatcher: whether there is one, and how it is called.
+//! The seat of a dispatcher: whether it is taken, and how its dispatcher is woken.
 
 use std::task::Waker;
 
@@ -32,7 +32,7 @@ impl Seat {
         self.call_if(true)
     }
 
-    /// The same, but a dispatcher that waits goes on waiting if it has no work.
+    /// The same, but a dispatcher that waits continues waiting if it has no work.
     pub(super) fn call_if(&mut self, has_work: bool) -> Called {
         match self {
             Self::Empty => Called::Nobody,

@@ -8,8 +8,9 @@
 //! | first reader to wait | enters its waker | [`set_waiting`](ShardFlags::set_waiting) | reads the tip again |
 //! | dispatcher | | [`clear`](ShardFlags::clear) | takes the wakers |
 //!
-//! The reader and the dispatcher hold the lock of the shard meanwhile. Each operation both reads and
-//! writes, so of a publisher and a reader, one comes second and sees what the first has written.
+//! The reader and the dispatcher hold the lock of the shard during this. Each operation both reads
+//! and writes, so of a publisher and a reader, one comes second and sees what the first has
+//! written.
 //!
 //! Readers of topics need another flag: [`TopicsFlag`]. `testkit/models` runs this file through all
 //! interleavings.

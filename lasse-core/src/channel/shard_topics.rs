@@ -36,11 +36,11 @@ pub(super) struct ShardTopics {
 /// What a reader of topics finds in its shard.
 #[derive(Debug)]
 pub(super) enum Found {
-    /// These events, and the place behind them.
+    /// These events, and the place after them.
     Events(Frame, Cursor),
     /// Nothing, and the reader waits here.
     Nothing,
-    /// It has to look into the log.
+    /// The reader must look into the log.
     Log,
 }
 

@@ -92,7 +92,7 @@ impl Channel {
     /// The same, but a client that is new or reset starts with a snapshot, which the application
     /// supplies by [`PendingSubscriber::with_snapshot`].
     ///
-    /// For a client that follows a state: it gets the state, and then what changes it.
+    /// For a client that follows a state: it gets the state, and then its changes.
     pub fn subscribe_with_snapshot(&self, last: &LastEventId) -> Subscription<PendingSubscriber> {
         Subscription::decide_with_snapshot(&self.0, last)
     }

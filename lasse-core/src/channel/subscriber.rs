@@ -48,7 +48,7 @@ pub enum ResumeOutcome {
     Fresh,
     /// Where the client left off. Nothing is lost or repeated.
     Resumed,
-    /// Where new clients start, though the client asked for more.
+    /// Where new clients start, though the client sent an id.
     Reset(ResetReason),
 }
 
@@ -82,7 +82,7 @@ impl Subscriber {
     }
 
     /// Names the [shard](crate::ChannelConfig::with_shards) to wait in, counted from 0, in place of
-    /// that of the thread. A number that is too large counts round. The subscriber moves there when
+    /// that of the thread. A number that is too large wraps around. The subscriber moves there when
     /// it waits next.
     pub fn set_shard(&mut self, shard: usize) {
         self.place.name_shard(shard);

@@ -241,7 +241,7 @@ impl Subscription<PendingSubscriber> {
 
     /// Supplies the snapshot, if one is needed.
     ///
-    /// To await something meanwhile, match on the subscription instead.
+    /// If `supply` must await something, match on the subscription instead.
     ///
     /// # Errors
     ///

@@ -75,7 +75,7 @@ impl Terms {
         }
     }
 
-    /// The reset of a reader at a gap. None, if it goes on without one.
+    /// The reset of a reader at a gap. None, if it continues without one.
     pub(super) fn reset(
         &mut self,
         reason: ResetReason,

@@ -1,4 +1,5 @@
-//! Waking tasks without a lock, so that no waker that panics keeps others from being woken.
+//! Waking tasks without a lock, so that a waker that panics does not prevent others from being
+//! woken.
 
 use std::any::Any;
 use std::boxed::Box;

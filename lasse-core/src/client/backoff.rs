@@ -4,8 +4,8 @@ use core::time::Duration;
 
 /// How long a [`Client`](crate::Client) waits before it reconnects.
 ///
-/// The shortest wait is the reconnection time: what the server asked for with `retry:`, or 3
-/// seconds. Each failed attempt doubles the next wait, as HTML 9.2.3 allows.
+/// The shortest wait is the reconnection time: the value of the server's `retry:`, or 3 seconds.
+/// Each failed attempt doubles the next wait, as HTML 9.2.3 allows.
 #[doc(alias = "retry policy")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Backoff {
@@ -37,8 +37,8 @@ impl Backoff {
         Self { floor, ..self }
     }
 
-    /// Sets up to where failed attempts double the wait: a minute, if not set. A
-    /// server can ask for more.
+    /// Sets the wait up to which failed attempts double it: a minute, if not set. A server can ask
+    /// for more.
     #[must_use]
     pub const fn with_ceiling(self, ceiling: Duration) -> Self {
         Self { ceiling, ..self }
@@ -58,8 +58,8 @@ impl Backoff {
         Self { reset_after: duration, ..self }
     }
 
-    /// Sets the longest delay that a server can ask for, by `retry:` or
-    /// `Retry-After`: an hour, if not set. A longer one counts as this one.
+    /// Sets the longest delay that a server can ask for, by `retry:` or `Retry-After`: an hour, if
+    /// not set. A longer one is reduced to this.
     #[must_use]
     pub const fn with_max_server_delay(self, delay: Duration) -> Self {
         Self { max_server_delay: delay, ..self }

@@ -1,4 +1,4 @@
-//! What can be set of a client.
+//! The options of a client.
 
 use core::time::Duration;
 

@@ -26,7 +26,7 @@ pub(super) struct Assembler {
 /// What the next byte belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Stage {
-    /// To a byte order mark, perhaps.
+    /// Possibly to a byte order mark.
     Bom,
     /// To a new event, of which nothing is held.
     Event,

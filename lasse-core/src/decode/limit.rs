@@ -3,7 +3,7 @@
 use core::error::Error;
 use core::fmt;
 
-/// An event was larger than the limit of its [`Decoder`](crate::Decoder). Decoding goes on with the
+/// An event was larger than the limit of its [`Decoder`](crate::Decoder). Decoding continues with the
 /// next event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct EventTooLarge {

@@ -61,8 +61,8 @@ impl Framer {
         Self::new(context, head, Framing::of_head(context, head), false)
     }
 
-    /// Frames a whole body, and returns what of it must be written as payload. The
-    /// response to a HEAD has the length of the body, but not the body.
+    /// Frames a whole body, and returns the part that must be written as payload. The response to a
+    /// HEAD has the length of the body, but not the body.
     pub fn of_body(context: ResponseContext, response: Response<Bytes>) -> (Self, Bytes) {
         let (parts, mut body) = response.into_parts();
         let framing = Framing::of_body(parts.status, body.len());

@@ -14,7 +14,7 @@ pub enum ServerOutput {
     Request(Request<()>),
     /// Write these bytes, or some of them.
     Write(Wire),
-    /// Shut down the writing half of the socket, and go on.
+    /// Shut down the writing half of the socket, and continue.
     HalfClose,
     /// Wait for an input or the deadline.
     Wait,

@@ -25,11 +25,11 @@ pub struct Head {
     pub request: Request<()>,
     /// The length of the head in bytes.
     pub len: usize,
-    /// What the framing of the response depends on.
+    /// The properties on which the framing of the response depends.
     pub context: ResponseContext,
 }
 
-/// What the framing of a response depends on, of its request.
+/// The properties of a request on which the framing of its response depends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ResponseContext {
     pub(super) is_1_0: bool,

@@ -50,14 +50,14 @@ use crate::time::Instant;
 /// what [`poll_output`](Self::poll_output) returns:
 ///
 /// - [`Request`](ServerOutput::Request): prepare a response, and pass it to
-///   [`respond`](Self::respond). This can take time: poll meanwhile. When
-///   [`awaits_response`](Self::awaits_response) becomes false, because the client has
-///   left or the response timeout has passed, drop the work.
+///   [`respond`](Self::respond). This can take time: continue to poll. When
+///   [`awaits_response`](Self::awaits_response) becomes false, because the client has left or the
+///   response timeout has passed, drop the work.
 /// - [`Write`](ServerOutput::Write): write the bytes, or some of them, and pass the
 ///   number to [`handle_written`](Self::handle_written). Unacknowledged bytes are
 ///   returned again.
 /// - [`HalfClose`](ServerOutput::HalfClose): shut down the writing half of the socket.
-///   Then poll again, and go on reading.
+///   Then poll again, and continue reading.
 /// - [`Wait`](ServerOutput::Wait): wait for bytes while the connection
 ///   [`wants_input`](Self::wants_input), for the [`deadline`](Self::deadline), and for the
 ///   waker, which is registered with the source of the stream.
@@ -159,10 +159,10 @@ impl<S: Source> ServerConnection<S> {
         self.handle_peer_closed();
     }
 
-    /// Ends the connection as soon as no request is lost by it: the response that is being
-    /// prepared or written is the last one, and an idle connection is closed after
-    /// half a second, because a request can be on its way. A stream goes on
-    /// until its [`handle_drain`](Connection::handle_drain) ends it, or it ends by itself.
+    /// Ends the connection as soon as that loses no request: the response that is being prepared or
+    /// written is the last one, and an idle connection is closed after half a second, because a
+    /// request can be on its way. A stream continues until its
+    /// [`handle_drain`](Connection::handle_drain) ends it, or it ends by itself.
     #[doc(alias = "graceful")]
     pub fn handle_shutdown(&mut self, now: Instant) {
         self.is_shutting_down = true;
@@ -197,7 +197,7 @@ impl<S: Source> ServerConnection<S> {
         }
     }
 
-    /// Why the stream ended that is being written, or that was the last response.
+    /// Why the stream ended: the one that is being written, or the last response.
     pub fn end_reason(&self) -> Option<EndReason> {
         match &self.state {
             State::Replying(reply) => reply.end_reason(),

@@ -10,8 +10,8 @@ use crate::field::EventId;
 use crate::frame::Fields;
 
 impl Log {
-    /// Appends an event, and returns the id after which a client resumes behind it: its own, or
-    /// else the next number.
+    /// Appends an event, and returns the id by which a client resumes after it: its own, or else
+    /// the next number.
     ///
     /// Own ids should not repeat: a client resumes after the oldest event with its id that is held.
     ///
@@ -57,9 +57,9 @@ impl Log {
     /// Appends an event under an id that comes from outside, in place of its own: from the store
     /// that numbers the events of several logs, or from the server that they are relayed from.
     ///
-    /// An id of this log's epoch sets the number from which the log counts on. Numbers that are
-    /// left out are a [hole](Self::append_hole), unless [`skip_unused`](Self::skip_unused) came
-    /// before. The first event of a log can have any number: the events before it are expired.
+    /// An id of this log's epoch sets the number from which the log continues to count. Numbers
+    /// that are left out are a [hole](Self::append_hole), unless [`skip_unused`](Self::skip_unused)
+    /// came before. The first event of a log can have any number: the events before it are expired.
     ///
     /// Logs whose events all have their ids from the same source can share an epoch, and a client
     /// can move between them. If it moves to a log that does not have its event yet, it is
@@ -159,7 +159,7 @@ impl Log {
         Ok(())
     }
 
-    /// Goes on under another epoch, from number 1. Events of older epochs stay, and their ids
+    /// Continues under another epoch, from number 1. Events of older epochs stay, and their ids
     /// resume for as long as they are held, except those of more than 64 epochs ago.
     ///
     /// If events may be missing between the epochs, [append a hole](Self::append_hole), too.

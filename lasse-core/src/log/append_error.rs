@@ -19,7 +19,7 @@ pub enum AppendError {
         /// The bytes of the id.
         len: usize,
     },
-    /// The id cannot stand in a header.
+    /// The id is not a valid value of a header.
     UnsendableId {
         /// The byte that cannot.
         byte: u8,

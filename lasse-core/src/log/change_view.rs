@@ -26,8 +26,8 @@ impl Log {
         view
     }
 
-    /// Another filter for a reader at `cursor`, while it reads. It reads on in the topics
-    /// of both filters. New topics apply from now on, or after the lower bound that the filter gives:
+    /// Another filter for a reader at `cursor`, while it reads. It continues to read the topics of
+    /// both filters. New topics apply from now on, or after the lower bound that the filter gives:
     /// then the cursor moves back to it, and only the new part is read from there.
     pub fn change_view(&mut self, cursor: &mut Cursor, view: &mut View, filter: &TopicFilter) {
         self.change_view_from(cursor, view, filter, Cursor(self.end()));

@@ -109,7 +109,7 @@ impl Numbering {
         self.begin_run(position + 1, number, true);
     }
 
-    /// Goes on with number 1 of another epoch, if the log does not hold that epoch.
+    /// Continues with number 1 of another epoch, if the log does not hold that epoch.
     pub(super) fn begin_epoch(&mut self, epoch: Epoch, end: u64) -> bool {
         if self.generation_of(&epoch).is_some() {
             return false;

@@ -1,4 +1,4 @@
-//! Reading: what came since, as one slice.
+//! Reading: new events, as one slice.
 
 use alloc::vec::Vec;
 use core::mem::size_of;
@@ -14,11 +14,11 @@ use crate::frame::Frame;
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[must_use]
 pub enum Read {
-    /// These events. The cursor is behind them now.
+    /// These events. The cursor is after them now.
     Events(Frame),
     /// No event yet.
     Wait,
-    /// Events are missing here. The cursor is behind the hole now.
+    /// Events are missing here. The cursor is after the hole now.
     Hole,
     /// The log has dropped the next event: this reader lags. The cursor stays where it is.
     Lagged,
@@ -28,7 +28,7 @@ pub enum Read {
 
 impl Log {
     /// Reads whole events of at most `budget` bytes, or one event if that is larger, and moves the
-    /// cursor behind them.
+    /// cursor past them.
     ///
     /// Readers at the same place share the bytes. A slice is a copy, unless that would be no
     /// smaller than half the memory that it lies in: a slow reader does not keep more than twice

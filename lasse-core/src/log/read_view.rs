@@ -24,10 +24,10 @@ struct Run {
 
 impl Log {
     /// Reads the next events of a view, of at most `budget` bytes, or one event if that is larger,
-    /// and moves the cursor behind them. The cost is in proportion to the events that are read, not
+    /// and moves the cursor past them. The cost is in proportion to the events that are read, not
     /// to those that the log holds.
     ///
-    /// The cursor also moves behind events that are not in the view.
+    /// The cursor also moves past events that are not in the view.
     pub fn read_view(&mut self, cursor: &mut Cursor, view: &mut View, budget: usize) -> Read {
         self.place_bounds(view);
         if let Some(catch_up) = view.catch_up() {

@@ -33,7 +33,7 @@ pub enum StartAt {
 pub enum Resume {
     /// The client is new, and starts where new clients do.
     Fresh(Cursor),
-    /// The client goes on where it left off. Nothing is lost or repeated.
+    /// The client continues where it left off. Nothing is lost or repeated.
     Resumed(Cursor),
     /// The log has ended and the client has all of it. Answer 204, which stops an `EventSource`; it
     /// would reconnect for ever otherwise.
@@ -43,7 +43,7 @@ pub enum Resume {
     Reset(ResetReason, Cursor),
 }
 
-/// Why a client cannot go on where it left off.
+/// Why a client cannot continue where it left off.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ResetReason {

@@ -1,4 +1,4 @@
-//! Where a reader of a view starts or goes on, and what it lacks there.
+//! Where a reader of a view starts or continues, and what it lacks there.
 
 use alloc::vec::Vec;
 
@@ -71,7 +71,8 @@ impl Log {
         self.after_in(id, view, true)
     }
 
-    /// The same, for a reader that does without events that a newer one of the same key superseded.
+    /// The same, for a reader that does not need events that a newer one of the same key
+    /// superseded.
     ///
     /// # Errors
     ///

@@ -6,8 +6,8 @@ use core::mem;
 
 use crate::field::EventId;
 
-/// The part of a [`Log`](crate::log::Log) that a reader gets: the events of a [`TopicFilter`](crate::TopicFilter), or all, and for a
-/// while perhaps only the newest one of each key.
+/// The part of a [`Log`](crate::log::Log) that a reader gets: the events of a
+/// [`TopicFilter`](crate::TopicFilter), or all, and temporarily only the newest one of each key.
 ///
 /// It belongs to the reader's [`Cursor`](crate::log::Cursor), and means nothing to any other log.
 /// The log counts the views of each topic: [release](crate::log::Log::release) a view that has
@@ -20,7 +20,7 @@ pub struct View(Parts);
 #[derive(Debug)]
 enum Parts {
     All,
-    /// So many topics, which apply from the start.
+    /// The number of topics, which apply from the start.
     Few(u8, [u32; MOST_FEW]),
     Other(Box<Other>),
 }

@@ -69,8 +69,8 @@ impl<H: Handler> HandlerSource<H> {
         }
     }
 
-    /// Adds another source, such as the [`Subscriber`](crate::Subscriber) of a channel. Frames of both
-    /// go out as they come.
+    /// Adds another source, such as the [`Subscriber`](crate::Subscriber) of a channel. Frames of
+    /// both are sent in the order in which they become ready.
     pub fn with_source<S: Source>(self, source: S) -> WithSource<H, S> {
         WithSource::new(self, source)
     }

@@ -65,8 +65,8 @@ impl Refusal {
         ))
     }
 
-    /// Sends an `EventSource` this event. A name of `open` or `error` would fire the page's `onopen`
-    /// or `onerror`.
+    /// Sends an `EventSource` this event. An event named `open` or `error` fires the page's
+    /// `onopen` or `onerror`.
     #[must_use]
     pub fn with_event(self, event: Event<'static>) -> Self {
         Self { event: Some(event), ..self }

@@ -12,8 +12,8 @@ use super::DisconnectReason;
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum EventSourceError {
-    /// An event was larger than the limit of the client's decoder. The stream goes
-    /// on with the next event.
+    /// An event was larger than the limit of the client's decoder. The stream continues with the
+    /// next event.
     TooLarge(EventTooLarge),
     /// The client is closed. Nothing follows.
     Closed {

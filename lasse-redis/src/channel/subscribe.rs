@@ -22,9 +22,9 @@ impl RedisChannel {
     /// Decides on a client whose last event id is `last`, before its request is answered.
     ///
     /// If this node cannot decide alone, it asks Redis, and waits until it has read what Redis
-    /// holds. A client whose next event only Redis still holds is sent pages from there, and then goes
-    /// on with this node. If Redis does not answer in time, the decision is [`Subscription::Undecided`]: the
-    /// client must retry. It is never reset because Redis is away.
+    /// holds. A client whose next event only Redis still holds is sent pages from there, and then
+    /// continues with this node. If Redis does not answer in time, the decision is
+    /// [`Subscription::Undecided`]: the client must retry. It is never reset because Redis is away.
     ///
     /// # Examples
     ///
@@ -50,8 +50,8 @@ impl RedisChannel {
 
     /// Decides on a client that gets only the events whose topics match `filter`.
     ///
-    /// It is reset only if it lacks one of these. For a client that Redis has trimmed the next events
-    /// away for, Redis knows the last id of each topic, of at least 10,000.
+    /// It is reset only if it lacks one of these. If Redis has trimmed the next events of a client,
+    /// it still knows the last id of each topic, for at least 10,000 topics.
     ///
     /// Which topics a client may read is the application's decision: the filter is not checked here.
     pub async fn subscribe_to(&self, filter: &TopicFilter, last: &LastEventId) -> Subscription {
@@ -191,7 +191,7 @@ impl RedisChannel {
         })
     }
 
-    /// The id after which a client of these topics goes on, if it lacks nothing before.
+    /// The id after which a client of these topics continues, if it lacks nothing before.
     async fn quiet_until(
         &self,
         filter: &TopicFilter,

@@ -79,17 +79,17 @@ impl RedisGateConfig {
         Self { timeout, ..self }
     }
 
-    /// Sends each stream with tags to reconnect after this time without a connection to Redis, so that
-    /// it is checked again by the application. Without it, a node that is cut off keeps the streams of
-    /// users that other nodes have ended, until it reads so. The least time is twice the
-    /// [block time](crate::BackplaneConfig::with_block).
+    /// Sends each stream with tags to reconnect after this time without a connection to Redis, so
+    /// that it is checked again by the application. Without it, a node that is cut off keeps the
+    /// streams of users that other nodes have ended, until it reads that. The least time is twice
+    /// the [block time](crate::BackplaneConfig::with_block).
     #[must_use]
     pub fn with_max_isolation(self, time: impl Into<Option<Duration>>) -> Self {
         Self { max_isolation: time.into(), ..self }
     }
 
-    /// Sets the span of which each client is sent a random time, after which it returns, if the
-    /// limit of its key is reached or its stream was replaced: 60 to 75 seconds by default.
+    /// Sets the span of the random time after which a client returns if the limit of its key is
+    /// reached or its stream was replaced: 60 to 75 seconds by default.
     #[must_use]
     pub fn with_client_retry(self, span: RangeInclusive<Duration>) -> Self {
         Self { client_retry: span, ..self }

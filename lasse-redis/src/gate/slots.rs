@@ -41,7 +41,7 @@ struct State {
     next_id: SlotId,
     /// How often the node has taken a new name.
     generation: u16,
-    /// Where the next round of refreshing goes on.
+    /// Where the next round of refreshing continues.
     refreshed: SlotId,
 }
 

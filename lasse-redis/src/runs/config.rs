@@ -32,7 +32,7 @@ impl RedisRunsConfig {
         Self { runs, lease: None }
     }
 
-    /// Sets how long a run goes on without a sign of its producer's node, from 100 milliseconds to an
+    /// Sets how long a run continues without a sign of its producer's node, from 100 milliseconds to an
     /// hour: 7 seconds by default. A node renews its lease seven times in this time, and its readers
     /// on other nodes are sent `failed` about a seventh after it is over.
     #[must_use]

@@ -13,8 +13,8 @@ use crate::error::Failure;
 pub enum RedisRunsError {
     /// The run was not started: there are too many, or another owner has one of this id.
     Start(StartError),
-    /// Redis did not answer: answer 503. A run may have been started; to start it again with the same
-    /// id is safe.
+    /// Redis did not answer: answer 503. A run may have been started; starting it again with the
+    /// same id is safe.
     NotReachable(String),
     /// Redis refused the command.
     Refused(String),

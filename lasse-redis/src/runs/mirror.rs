@@ -124,7 +124,7 @@ impl Mirror {
             if has_readers || self.run.handles() > 1 {
                 used_at = Instant::now();
             }
-            // If Redis is away, the run goes on later.
+            // If Redis is away, the run continues later.
             if self.run.outcome().is_none() {
                 let _ = self.read(&node, has_readers).await;
             }

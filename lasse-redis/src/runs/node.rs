@@ -48,7 +48,7 @@ struct Link {
 /// What a script returned on the state of a run.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum State {
-    /// The run goes on, and this many nodes have readers.
+    /// The run continues, and this many nodes have readers.
     Running(i64),
     Ended(RunOutcome),
     /// Redis has no such run.

@@ -15,7 +15,7 @@ pub(super) fn words(outcome: &RunOutcome) -> (&'static str, String) {
     }
 }
 
-/// Reads what [`words`] returned. `None` if the word is empty: the run goes on.
+/// Reads what [`words`] returned. `None` if the word is empty: the run continues.
 pub(super) fn outcome(word: &str, detail: &str) -> Option<RunOutcome> {
     let failure = || match detail.split_once(' ').unwrap_or((detail, "")) {
         ("error", error) => RunFailure::Producer(error.into()),

@@ -169,7 +169,7 @@ pub(super) static READ: LazyLock<Script> = LazyLock::new(|| {
 /// Lists the runs of an owner.
 ///
 /// Arguments: the owner, and whether leases can be judged. Returns the id, the outcome and its detail
-/// of each in turn (empty: the run goes on).
+/// of each in turn (empty: the run continues).
 pub(super) static LIST: LazyLock<Script> = LazyLock::new(|| {
     script(
         "local key, result = p .. 'owner:' .. ARGV[2], {}

@@ -99,16 +99,16 @@ impl GateConfig {
         Self { tags: Some(Box::new(tags)), ..self }
     }
 
-    /// Sets the span of which each client is sent a random time, after which it returns, if the
-    /// limit of its key is reached, or its stream was replaced or revoked. Nothing will have changed
-    /// soon, so it should be long.
+    /// Sets the span of the random time after which a client returns if the limit of its key is
+    /// reached, or if its stream was replaced or revoked. Nothing will change soon, so it should be
+    /// long.
     #[must_use]
     pub fn with_client_retry(self, span: RangeInclusive<Duration>) -> Self {
         Self { client_retry: span, ..self }
     }
 
-    /// Sets the span of which each client is sent a random time, after which it tries again, if the
-    /// server is full. With zero it tries again at once.
+    /// Sets the span of the random time after which a client tries again if the server is full.
+    /// With zero it tries again at once.
     #[must_use]
     pub fn with_retry(self, span: RangeInclusive<Duration>) -> Self {
         Self { retry: span, ..self }

@@ -26,10 +26,9 @@ use super::config::GateConfig;
 /// | grace | 3 seconds |
 /// | a client reconnects | after 0.5 to 2 seconds |
 ///
-/// So a server stops within 14 seconds by default, a last one for the aborts included, and
-/// without streams after the notice. A client that takes no byte for three seconds has
-/// stalled: its stream is aborted when its turn comes, or later when the three seconds are
-/// over.
+/// So a server stops within 14 seconds by default, including one second for the aborts, or after
+/// the notice if it has no streams. A client that takes no byte for three seconds has stalled: its
+/// stream is aborted when its turn comes, or later when the three seconds are over.
 ///
 /// # Examples
 ///
@@ -75,15 +74,15 @@ impl DrainPlan {
     }
 
     /// Sets the time, after the window, for streams that have not ended yet: because they are
-    /// [finite](lasse_core::StreamConfig::with_finite), or their clients slow. A stream that is open
-    /// then is aborted.
+    /// [finite](lasse_core::StreamConfig::with_finite), or their clients are slow. A stream that is
+    /// open then is aborted.
     #[must_use]
     pub fn with_grace(self, grace: Duration) -> Self {
         Self { grace, ..self }
     }
 
-    /// Sets the span of which each client is sent a random time as `retry`, after which it
-    /// reconnects. Firefox does not reconnect before 0.5 seconds.
+    /// Sets the span of the random time after which a client reconnects: its `retry`. Firefox does
+    /// not reconnect before 0.5 seconds.
     #[must_use]
     pub fn with_retry(self, span: RangeInclusive<Duration>) -> Self {
         Self { retry: span, ..self }

@@ -71,7 +71,7 @@ impl Gate {
     /// true, and returns how many these are. Each ends as [`EndReason::Shutdown`]: its client
     /// reconnects after the [retry](crate::GateConfig::with_retry), and is checked again.
     ///
-    /// This is for streams of which it is not known whether they were revoked.
+    /// Use it if it is not known whether these streams were revoked.
     pub fn reconnect_where(&self, mut should_end: impl FnMut(&StreamInfo) -> bool) -> usize {
         let mut entries = self.0.registry.entries();
         entries.retain(|entry| should_end(&entry.info));

@@ -16,7 +16,7 @@ use super::end_switch::EndSwitch;
 ///
 /// The stream must be admitted by a [`Gate`](crate::Gate), of its endpoint or of its server. The
 /// guard of the handle is dropped when the stream has closed, or when the request was refused. So a
-/// layer that limits streams in its own way, such as over several nodes, knows which are open.
+/// layer with limits of its own, such as over several nodes, knows which streams are open.
 ///
 /// # Examples
 ///

@@ -40,9 +40,9 @@ impl RunsConfig {
         Self::default()
     }
 
-    /// Ends a run that has had no readers for this long. The time is counted from the last reader's
-    /// leaving, and before the first reader from the start, but then for at least 10 seconds: with
-    /// zero, a run ends as soon as its last client hangs up.
+    /// Ends a run that has had no readers for this long. The time counts from when the last reader
+    /// left. Before the first reader, it counts from the start of the run, and is at least 10
+    /// seconds. With zero, a run ends as soon as its last client leaves.
     #[must_use]
     pub fn with_idle_timeout(self, idle_timeout: Duration) -> Self {
         Self { idle_timeout, ..self }

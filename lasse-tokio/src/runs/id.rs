@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use crate::random::random;
 
-/// The id of a run: 1 to 128 letters, digits, `-`, `_` and `.`, so that it can stand in a path and
+/// The id of a run: 1 to 128 letters, digits, `-`, `_` and `.`, so that it is valid in a path and
 /// in a header as it is.
 ///
 /// An id names a run and gives no right to it: whether a user may read the run is decided by its

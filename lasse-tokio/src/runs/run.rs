@@ -16,7 +16,7 @@ use super::config::LastEvent;
 use super::{Registry, RunId, RunLog, RunOutcome, RunWriteError, RunsConfig, report};
 use crate::clock::now;
 
-/// One run. A clone is another handle; to drop the handles changes nothing.
+/// One run. A clone is another handle; dropping the handles changes nothing.
 #[derive(Clone)]
 pub struct Run(Arc<Shared>);
 

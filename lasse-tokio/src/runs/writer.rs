@@ -25,9 +25,9 @@ impl RunWriter {
     ///
     /// # Errors
     ///
-    /// When the run has ended: there is nothing more to do, so pass the error on by `?`. A run ends
-    /// here if the event would take it over its limit of bytes. Also when the event has an id of its
-    /// own that the log refuses.
+    /// When the run has ended: there is nothing more to do, so return the error with `?`. A run
+    /// ends here if the event would take it over its limit of bytes. Or when the event has an id of
+    /// its own that the log refuses.
     pub fn publish<'a>(&self, event: impl Borrow<Event<'a>>) -> Result<EventId, RunWriteError> {
         let event = event.borrow();
         let (config, len) = (&self.registry.config, event.data().len());

@@ -1,4 +1,4 @@
-//! A chat with a language model, for the clients of OpenAI's API. An answer is a run: it goes on
+//! A chat with a language model, for the clients of OpenAI's API. An answer is a run: it continues
 //! when the connection is lost, and a client resumes it.
 //!
 //! ```text

@@ -14,7 +14,7 @@ impl Subscriber {
     }
 
     /// The next events of the backfill. None, if there is no backfill, or none any more: then the
-    /// stream goes on with the log, or with a reset.
+    /// stream continues with the log, or with a reset.
     pub(super) fn poll_backfill(&mut self, cx: &mut Context<'_>) -> Poll<Option<Read>> {
         while self.is_backfilling() && !self.joins_log() {
             let opening = self.rare.opening_mut();
@@ -34,7 +34,7 @@ impl Subscriber {
         Poll::Ready(None)
     }
 
-    /// Whether the backfill has reached the log, which then goes on with it. If the backfill is
+    /// Whether the backfill has reached the log, which then continues with it. If the backfill is
     /// ahead of the log, the subscriber waits for the log. What the caller supplied is dropped
     /// without the lock.
     fn joins_log(&mut self) -> bool {

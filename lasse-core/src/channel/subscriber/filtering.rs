@@ -12,9 +12,9 @@ impl Subscriber {
     /// Gives the subscriber another filter, while its stream is open. A subscriber of all events gets
     /// only matching events from now on.
     ///
-    /// A topic that it had before, it reads on. A topic that is new applies from now on, or after the
-    /// lower bound that [`TopicFilter::with_after`] gives. The next frame is a position event, by
-    /// which the client resumes after the change.
+    /// It continues to read the topics of both filters. A new topic applies from now on, or after
+    /// the lower bound that [`TopicFilter::with_after`] gives. The next frame is a position event,
+    /// by which the client resumes after the change.
     ///
     /// While the stream is sent a [backfill](crate::channel::Backfill), the filter waits for the end of that.
     pub fn set_filter(&mut self, filter: &TopicFilter) {

@@ -8,9 +8,9 @@ use super::host::check_host;
 use super::target::host_of;
 use crate::http1::bad_request::BadRequest;
 
-/// Checks what another HTTP library may let pass: the `Host`, as [`check_host`] does, the form of
-/// the target, and the framing of the body. The `Host` of a target in absolute form replaces the
-/// field, whatever was sent there (RFC 9112 3.2.2).
+/// Checks the parts of a request that another HTTP library may accept unchecked: the `Host`, as
+/// [`check_host`] does, the form of the target, and the framing of the body. The `Host` of a target
+/// in absolute form replaces the field, whatever was sent there (RFC 9112 3.2.2).
 ///
 /// Two servers that see the end of a request in different places let a client smuggle a request,
 /// so everything that can be understood in two ways is refused. A target in the form of CONNECT is

@@ -1,4 +1,4 @@
-//! What a server connection reads: the heads of requests, and what it discards.
+//! The input of a server connection: the heads of requests, and bytes that it discards.
 
 use http::Request;
 
@@ -21,8 +21,8 @@ impl<S: Source> ServerConnection<S> {
         }
     }
 
-    /// Whether to read from the socket: not if as many bytes wait as a head can have, nor
-    /// after the client has closed its half.
+    /// Whether to read from the socket. If as many bytes wait as a head can have, or after the
+    /// client has closed its half, do not.
     pub fn wants_input(&self) -> bool {
         let len = self.input.as_ref().map_or(0, |input| input.len());
         let has_room = len < self.config.head_limits().head_bytes;
