@@ -4,6 +4,7 @@ mod endings;
 mod progress;
 mod shards;
 mod streams;
+mod time;
 mod topic_shards;
 mod topics;
 mod waking;

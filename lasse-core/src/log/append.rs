@@ -284,7 +284,7 @@ impl Log {
     /// The only way in for holes.
     fn push_hole(&mut self, number: u64) {
         let position = self.end();
-        if !self.newest.has_room(0) && !self.newest.make_room(0, self.retention.segment()) {
+        if !self.newest.make_room(0, self.retention.segment()) {
             self.seal_newest();
         }
         self.newest.append_hole();

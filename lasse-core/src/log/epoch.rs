@@ -113,6 +113,8 @@ mod tests {
         for text in ["", "a-b", "a b", "ä", &"x".repeat(33), &"x".repeat(300)] {
             assert_eq!(Epoch::new(text), Err(InvalidEpoch), "{text:?}");
         }
+        let error = "an epoch is 1 to 32 letters, digits and underscores";
+        assert_eq!(InvalidEpoch.to_string(), error);
         assert_eq!(Epoch::from(0).as_str(), "0");
         assert_eq!(Epoch::from(62).as_str(), "01");
         assert_eq!(Epoch::from(u64::MAX).as_str().len(), 11);

@@ -141,6 +141,8 @@ const SECOND_FACTOR: u64 = 0xd1b5_4a32_d192_ed03;
 
 #[cfg(test)]
 mod tests {
+    use alloc::collections::BTreeSet;
+    use alloc::format;
     use alloc::string::ToString;
 
     use super::*;
@@ -156,7 +158,9 @@ mod tests {
             assert_eq!(found, (4000..10_000).contains(&n).then_some(n), "{n}");
         }
         assert!(ids.tables.len() < 24, "{} tables", ids.tables.len());
-        assert!(ids.memory() < 10_000 * 32, "{} bytes", ids.memory());
+        assert_eq!(ids.len, ids.tables.iter().map(|table| table.len).sum::<usize>());
+        let most = 10_000 * 32;
+        assert!((6_000 * 8..most).contains(&ids.memory()), "{} bytes", ids.memory());
     }
 
     #[test]
@@ -166,7 +170,33 @@ mod tests {
         assert_eq!(ids.find(7, 0, |_| true), Some(0));
         assert_eq!(ids.find(7, 60, |_| true), Some(60));
         assert_eq!(ids.find(7, 0, |position| position == 99), Some(99));
+        ids.let_go(99);
+        assert_eq!(ids.find(7, 99, |_| true), Some(99));
         ids.let_go(100);
         assert_eq!((ids.find(7, 0, |_| true), ids.len), (None, 0));
+    }
+
+    #[test]
+    fn a_table_takes_positions_of_any_size_up_to_four_billion_after_its_first() {
+        let first = 1 << 40;
+        let (last, after) = (first + u64::from(u32::MAX) - 1, first + u64::from(u32::MAX));
+        let mut ids = OwnIds::default();
+        ids.insert(7, first);
+        ids.insert(7, last);
+        assert_eq!(ids.tables.len(), 1);
+        ids.insert(7, after);
+        for position in [first, last, after] {
+            assert_eq!(ids.find(7, position, |_| true), Some(position));
+        }
+    }
+
+    #[test]
+    fn ids_have_different_hashes_in_both_halves() {
+        let hashes: BTreeSet<_> =
+            (0..1000).map(|n| hash(b"k", &format!("id of some length {n}"))).collect();
+        assert_eq!(hashes.len(), 1000);
+        let tags: BTreeSet<_> = hashes.iter().map(|hash| tag(*hash)).collect();
+        let slots: BTreeSet<_> = hashes.iter().map(|hash| hash & 0xf_ffff).collect();
+        assert!(tags.len() > 990 && slots.len() > 990, "{} {}", tags.len(), slots.len());
     }
 }

@@ -19,6 +19,7 @@ fn a_key_has_one_channel() {
     assert_eq!(chats.open("tea").epoch(), tea.epoch());
     assert_ne!(chats.open("coffee").epoch(), tea.epoch());
     assert_eq!((chats.len(), chats.get("milk").is_none()), (2, true));
+    assert!(!chats.is_empty());
     let removed = chats.remove("tea").unwrap();
     assert_eq!(removed.epoch(), tea.epoch());
     assert_ne!(chats.open("tea").epoch(), tea.epoch());
@@ -164,4 +165,19 @@ fn keys_that_are_opened_and_removed_over_and_over_take_no_memory() {
         channels.remove(&key);
     }
     assert!(channels.0.lock().order.len() <= 64, "{}", channels.0.lock().order.len());
+}
+
+#[test]
+fn keys_that_come_and_go_take_no_memory_and_hide_no_channel_that_is_unused() {
+    let chats = Channels::<u32>::new(&keeping(1).with_idle_timeout(Duration::from_secs(60)));
+    chats.open(0_u32);
+    for key in 1..10_000_u32 {
+        chats.open(key);
+        chats.remove(&key);
+    }
+    let order = chats.0.lock().order.len();
+    assert!(order <= 2 + LOOKS, "{order} keys in order");
+    chats.advance(at(0));
+    chats.advance(at(60));
+    assert!(chats.is_empty());
 }

@@ -100,3 +100,16 @@ fn every_limit_of_channels_is_taken_from_nothing_to_the_most() {
         assert!(channels.get(&0).is_some() && used.ending().is_none());
     }
 }
+
+#[test]
+fn a_setting_is_the_one_that_was_made() {
+    let retention = Retention::new().with_events(7);
+    let compaction = Compaction::new(crate::topic::TopicPattern::from_static("price.*"));
+    let config = ChannelConfig::new().with_retention(retention).with_conflated(None);
+    let config = config.with_compaction(compaction.clone());
+    let config = config.with_idle_timeout(Duration::from_secs(7));
+    assert_eq!((config.retention(), config.idle_timeout()), (retention, Duration::from_secs(7)));
+    assert_eq!(config.compaction(), Some(&compaction));
+    assert_eq!(config.settings().conflated, None);
+    assert_eq!(config.settings().max_subscribers, usize::MAX, "others stay");
+}

@@ -33,6 +33,13 @@ fn a_client_that_no_notice_would_move_is_stopped_by_the_status() {
     assert!(matches!(answer.subscribe(&last("j-1")), Subscription::Stream(_)));
     answer.finish();
     assert!(matches!(answer.subscribe(&last("j-1")), Subscription::Complete));
+    for config in [ChannelConfig::new().with_reset(None), ChannelConfig::new().with_position(None)]
+    {
+        let answer = channel(config);
+        answer.finish();
+        let stream = answer.subscribe(&last("j-1"));
+        assert!(matches!(stream, Subscription::Stream(_)), "a notice moves it");
+    }
 }
 
 #[test]
@@ -151,6 +158,13 @@ fn a_channel_is_idle_when_it_has_had_no_reader_for_the_grace_period() {
     assert!(watch.poll_idle(at(20), &mut cx).is_pending(), "there was a reader in between");
     assert_eq!(watch.deadline(), Some(at(30)));
     assert!(watch.poll_idle(at(30), &mut cx).is_ready());
+
+    let (unused, waker) = WakeCount::new();
+    let mut watch = answer.idle(Duration::from_secs(10));
+    assert!(watch.poll_idle(at(30), &mut Context::from_waker(&waker)).is_pending());
+    assert_eq!(Arc::strong_count(&unused), 3);
+    drop(watch);
+    assert_eq!(Arc::strong_count(&unused), 2, "it leaves no waker");
 }
 
 #[test]

@@ -116,6 +116,18 @@ fn the_dispatcher_of_the_channel_wakes_the_shards_that_have_none() {
 }
 
 #[test]
+fn the_dispatcher_of_the_channel_has_more_to_wake_while_a_shard_has() {
+    let news = channel(in_shards(keeping(10)));
+    let waiting = [0, 1].map(|shard| Waiting::new(&news, shard));
+    let mut dispatcher = news.dispatcher().unwrap();
+    publish(&news, 1..=1);
+    assert_eq!(poll_due(&mut dispatcher, Waker::noop()), Poll::Ready(true));
+    assert!(dispatcher.wake_some(), "the other shard");
+    assert!(!dispatcher.wake_some());
+    assert_eq!(waiting.each_ref().map(Waiting::wakes), [1, 1]);
+}
+
+#[test]
 fn readers_move_when_a_channel_becomes_busy_and_none_is_lost_or_woken_twice() {
     let news = channel(keeping(10).with_shards(2).with_shards_above(2));
     let mut waiting = Vec::from([0, 1].map(|shard| Waiting::new(&news, shard)));

@@ -103,7 +103,7 @@ fn a_handle_changes_the_filter_of_an_open_stream() {
     publish_to(&rooms, "cake", "before");
     assert_eq!(count.get(), 0);
 
-    assert!(handle.set_filter(filter(&["tea", "cake"])));
+    assert!(!handle.is_closed() && handle.set_filter(filter(&["tea", "cake"])));
     assert_eq!(count.get(), 1);
     let mut cx = Context::from_waker(&waker);
     let Poll::Ready(Read::Events(frame)) = reader.poll_read(&mut cx) else { panic!() };

@@ -142,3 +142,40 @@ fn holes_take_bounded_memory() {
     }
     assert!(log.memory() < 1_000_000, "{}", log.memory());
 }
+
+#[test]
+fn holes_and_epochs_count_as_memory() {
+    let mut log = keeping(10_000);
+    append(&mut log, 1..=1);
+    let before = log.memory();
+    (0..1000).for_each(|_| drop(log.append_hole().unwrap()));
+    // A hole takes a position of eight bytes and a run, whose two numbers take sixteen.
+    assert!(log.memory() - before > 1000 * (8 + 16), "{}", log.memory() - before);
+
+    let mut log = keeping(10_000);
+    append(&mut log, 1..=1);
+    let before = log.memory();
+    for n in 1_000_000..1_000_064 {
+        log.begin_epoch(Epoch::from(n)).unwrap();
+        append(&mut log, 1..=1);
+    }
+    let each = size_of::<Epoch>() + 16;
+    assert!(log.memory() - before > 64 * each, "{}", log.memory() - before);
+}
+
+#[test]
+fn ids_of_the_64_epochs_before_the_newest_resume() {
+    let mut log = keeping(10_000);
+    for n in 1_000_000..=1_000_100 {
+        log.begin_epoch(Epoch::from(n)).unwrap();
+        append(&mut log, 1..=1);
+    }
+    let mut resume = |n| {
+        let last = last(&format!("{}-1", Epoch::from(n)));
+        let (decision, data) = resumed(&mut log, &last, StartAt::Now);
+        (decision, data.len())
+    };
+    assert_eq!(resume(1_000_100), ("resumed", 0));
+    assert_eq!(resume(1_000_036), ("resumed", 64));
+    assert_eq!(resume(1_000_035), ("foreign", 0));
+}

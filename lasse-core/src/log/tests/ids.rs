@@ -134,3 +134,10 @@ fn a_log_that_has_given_its_last_number_takes_no_more_events() {
     log.clear();
     assert!(log.append(&Event::new("b")).is_err());
 }
+
+#[test]
+fn hashes_of_ids_differ_between_ids_and_between_logs() {
+    let (log, other) = (keeping(1), Log::new(Epoch::new("j").unwrap(), Retention::new()));
+    assert_ne!(log.hash("a"), log.hash("b"));
+    assert_ne!(log.hash("a"), other.hash("a"));
+}

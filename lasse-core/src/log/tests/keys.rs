@@ -109,6 +109,13 @@ fn at_a_bound_of_keys_the_publisher_gets_an_error() {
     small.append_to(&cake, &event).unwrap();
     let refused = small.append_to(&tea, &Event::new("x".repeat(30))).unwrap_err();
     assert_eq!(refused, AppendError::KeysTooLarge { max: 40 });
+    // The id counts: `data: x`, `id: k-1` and an empty line have 17 bytes.
+    let mut exact = with(|keys| keys.with_max_bytes(34));
+    exact.append_all_to(&[(&tea, &event), (&cake, &event)]).unwrap();
+    let mut less = with(|keys| keys.with_max_bytes(33));
+    assert!(less.append_all_to(&[(&tea, &event), (&cake, &event)]).is_err() && less.is_empty());
+    less.append_to(&tea, &event).unwrap();
+    assert!(less.append_to(&cake, &event).is_err());
     let mut most = with(|keys| keys.with_max_keys(usize::MAX).with_max_bytes(usize::MAX));
     (0..100).for_each(|n| drop(append_to(&mut most, &format!("price.{n}"), "x")));
     assert_eq!(state(&mut most).len(), 100);

@@ -5,8 +5,9 @@ use super::*;
 #[test]
 fn events_that_are_too_old_are_dropped_and_others_are_not() {
     let mut log = log(Retention::new().with_age(Duration::from_secs(160)));
-    assert_eq!(log.deadline(), None);
+    assert_eq!((log.deadline(), log.is_empty()), (None, true));
     append(&mut log, 1..=1);
+    assert!(!log.is_empty());
     assert_eq!(log.deadline(), Some(at(0)), "the time was never set");
     for second in 1..=160 {
         log.advance(at(second));
@@ -59,4 +60,13 @@ fn the_newest_event_is_kept_however_large_it_is() {
         log.append(&Event::new("x".repeat(len))).unwrap();
         assert_eq!((log.len(), read(&mut log, &mut cursor, 0).len() > len), (1, true));
     }
+}
+
+#[test]
+fn a_log_without_an_age_has_no_deadline() {
+    let mut log = keeping(10);
+    append(&mut log, 1..=3);
+    assert_eq!(log.deadline(), None);
+    log.advance(at(1));
+    assert_eq!((log.deadline(), log.len()), (None, 3));
 }

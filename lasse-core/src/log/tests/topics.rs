@@ -283,3 +283,27 @@ fn a_topic_that_was_forgotten_for_too_long_resets_its_readers() {
     let resume = log.resume_view(&last("k-2500"), StartAt::Now, &mut view);
     assert!(matches!(resume, Resume::Resumed(_)), "{resume:?}");
 }
+
+#[test]
+fn an_event_with_a_topic_can_have_a_number_from_another_source() {
+    let mut log = keeping(10);
+    let mut append = |own| log.append_to_as(&id(own), &topic("tea"), &Event::new("x"));
+    assert_eq!(append("k-7"), Ok(id("k-7")));
+    assert_eq!(append("k-6"), Err(AppendError::NumberNotAbove { newest: 7 }));
+    for other in ["j-8", "own"] {
+        assert_eq!(append(other), Err(AppendError::TopicWithOwnId), "{other}");
+    }
+    let mut view = log.view(&TopicFilter::from(topic("tea")));
+    assert_eq!(rest_of(&mut log, &mut Cursor(0), &mut view).0, ["x"]);
+}
+
+#[test]
+fn several_events_with_topics_can_have_the_last_numbers_but_no_more() {
+    let (tea, x) = (topic("tea"), Event::new("x"));
+    let mut log = keeping(10);
+    log.append_as(&id(&format!("k-{}", u64::MAX - 2)), &x).unwrap();
+    let refused = log.append_all_to(&[(&tea, &x), (&tea, &x), (&tea, &x)]);
+    assert_eq!((refused, log.len()), (Err(AppendError::NumbersUsedUp), 1));
+    log.append_all_to(&[(&tea, &x)]).unwrap();
+    assert_eq!(log.append_all_to(&[(&tea, &x)]), Ok(Some(id(&format!("k-{}", u64::MAX)))));
+}
