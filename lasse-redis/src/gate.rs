@@ -2,6 +2,7 @@
 
 mod config;
 mod error;
+mod lease;
 mod listing;
 mod node;
 mod scripts;

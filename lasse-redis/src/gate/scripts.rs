@@ -71,7 +71,11 @@ pub(super) static ADMIT: LazyLock<Script> = LazyLock::new(|| {
             if policy == 'refuse' and others >= limit then return {'refused'} end
             local is_waiting = policy == 'replace' and ARGV[at + 2] == '0'
             if is_waiting and not score and others >= limit then score = reserved end
-            if not is_waiting or not score then score = now - ARGV[at + 1] end
+            if not is_waiting or not score then
+                -- A call that takes long makes no stream younger.
+                local admitted = now - ARGV[at + 1]
+                score = math.min(admitted, tonumber(score) or admitted)
+            end
             if score == reserved then result[1] = 'reserved' end
             redis.call('ZADD', key, score, member)
             redis.call('PEXPIRE', key, ARGV[4])

@@ -118,9 +118,17 @@ impl Slots {
         same.map_or(0, BTreeSet::len)
     }
 
-    /// Sends Redis this stream again.
+    /// Sends Redis this stream again, if it is still open.
     pub(super) fn write_again(&self, id: SlotId) {
-        self.0.lock().unwritten.insert(id);
+        let mut state = self.0.lock();
+        if state.open.contains_key(&id) {
+            state.unwritten.insert(id);
+        }
+    }
+
+    /// Streams that are being written. Unless this is done, they are written again.
+    pub(super) fn unwritten(&self, streams: &[SlotEntry]) -> Unwritten<'_> {
+        Unwritten { slots: self, ids: streams.iter().map(|entry| entry.id).collect() }
     }
 
     /// The name of this node.
@@ -223,6 +231,25 @@ impl State {
     }
 }
 
+/// Streams that are being written.
+pub(super) struct Unwritten<'a> {
+    slots: &'a Slots,
+    ids: Vec<SlotId>,
+}
+
+impl Unwritten<'_> {
+    /// Redis has them.
+    pub(super) fn written(mut self) {
+        self.ids.clear();
+    }
+}
+
+impl Drop for Unwritten<'_> {
+    fn drop(&mut self) {
+        self.ids.iter().for_each(|id| self.slots.write_again(*id));
+    }
+}
+
 /// Lives as long as its stream.
 struct Guard {
     table: Arc<Table>,
@@ -257,87 +284,4 @@ const MOST_CLOSED: usize = 10_000;
 pub(super) const MOST_WRITTEN: usize = 500;
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn slots() -> Slots {
-        Slots::new(&RedisGateConfig::new())
-    }
-
-    #[test]
-    fn the_oldest_open_streams_of_a_key_are_those_beyond_the_limit() {
-        let slots = slots();
-        let streams: Vec<_> = (0..4).map(|_| slots.insert("ada")).collect();
-        let (bob, _bobs) = slots.insert("bob");
-        let newest = streams.last().map(|(id, _)| *id).unwrap();
-        let over = |id, limit| slots.0.lock().over(id, limit);
-        assert_eq!((over(newest, 0).len(), slots.len_of_key(newest)), (0, 4), "none is open");
-        slots.0.lock().open.values_mut().for_each(|slot| slot.is_open = true);
-        for (limit, len) in [(0, 4), (1, 3), (3, 1), (4, 0), (usize::MAX, 0)] {
-            assert_eq!(over(newest, limit).len(), len, "{limit}");
-        }
-        assert_eq!((over(bob, 1).len(), over(bob, 0).len()), (0, 1));
-        let minute = std::time::Duration::from_secs(60);
-        assert!(over(newest, 3).remove(0).end(EndReason::Replaced, minute));
-        assert!(!streams[0].1.end(EndReason::Replaced, minute), "the oldest");
-    }
-
-    #[test]
-    fn a_stream_is_written_again_when_it_opens_unless_redis_counts_it() {
-        let policy = lasse_tokio::KeyLimitPolicy::ReplaceOldest;
-        let config = RedisGateConfig::new().with_limit_per_key(1).with_key_limit_policy(policy);
-        let slots = Slots::new(&config);
-        let ((first, _one), (second, _two)) = (slots.insert("ada"), slots.insert("ada"));
-        slots.set_counted(first);
-        slots.0.set_open(first);
-        assert!(!slots.has_unwritten());
-        slots.0.set_open(second);
-        let written = slots.take_unwritten(usize::MAX);
-        assert!(written.iter().any(|entry| entry.id == second && entry.is_open), "{written:?}");
-        assert!(!slots.has_unwritten());
-        assert!(!_one.end(EndReason::Revoked, std::time::Duration::ZERO), "it is replaced");
-    }
-
-    #[test]
-    fn a_stream_is_remembered_as_closed_when_its_handle_is_dropped() {
-        let slots = slots();
-        let (id, handle) = slots.insert("ada");
-        let clone = handle.clone();
-        drop(handle);
-        assert_eq!(slots.take_closed().unwrap(), []);
-        drop(clone);
-        assert_eq!(slots.take_closed().unwrap(), [("ada".into(), id)]);
-        assert!(slots.entry(id).is_none() && slots.0.lock().by_key.is_empty());
-    }
-
-    #[test]
-    fn more_closed_streams_than_are_remembered_need_a_new_name() {
-        let slots = slots();
-        let (kept, _handle) = slots.insert("bob");
-        for _ in 0..=MOST_CLOSED {
-            drop(slots.insert("ada"));
-        }
-        assert_eq!(slots.0.lock().closed.len(), MOST_CLOSED);
-        assert_eq!(slots.take_closed(), None);
-        let before = slots.node();
-        slots.rename_node();
-        assert_ne!(slots.node(), before);
-        assert_eq!(slots.own(&format!("{before}/{kept}")), Some(kept), "an earlier name");
-        assert_eq!(slots.own("0123/1"), None);
-        let written = slots.take_unwritten(600);
-        assert!(written.iter().any(|entry| entry.id == kept));
-    }
-
-    #[test]
-    fn each_stream_has_its_turn_to_be_refreshed() {
-        let slots = slots();
-        let streams: Vec<_> = (0..1000).map(|n| slots.insert(&n.to_string())).collect();
-        let mut seen = BTreeSet::new();
-        for _ in 0..=10 {
-            let part = slots.take_unwritten(10);
-            assert!(part.len() <= 100, "{}", part.len());
-            seen.extend(part.into_iter().map(|entry| entry.id));
-        }
-        assert_eq!(seen.len(), streams.len());
-    }
-}
+mod tests;
