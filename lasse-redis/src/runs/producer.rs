@@ -87,8 +87,9 @@ impl Producer {
             for event in &events {
                 // The channel has the same numbers. It has ended only with the run.
                 let _ = self.run.channel().publish(event);
+                // At once, since the limit of the run counts both.
+                self.queue.remove(1);
             }
-            self.queue.remove(events.len());
             if let Some(outcome) = self.queue.outcome() {
                 return self.end(&outcome).await;
             }
