@@ -50,14 +50,14 @@ async fn client(chats: &RedisChannels<str>, key: &str) -> Client {
     Client::of(&chats.open(key).unwrap()).await
 }
 
-/// The same, of a node that reads nothing else for a minute.
+/// The same, of a node that reads nothing else for an hour.
 fn counted(server: &Server) -> RedisChannels<str> {
-    let minute = Duration::from_secs(60);
-    chats_with(server, &settings().with_block(minute).with_connect_timeout(minute))
+    let hour = Duration::from_secs(3600);
+    chats_with(server, &settings().with_block(hour).with_connect_timeout(hour))
 }
 
 /// How often a command was called.
-fn calls(server: &Server, command: &str) -> u64 {
+pub(crate) fn calls(server: &Server, command: &str) -> u64 {
     let stats: String = server.call("INFO commandstats");
     let name = format!("cmdstat_{command}:calls=");
     let line = stats.lines().find_map(|line| line.strip_prefix(&name));

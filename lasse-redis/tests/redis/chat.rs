@@ -9,6 +9,7 @@ use libtest_mimic::Trial;
 use tokio::time::Instant;
 
 use crate::cluster::Node;
+use crate::machine::Stopwatch;
 use crate::runs::{FAILED_WITHIN, STOPPED_WITHIN};
 use crate::server::Server;
 use crate::trial;
@@ -56,7 +57,7 @@ fn send(node: &Node, head: &str, body: &str) -> TcpStream {
 
 /// Asks for an answer of many words, and streams it.
 fn ask(node: &Node, id: &str) -> impl Iterator<Item = Item> + use<> {
-    let prompt = "tea ".repeat(200);
+    let prompt = "tea ".repeat(1000);
     let messages = format!("[{{\"role\":\"user\",\"content\":\"{prompt}\"}}]");
     let body = format!("{{\"model\":\"parrot\",\"messages\":{messages},\"stream\":true}}");
     let head = format!(
@@ -96,11 +97,11 @@ async fn resume() {
     for line in ["GET /runs/r", "DELETE /runs/r"] {
         assert_eq!(request(&c, line, "eve").0, 404);
     }
-    let stopped = Instant::now();
+    let stopwatch = Stopwatch::start();
     assert_eq!(request(&c, "DELETE /runs/r", "ada").0, 204);
     let (last, _) = again.last().unwrap();
     assert!(last.contains("stopped by the user"), "{last}");
-    assert!(stopped.elapsed() < STOPPED_WITHIN, "{:?}", stopped.elapsed());
+    stopwatch.check(STOPPED_WITHIN);
     assert!(request(&a, "GET /runs", "ada").1.contains("stopped"));
 }
 
@@ -111,10 +112,10 @@ async fn killed() {
     let mut reader = read(&b, "r", &first[0].1);
     assert_eq!(reader.by_ref().take(2).collect::<Vec<_>>(), first[1..]);
     a.kill();
-    let died = Instant::now();
+    let stopwatch = Stopwatch::start();
     let (last, _) = reader.last().unwrap();
     assert!(last.contains("lost"), "{last}");
-    assert!(died.elapsed() < FAILED_WITHIN, "{:?}", died.elapsed());
+    stopwatch.check(FAILED_WITHIN);
     // A client that returns is sent the same, at another node as well.
     let [c] = nodes(&server);
     let ends = [&b, &c].map(|node| read(node, "r", &first[2].1).last());
@@ -129,14 +130,14 @@ async fn paused() {
     let reader = read(&b, "r", &first[0].1);
     let here = read(&a, "r", &first[0].1);
     a.pause();
-    let paused = Instant::now();
+    let stopwatch = Stopwatch::start();
     let there: Vec<Item> = reader.collect();
-    assert!(paused.elapsed() < FAILED_WITHIN, "{:?}", paused.elapsed());
+    stopwatch.check(FAILED_WITHIN);
     assert!(there.last().unwrap().0.contains("lost"), "{there:?}");
     a.unpause();
     assert_eq!(here.collect::<Vec<_>>(), there, "the readers of both nodes are sent the same");
     assert_eq!(read(&a, "r", &first[0].1).collect::<Vec<_>>(), there);
 }
 
-/// How long a test waits for what has no law of its own.
-const TIME_LIMIT: Duration = Duration::from_secs(20);
+/// How long a test waits.
+const TIME_LIMIT: Duration = Duration::from_secs(60);

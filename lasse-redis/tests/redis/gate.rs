@@ -7,14 +7,15 @@ use std::time::Duration;
 use http::Request;
 use lasse_core::{EndReason, RequestHead};
 use lasse_redis::{
-    AdmitError, Backplane, OutagePolicy, PublishError, RedisGate, RedisGateConfig, RedisRuns,
-    RedisRunsConfig, RedisServer,
+    AdmitError, Backplane, BackplaneConfig, OutagePolicy, PublishError, RedisGate, RedisGateConfig,
+    RedisRuns, RedisRunsConfig, RedisServer,
 };
 use lasse_tokio::{Gate, GateConfig, KeyLimitPolicy, Permit, Signal, StreamHandle};
 use libtest_mimic::Trial;
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::link::Link;
+use crate::machine::Stopwatch;
 use crate::nodes::{settings, until};
 use crate::server::Server;
 use crate::trial;
@@ -41,7 +42,7 @@ pub(crate) fn trials() -> Vec<Trial> {
 }
 
 fn config() -> RedisGateConfig {
-    RedisGateConfig::new().with_lease(Duration::from_secs(3)).with_timeout(Duration::from_secs(5))
+    RedisGateConfig::new().with_lease(LEASE).with_timeout(TIME_LIMIT)
 }
 
 fn replacing(limit: usize) -> RedisGateConfig {
@@ -50,7 +51,11 @@ fn replacing(limit: usize) -> RedisGateConfig {
 
 /// A node whose streams are tagged by the segments of their path.
 fn open(url: &str, config: RedisGateConfig) -> RedisGate {
-    let backplane = Backplane::start(RedisServer::new(url).unwrap(), &settings());
+    open_with(url, &settings(), config)
+}
+
+fn open_with(url: &str, settings: &BackplaneConfig, config: RedisGateConfig) -> RedisGate {
+    let backplane = Backplane::start(RedisServer::new(url).unwrap(), settings);
     let tags = |request: &RequestHead<'_>| {
         let path = request.uri().path().to_owned();
         path.split('/').skip(1).map(str::to_owned).collect::<Vec<_>>()
@@ -97,12 +102,12 @@ async fn end_tag() {
     }
     let mut adas: Vec<_> = nodes.iter().map(|node| stream(node, "/ada/x", None)).collect();
     let mut bobs: Vec<_> = nodes.iter().map(|node| stream(node, "/bob/x", None)).collect();
-    let started = Instant::now();
+    let stopwatch = Stopwatch::start();
     nodes[0].end_tag("ada").await.unwrap();
     for ada in &mut adas {
-        assert_eq!(end(ada, LAW).await, Some(EndReason::Revoked));
+        assert_eq!(end(ada, TIME_LIMIT).await, Some(EndReason::Revoked));
     }
-    assert!(started.elapsed() < LAW, "{:?}", started.elapsed());
+    stopwatch.check(LAW);
     for bob in &mut bobs {
         assert_eq!(end(bob, Duration::from_millis(50)).await, None);
     }
@@ -116,7 +121,7 @@ async fn end_tag() {
     let mut permit = stream(&gate, "/", None);
     nodes[0].end_tag("a b").await.unwrap();
     nodes[0].end_tag(odd).await.unwrap();
-    assert_eq!(end(&mut permit, LAW).await, Some(EndReason::Revoked));
+    assert_eq!(end(&mut permit, TIME_LIMIT).await, Some(EndReason::Revoked));
 }
 
 async fn short_cut() {
@@ -126,10 +131,13 @@ async fn short_cut() {
     b.ready().await;
     let mut ada = stream(&b, "/ada", None);
     let mut bob = stream(&b, "/bob", None);
-    link.cut();
+    link.cut().await;
     a.end_tag("ada").await.unwrap();
     assert_eq!(end(&mut ada, Duration::from_secs(2)).await, None, "the node is cut off");
-    assert!(matches!(b.end_tag("eve").await, Err(PublishError::NotReachable(_))));
+    let error = b.end_tag("eve").await.unwrap_err();
+    // It may not have noticed yet that its connection is closed.
+    let is_known = matches!(error, PublishError::NotReachable(_) | PublishError::OutcomeUnknown(_));
+    assert!(is_known, "{error:?}");
     link.restore();
     assert_eq!(end(&mut ada, TIME_LIMIT).await, Some(EndReason::Revoked));
     assert_eq!(end(&mut bob, Duration::from_millis(50)).await, None);
@@ -141,7 +149,7 @@ async fn long_cut() {
     let (a, b) = (node(&server, config()).await, open(&link.url(), config()));
     b.ready().await;
     let mut bob = stream(&b, "/bob", None);
-    link.cut();
+    link.cut().await;
     for user in 0..10 {
         a.end_tag(&user.to_string()).await.unwrap();
     }
@@ -177,13 +185,13 @@ async fn lost_data() {
 async fn isolation() {
     let server = Server::start();
     let link = Link::to(&server).await;
-    let limit = Duration::from_secs(5);
+    let limit = Duration::from_secs(8);
     let gate = open(&link.url(), config().with_max_isolation(limit));
     gate.ready().await;
     let mut ada = stream(&gate, "/ada", None);
     assert_eq!(end(&mut ada, Duration::from_secs(1)).await, None, "it is connected");
     let started = Instant::now();
-    link.cut();
+    link.cut().await;
     assert_eq!(end(&mut ada, TIME_LIMIT).await, Some(EndReason::Shutdown));
     assert!(started.elapsed() > limit / 2, "{:?}", started.elapsed());
 }
@@ -198,10 +206,10 @@ async fn replaced() {
     let mut bob = counted(&nodes[0], "bob").await;
     sleep(Duration::from_millis(5)).await;
     let mut second = counted(&nodes[1], "ada").await;
-    let started = Instant::now();
+    let stopwatch = Stopwatch::start();
     let mut third = counted(&nodes[2], "ada").await;
-    assert_eq!(end(&mut first, LAW).await, Some(EndReason::Replaced));
-    assert!(started.elapsed() < LAW, "{:?}", started.elapsed());
+    assert_eq!(end(&mut first, TIME_LIMIT).await, Some(EndReason::Replaced));
+    stopwatch.check(LAW);
     for open in [&mut second, &mut third, &mut bob] {
         assert_eq!(end(open, Duration::from_millis(50)).await, None);
     }
@@ -221,10 +229,10 @@ async fn not_opened() {
     let handle = b.admit("ada").await.unwrap();
     // Nodes read in order: a message for Ada's streams would be read by now.
     let _newer = counted(&b, "bob").await;
-    assert_eq!(end(&mut bob, LAW).await, Some(EndReason::Replaced));
+    assert_eq!(end(&mut bob, TIME_LIMIT).await, Some(EndReason::Replaced));
     // Both nodes have written their streams again.
     let leases = || server.call::<Vec<String>>("ZRANGE {gate}:nodes 0 -1 WITHSCORES");
-    for _ in 0..4 {
+    for _ in 0..3 {
         let before = leases();
         until("a lease is renewed", || leases() != before).await;
     }
@@ -233,7 +241,7 @@ async fn not_opened() {
     until("its place is free", || server.call::<i64>("ZCARD {gate}:streams:ada") == 1).await;
     assert_eq!(end(&mut ada, Duration::from_millis(50)).await, None, "it was refused");
     let mut newest = counted(&b, "ada").await;
-    assert_eq!(end(&mut ada, LAW).await, Some(EndReason::Replaced));
+    assert_eq!(end(&mut ada, TIME_LIMIT).await, Some(EndReason::Replaced));
     assert_eq!(end(&mut newest, Duration::from_millis(50)).await, None);
 }
 
@@ -278,6 +286,12 @@ async fn lost_lease() {
     until("it is counted again", || server.call::<i64>("ZCARD {gate}:streams:ada") == 1).await;
     let _newer = counted(&b, "ada").await;
     assert_eq!(end(&mut ada, TIME_LIMIT).await, Some(EndReason::Replaced));
+
+    // Also when a new stream finds that it is lost.
+    let gate = node(&server, config().with_limit_per_key(1)).await;
+    let _bob = counted(&gate, "bob").await;
+    server.call::<i64>("DEL {gate}:nodes {gate}:streams:bob");
+    assert!(gate.admit("bob").await.is_err());
 }
 
 async fn outage() {
@@ -288,7 +302,7 @@ async fn outage() {
     a.ready().await;
     b.ready().await;
     let mut first = counted(&a, "ada").await;
-    links.iter().for_each(Link::cut);
+    cut(&links).await;
     sleep(Duration::from_millis(5)).await;
     let mut others = [counted(&a, "ada").await, counted(&b, "ada").await];
     assert_eq!(end(&mut first, Duration::from_millis(50)).await, None, "two on each node");
@@ -298,20 +312,26 @@ async fn outage() {
         assert_eq!(end(other, Duration::from_millis(100)).await, None);
     }
     // The limit of the node holds without Redis.
-    links.iter().for_each(Link::cut);
+    cut(&links).await;
     let _third = counted(&a, "ada").await;
     let _fourth = counted(&a, "ada").await;
     assert_eq!(end(&mut others[0], TIME_LIMIT).await, Some(EndReason::Replaced));
+}
+
+async fn cut(links: &[Link]) {
+    for link in links {
+        link.cut().await;
+    }
 }
 
 async fn strict_outage() {
     let server = Server::start();
     let link = Link::to(&server).await;
     let config = config().with_outage_policy(OutagePolicy::Refuse);
-    let gate = open(&link.url(), config.with_timeout(Duration::from_millis(500)));
+    let gate = open(&link.url(), config);
     gate.ready().await;
     let mut ada = counted(&gate, "ada").await;
-    link.cut();
+    link.cut().await;
     let refused = gate.admit("ada").await.unwrap_err();
     assert!(matches!(refused, AdmitError::NotReachable(..)), "{refused:?}");
     assert_eq!(lasse_core::Refusal::from(refused).status(), 503);
@@ -364,10 +384,16 @@ async fn limits() {
         }
         assert_eq!(end(&mut streams[0], Duration::from_millis(50)).await, None);
     }
-    let least = config().with_lease(Duration::ZERO).with_max_isolation(Duration::ZERO);
-    let gate = node(&server, least.with_limit_per_key(1)).await;
+    // A lease of 100 ms can be lost each time that the machine does something else.
+    let gate = node(&server, config().with_lease(Duration::ZERO).with_limit_per_key(1)).await;
     let _one = counted(&gate, "one").await;
-    assert!(gate.admit("one").await.is_err());
+    for _ in 0..50 {
+        assert!(gate.admit("one").await.is_err());
+        sleep(Duration::from_millis(5)).await;
+    }
+    let least = settings().with_block(TIME_LIMIT);
+    let gate = open_with(&server.url(), &least, config().with_max_isolation(Duration::ZERO));
+    gate.ready().await;
     assert_eq!(end(&mut counted(&gate, "").await, Duration::from_millis(20)).await, None);
 }
 
@@ -413,8 +439,11 @@ async fn problems() {
     }
 }
 
-/// Within which time an end reaches all nodes: a second, and two in which a busy machine stands still.
-const LAW: Duration = Duration::from_secs(3);
+/// Within which time an end reaches all nodes: a second, and one for the servers of a busy machine.
+const LAW: Duration = Duration::from_secs(2);
 
-/// How long a test waits for what has no law of its own.
-const TIME_LIMIT: Duration = Duration::from_secs(20);
+/// A lease that a machine does not lose, because it does other things for seconds.
+const LEASE: Duration = Duration::from_secs(10);
+
+/// How long a test waits.
+const TIME_LIMIT: Duration = Duration::from_secs(60);

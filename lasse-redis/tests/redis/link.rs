@@ -13,6 +13,8 @@ use crate::server::Server;
 pub(crate) struct Link {
     port: u16,
     is_cut: Arc<watch::Sender<bool>>,
+    /// How many connections are open.
+    open: Arc<watch::Sender<usize>>,
     task: AbortHandle,
 }
 
@@ -21,22 +23,30 @@ impl Link {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let (port, to) = (listener.local_addr().unwrap().port(), server.port);
         let is_cut = Arc::new(watch::Sender::new(false));
-        let switch = Arc::clone(&is_cut);
+        let open = Arc::new(watch::Sender::new(0));
+        let (switch, count) = (Arc::clone(&is_cut), Arc::clone(&open));
         let accept = async move {
             while let Ok((socket, _)) = listener.accept().await {
-                tokio::spawn(carry(socket, to, switch.subscribe()));
+                let (is_cut, count) = (switch.subscribe(), Arc::clone(&count));
+                count.send_modify(|open| *open += 1);
+                tokio::spawn(async move {
+                    carry(socket, to, is_cut).await;
+                    count.send_modify(|open| *open -= 1);
+                });
             }
         };
-        Self { port, is_cut, task: tokio::spawn(accept).abort_handle() }
+        Self { port, is_cut, open, task: tokio::spawn(accept).abort_handle() }
     }
 
     pub(crate) fn url(&self) -> String {
         format!("redis://127.0.0.1:{}", self.port)
     }
 
-    /// Closes all connections, and each new one.
-    pub(crate) fn cut(&self) {
+    /// Closes all connections, and each new one. Nothing passes after this has returned.
+    pub(crate) async fn cut(&self) {
         self.is_cut.send_replace(true);
+        // The sender lives as long as this.
+        let _ = self.open.subscribe().wait_for(|open| *open == 0).await;
     }
 
     pub(crate) fn restore(&self) {

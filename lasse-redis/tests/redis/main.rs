@@ -9,6 +9,7 @@ mod gate;
 mod guarantees;
 mod link;
 mod losses;
+mod machine;
 mod merged;
 mod metrics;
 mod nodes;

@@ -36,6 +36,12 @@ impl Published {
         format!("{epoch}-{number}")
     }
 
+    /// The id of the last event.
+    pub(crate) fn last(&self) -> String {
+        let (epoch, number) = self.events.keys().next_back().unwrap();
+        format!("{epoch}-{number}")
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.events.len()
     }

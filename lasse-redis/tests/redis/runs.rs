@@ -18,6 +18,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::link::Link;
+use crate::machine::Stopwatch;
 use crate::nodes::{settings, until};
 use crate::server::Server;
 use crate::trial;
@@ -42,9 +43,9 @@ pub(crate) fn trials() -> Vec<Trial> {
     ]
 }
 
-/// A lease of two seconds, so that the tests are short.
+/// The usual lease: a machine that does other things for two seconds would lose a short one.
 fn config() -> RedisRunsConfig {
-    RedisRunsConfig::new(RunsConfig::new()).with_lease(Duration::from_secs(2))
+    RedisRunsConfig::default()
 }
 
 fn open(url: &str, config: RedisRunsConfig) -> RedisRuns {
@@ -262,17 +263,17 @@ async fn stop() {
         for reader in &mut readers {
             reader.receive(1).await;
         }
-        let started = Instant::now();
+        let stopwatch = Stopwatch::start();
         match way {
             0 => assert!(b.stop(&name, "ada").await.unwrap()),
             _ => here.stop(),
         }
-        assert!(timeout(STOPPED_WITHIN, is_dropped).await.unwrap().is_err());
+        assert!(timeout(TIME_LIMIT, is_dropped).await.unwrap().is_err());
         for reader in &mut readers {
             reader.receive_all().await;
             assert_eq!((reader.last_name(), reader.events.len()), ("stopped", 2));
         }
-        assert!(started.elapsed() < STOPPED_WITHIN, "{:?}", started.elapsed());
+        stopwatch.check(STOPPED_WITHIN);
         assert_eq!(readers[0].events, readers[1].events);
         assert_eq!(run.outcome(), Some(RunOutcome::Stopped));
         // The first outcome counts.
@@ -298,7 +299,7 @@ async fn death() {
                 run
             });
             // The node sends nothing any more, then its tasks are dropped.
-            link.cut();
+            runtime.block_on(link.cut());
             runtime.shutdown_background();
             run
         }
@@ -312,11 +313,11 @@ async fn death() {
     };
     let mut reader = Reader::of(&run);
     let gone = tokio::task::spawn_blocking(move || producing.join().unwrap()).await.unwrap();
-    let died = Instant::now();
+    let stopwatch = Stopwatch::start();
     let outcome = timeout(TIME_LIMIT, gone.ended()).await.unwrap();
     assert_eq!(outcome, RunOutcome::Failed(RunFailure::ShutDown));
     reader.receive_all().await;
-    assert!(died.elapsed() < FAILED_WITHIN, "{:?}", died.elapsed());
+    stopwatch.check(FAILED_WITHIN);
     assert_eq!((reader.data()[0], reader.last_name()), ("one", "failed"));
     assert_eq!(reader.events[1].2, "{\"reason\":\"lost\"}");
     // On a node that had no reader, too.
@@ -334,7 +335,7 @@ async fn fenced() {
     for reader in &mut readers {
         reader.receive(1).await;
     }
-    link.cut();
+    link.cut().await;
     sender.send("too late".into()).unwrap();
     readers[1].receive_all().await;
     assert_eq!((readers[1].last_name(), readers[1].events.len()), ("failed", 2));
@@ -418,14 +419,8 @@ async fn keep() {
     run.ended().await;
     let ended = Instant::now();
     for runs in [&a, &b] {
-        assert_eq!(get(runs, "r").await.outcome(), Some(RunOutcome::Done));
-    }
-    sleep(Duration::from_secs(5)).await;
-    for runs in [&a, &b] {
-        assert_eq!(get(runs, "r").await.outcome(), Some(RunOutcome::Done));
-    }
-    for runs in [&a, &b] {
-        while runs.get("r", "ada").await.unwrap().is_some() {
+        while let Some(run) = runs.get("r", "ada").await.unwrap() {
+            assert_eq!(run.outcome(), Some(RunOutcome::Done));
             assert!(ended.elapsed() < TIME_LIMIT);
             sleep(Duration::from_millis(100)).await;
         }
@@ -444,7 +439,7 @@ async fn keep() {
 async fn abandoned() {
     let server = Server::start();
     let limits = RunsConfig::new().with_idle_timeout(Duration::from_secs(1));
-    let config = || RedisRunsConfig::new(limits.clone()).with_lease(Duration::from_secs(3));
+    let config = || RedisRunsConfig::new(limits.clone());
     let (a, b) = (open(&server.url(), config()), open(&server.url(), config()));
     let (run, sender, is_dropped) = relaying(&a, "r").await;
     let mut reader = Reader::of(&get(&b, "r").await);
@@ -465,7 +460,7 @@ async fn abandoned() {
 async fn bounds() {
     let server = Server::start();
     let limits = RunsConfig::new().with_max_runs(2).with_max_run_bytes(100_000);
-    let config = || RedisRunsConfig::new(limits.clone()).with_lease(Duration::from_secs(2));
+    let config = || RedisRunsConfig::new(limits.clone());
     let (a, b) = (open(&server.url(), config()), open(&server.url(), config()));
     let (_first, _sender, _) = relaying(&a, "0").await;
     let endless = async |writer: RunWriter| {
@@ -487,12 +482,12 @@ async fn bounds() {
     let mut reader = Reader::of(&get(&a, "1").await);
     reader.receive_all().await;
     assert_eq!(reader.last_name(), "failed");
-    assert!((50..110).contains(&reader.events.len()), "{}", reader.events.len());
+    assert!((80..110).contains(&reader.events.len()), "{}", reader.events.len());
     assert!(reader.events[0].0.ends_with("-1"), "its beginning is there");
 
     // The bytes of all nodes together.
     let limits = RunsConfig::new().with_max_total_bytes(20_000);
-    let config = || RedisRunsConfig::new(limits.clone()).with_lease(Duration::from_secs(2));
+    let config = || RedisRunsConfig::new(limits.clone());
     server.call::<()>("FLUSHALL");
     let (a, b) = (open(&server.url(), config()), open(&server.url(), config()));
     let (small, sender, _) = relaying(&a, "0").await;
@@ -566,7 +561,7 @@ async fn room_of_the_dead() {
     let link = Link::to(&server).await;
     let (a, b) = (open(&link.url(), config()), open(&server.url(), config()));
     let (_run, _sender, _) = relaying(&a, "0").await;
-    link.cut();
+    link.cut().await;
     let started = Instant::now();
     while b.start(id("1"), "ada", async |_| pending::<Result<(), String>>().await).await.is_err() {
         assert!(started.elapsed() < TIME_LIMIT, "no lease lasts so long");
@@ -634,12 +629,11 @@ async fn permissions() {
     until("a cluster is refused", || backplane.health().problem.is_some_and(refused)).await;
 }
 
-/// Within which time a stop reaches the producer: a second, and two in which a busy machine stands
-/// still.
-pub(crate) const STOPPED_WITHIN: Duration = Duration::from_secs(3);
+/// Within which time a stop reaches the producer: a second, and one for the servers of a busy machine.
+pub(crate) const STOPPED_WITHIN: Duration = Duration::from_secs(2);
 
-/// Within which time of a producer's death its run has failed: ten seconds, and five for the machine.
-pub(crate) const FAILED_WITHIN: Duration = Duration::from_secs(15);
+/// Within which time of a producer's death its run has failed: ten seconds, and one for the servers.
+pub(crate) const FAILED_WITHIN: Duration = Duration::from_secs(11);
 
-/// How long a test waits for what has no law of its own.
-const TIME_LIMIT: Duration = Duration::from_secs(30);
+/// How long a test waits.
+const TIME_LIMIT: Duration = Duration::from_secs(60);

@@ -25,18 +25,7 @@ impl Failover {
         let port = master.port.to_string();
         let options = ["--save", "", "--replicaof", "127.0.0.1", &port];
         let replica = Server::with(&options);
-        let port = free_port();
-        let file = std::env::temp_dir().join(format!("lasse-sentinel-{port}.conf"));
-        let config = format!(
-            "port {port}\nbind 127.0.0.1\nsentinel monitor main 127.0.0.1 {} 1\n\
-             sentinel down-after-milliseconds main 500\nsentinel failover-timeout main 3000\n",
-            master.port
-        );
-        fs::write(&file, config).unwrap();
-        let mut command = Command::new("redis-server");
-        command.arg(&file).arg("--sentinel");
-        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-        let sentinel = command.spawn().unwrap();
+        let (sentinel, port, file) = start_sentinel(master.port);
         let failover = Self { master, replica, sentinel, port, file };
         failover.wait_for("master_link_status:up").await;
         failover.wait_for_sentinel().await;
@@ -68,7 +57,7 @@ impl Failover {
     }
 
     async fn wait_for(&self, state: &str) {
-        for _ in 0..3000 {
+        for _ in 0..6000 {
             // The sentinel kills all connections of a server that it makes the master.
             if self.replica.info("replication").is_ok_and(|info| info.contains(state)) {
                 return;
@@ -88,7 +77,7 @@ impl Failover {
                 .query::<Vec<redis::Value>>(connection)
                 .is_ok_and(|replicas| !replicas.is_empty())
         };
-        for _ in 0..3000 {
+        for _ in 0..6000 {
             if client.get_connection().is_ok_and(|mut connection| knows(&mut connection)) {
                 return;
             }
@@ -96,6 +85,31 @@ impl Failover {
         }
         panic!("the sentinel does not find the replica");
     }
+}
+
+/// Starts a sentinel, again if another program uses its port for a moment.
+fn start_sentinel(master: u16) -> (Child, u16, PathBuf) {
+    for _ in 0..20 {
+        let port = free_port();
+        let file = std::env::temp_dir().join(format!("lasse-sentinel-{port}.conf"));
+        let config = format!(
+            "port {port}\nbind 127.0.0.1\nsentinel monitor main 127.0.0.1 {master} 1\n\
+             sentinel down-after-milliseconds main 5000\nsentinel failover-timeout main 10000\n"
+        );
+        fs::write(&file, config).unwrap();
+        let mut command = Command::new("redis-server");
+        command.arg(&file).arg("--sentinel");
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        let mut sentinel = command.spawn().unwrap();
+        while sentinel.try_wait().unwrap().is_none() {
+            if std::net::TcpStream::connect(("127.0.0.1", port)).is_ok() {
+                return (sentinel, port, file);
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        let _ = fs::remove_file(&file);
+    }
+    panic!("no sentinel starts");
 }
 
 impl Drop for Failover {
