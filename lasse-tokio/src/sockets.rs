@@ -1,5 +1,6 @@
 //! The listener and its sockets, with the options that streams need.
 
+mod accept_turns;
 #[cfg(feature = "axum")]
 mod axum;
 mod deadline;
@@ -19,6 +20,7 @@ use tokio::time::sleep;
 
 use crate::gate::Gate;
 
+use accept_turns::AcceptTurns;
 pub use deadline::WriteDeadline;
 pub(crate) use read::poll_read_socket;
 use socket::Settings;
@@ -37,6 +39,7 @@ pub(crate) use write::poll_write_socket;
 /// | a write deadline | a client that reads nothing is closed, even if the server does not poll the stream |
 /// | a limit of connections | with it, clients wait in the backlog, as when no file descriptor is left |
 /// | a backlog of 4,096 | after a restart, all clients reconnect at once |
+/// | two connections a turn | tasks that are ready run before more clients are accepted, so a burst of clients does not delay live streams |
 ///
 /// With the feature `axum`, `axum::serve` takes it.
 ///
@@ -64,6 +67,7 @@ pub struct Listener {
     settings: Arc<Settings>,
     /// Whether sockets inherit their options from the listener. If not, they are set on each.
     is_inherited: bool,
+    turns: AcceptTurns,
 }
 
 impl Listener {
@@ -121,8 +125,10 @@ impl Listener {
     pub async fn accept(&mut self) -> (Socket, SocketAddr) {
         let slot = ConnectionSlot::take(&self.settings).await;
         loop {
+            self.turns.wait().await;
             match self.listener.accept().await {
                 Ok((stream, peer)) => {
+                    self.turns.count();
                     let timeout = self.settings.write_timeout;
                     if !self.is_inherited {
                         set_options(SockRef::from(&stream), timeout);
@@ -149,7 +155,8 @@ impl Listener {
 
     fn new(listener: TcpListener, is_inherited: bool) -> Self {
         let settings = Settings { write_timeout: Some(WRITE_TIMEOUT), slots: None, gate: None };
-        Self { listener, settings: Arc::new(settings), is_inherited }
+        let turns = AcceptTurns::default();
+        Self { listener, settings: Arc::new(settings), is_inherited, turns }
     }
 }
 

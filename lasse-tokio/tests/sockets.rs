@@ -2,6 +2,8 @@
 
 use std::future::IntoFuture;
 use std::io::{self, ErrorKind, IoSlice};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use lasse_core::{Channel, ChannelConfig};
@@ -10,6 +12,7 @@ use lasse_tokio::{serve, subscribe};
 use socket2::SockRef;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::task::yield_now;
 use tokio::time::{Instant, sleep, timeout};
 
 fn secs(n: u64) -> Duration {
@@ -121,6 +124,29 @@ async fn a_client_that_has_stalled_is_closed_soon_after_the_gate_is_shut() -> io
         assert!((15..=18).contains(&after.as_secs()), "{after:?} with {write_timeout:?}");
         tokio::time::resume();
     }
+    Ok(())
+}
+
+#[tokio::test]
+async fn tasks_that_are_ready_run_while_a_burst_of_clients_is_accepted() -> io::Result<()> {
+    let mut listener = listener().await?;
+    let address = listener.local_addr()?;
+    // They wait in the backlog.
+    let connect = |_| std::net::TcpStream::connect(address);
+    let clients = (0..40).map(connect).collect::<io::Result<Vec<_>>>()?;
+    let polls = Arc::new(AtomicUsize::new(0));
+    let counter = polls.clone();
+    let ready = tokio::spawn(async move {
+        loop {
+            counter.fetch_add(1, Ordering::Relaxed);
+            yield_now().await;
+        }
+    });
+    for _ in &clients {
+        drop(listener.accept().await);
+    }
+    ready.abort();
+    assert!(polls.load(Ordering::Relaxed) >= 18, "{polls:?}");
     Ok(())
 }
 
