@@ -122,15 +122,15 @@ impl Channel {
         Ended::new(Arc::clone(&self.0))
     }
 
-    /// The channel's dispatcher, which wakes the readers instead of `publish`. `None` if it was
-    /// taken before.
+    /// The channel's dispatcher, which wakes the readers instead of `publish`. `None` if it is
+    /// already taken.
     pub fn dispatcher(&self) -> Option<Dispatcher> {
         Dispatcher::new(&self.0)
     }
 
     /// The dispatcher of one shard, counted from 0, for a loop that polls the readers of that
     /// shard: it is woken once for all events that are published until it runs. The channel is
-    /// divided into shards by this. `None` if it was taken before, or if there is no such shard.
+    /// divided into shards by this. `None` if it is already taken, or if there is no such shard.
     ///
     /// [`Dispatcher::take_shards`] returns the dispatchers of all shards.
     ///

@@ -102,8 +102,8 @@ impl Waiters {
         before
     }
 
-    /// Makes a task wait apart: [`call_one`](Self::call_one) makes it due, but not the calls for
-    /// all. The caller drops the previous waker without the lock.
+    /// Makes a task wait apart: [`call_one`](Self::call_one) makes it due, but it does not become
+    /// due with the others. The caller drops the previous waker without the lock.
     pub(super) fn wait_apart(&mut self, ticket: Ticket, waker: Waker) -> Option<Waker> {
         let before = self.stop_waiting(ticket);
         let slot = ticket.slot();

@@ -58,7 +58,7 @@ fn milliseconds(value: &[u8]) -> Option<Duration> {
     whole_number(value).map(Duration::from_millis)
 }
 
-/// The number that `digits` are. `None` if it is empty, or if it has other characters. A number
+/// The number that `digits` are. `None` if `digits` is empty, or has other characters. A number
 /// that is too large counts as [`u64::MAX`].
 pub(crate) fn whole_number(digits: &[u8]) -> Option<u64> {
     let mut number = None::<u64>;

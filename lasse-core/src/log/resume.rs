@@ -7,7 +7,7 @@ use super::view::View;
 use super::{Log, numbered};
 use crate::field::{EventId, LastEventId};
 
-/// Where a reader without an id starts.
+/// Where a reader starts if it has nothing to resume from.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum StartAt {

@@ -12,7 +12,7 @@ use crate::field::{EventId, LastEventId};
 
 /// Resuming for a view.
 impl Log {
-    /// The position of `start` now. If the view starts with the state of all keys, it is changed to
+    /// The position of `start` now. If `start` is the state of all keys, the view is changed to
     /// that.
     pub fn start_view(&self, start: StartAt, view: &mut View) -> Cursor {
         view.set_catch_up(None);
