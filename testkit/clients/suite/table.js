@@ -24,7 +24,8 @@ const OTHER_DIALECTS = Object.entries(DIALECTS).filter(([key]) => key !== 'auto'
 /** The page as it is, and as the results draw it. */
 export async function pages() {
   const present = await readFile(PAGE, 'utf8');
-  const [before, , after] = present.split(new RegExp(`(?<=${START})|(?=${END})`));
+  const [before, , after, ...more] = present.split(new RegExp(`(?<=${START})|(?=${END})`));
+  if (after === undefined || more.length > 0) throw new Error(`${PAGE.pathname} must have each mark of the drawn part once`);
   return { present, drawn: `${before}\n${await draw(await readResults())}\n${after}` };
 }
 
