@@ -147,8 +147,10 @@ const BYTES_EACH: usize = 50;
 #[cfg(test)]
 mod tests {
     use alloc::format;
+    use alloc::string::String;
 
     use super::*;
+    use crate::topic::matches;
 
     fn forgotten(most: usize, topics: &[(&str, u64)]) -> Forgotten {
         let mut forgotten = Forgotten::new(NameKey::new(b"k"), most);
@@ -196,5 +198,41 @@ mod tests {
             assert!(forgotten.prefixes.iter().map(Bounds::len).sum::<usize>() <= 90 * 4 / 3 + 1);
         }
         assert_eq!(forgotten.of_prefix("user.7.>"), 19_927);
+    }
+
+    #[test]
+    fn no_position_is_ever_too_early_and_with_room_each_is_exact() {
+        let tokens = ["a", "b", "c"];
+        let two = tokens.map(|one| tokens.map(|two| format!("{one}.{two}"))).concat();
+        let three = two.iter().flat_map(|two| tokens.map(|three| format!("{two}.{three}")));
+        let three: Vec<_> = three.collect();
+        let one = tokens.map(String::from);
+        let topics: Vec<_> = one.iter().chain(&two).chain(&three).collect();
+        let parts = one.iter().chain(&two).map(|part| format!("{part}."));
+        let parts = parts.chain([String::new()]);
+        let prefixes: Vec<_> = parts.flat_map(|part| [part.clone() + "*", part + ">"]).collect();
+        for most in [0, 1, 5, 20, 1000] {
+            let mut forgotten = forgotten(most, &[]);
+            let mut last = BTreeMap::new();
+            for gone in 1..2000_u64 {
+                // The order is one of many, and some topics are rarer than others.
+                let turn = (gone * gone * 7919 % 1_000_003) as usize;
+                let topic = topics[turn % (1 + turn / 7 % topics.len())];
+                forgotten.insert(topic, gone);
+                last.insert(topic.as_str(), gone);
+                let of = |name: &str| last.get(name).copied().unwrap_or_default();
+                let is_right = |found: u64, expected: u64| {
+                    let is_exact = found == expected;
+                    is_exact || most < 1000 && (expected..=gone).contains(&found)
+                };
+                assert!(topics.iter().all(|name| is_right(forgotten.of_topic(name), of(name))));
+                for prefix in &prefixes {
+                    let matching = last.iter().filter(|(name, _)| matches(prefix, name));
+                    let expected = matching.map(|(_, gone)| *gone).max().unwrap_or_default();
+                    let found = forgotten.of_prefix(prefix);
+                    assert!(is_right(found, expected), "{prefix}: {found}, not {expected}");
+                }
+            }
+        }
     }
 }
