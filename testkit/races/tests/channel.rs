@@ -86,6 +86,16 @@ fn publish(channel: &Channel, publisher: usize) {
     }
 }
 
+/// Publishes from several threads, and finishes the channel.
+fn publish_all(channel: &Channel) {
+    thread::scope(|scope| {
+        for publisher in 0..PUBLISHERS {
+            scope.spawn(move || publish(channel, publisher));
+        }
+    });
+    channel.finish();
+}
+
 /// Serves the readers until the channel is gone, or `is_over`.
 fn dispatch(mut dispatcher: Dispatcher, is_over: &AtomicBool) {
     let waker = waker();
@@ -129,14 +139,7 @@ fn each_reader_receives_each_event_once_while_dispatchers_change() {
                 });
             }
         });
-        let publishers: Vec<_> = (0..PUBLISHERS)
-            .map(|publisher| {
-                let channel = &channel;
-                scope.spawn(move || publish(channel, publisher))
-            })
-            .collect();
-        publishers.into_iter().for_each(|publisher| publisher.join().unwrap());
-        channel.finish();
+        publish_all(&channel);
         readers.into_iter().for_each(|reader| reader.join().unwrap());
         is_over.store(true, Ordering::Relaxed);
     });
@@ -166,14 +169,7 @@ fn readers_that_come_and_go_miss_nothing_while_they_read() {
                 }
             });
         }
-        let publishers: Vec<_> = (0..PUBLISHERS)
-            .map(|publisher| {
-                let channel = &channel;
-                scope.spawn(move || publish(channel, publisher))
-            })
-            .collect();
-        publishers.into_iter().for_each(|publisher| publisher.join().unwrap());
-        channel.finish();
+        publish_all(&channel);
     });
     assert_eq!(channel.stats().subscribers, 0);
 }
