@@ -124,7 +124,7 @@ impl fmt::Display for Failure {
             Self::NotReachable(text) | Self::Refused(text) | Self::Unknown(text) => {
                 f.write_str(text)
             }
-            Self::OldEpoch => f.write_str("the stream has gone on under another epoch"),
+            Self::OldEpoch => f.write_str("the stream has another epoch by now"),
         }
     }
 }

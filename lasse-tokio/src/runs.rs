@@ -330,7 +330,7 @@ impl fmt::Display for StartError {
         match self {
             Self::Full(most) => write!(f, "there are {most} runs already, which is the limit"),
             Self::Foreign => f.write_str("another owner has a run of this id"),
-            Self::ShutDown => f.write_str("no more runs start, since the server is shutting down"),
+            Self::ShutDown => f.write_str("no run can start: the server is shutting down"),
         }
     }
 }

@@ -114,7 +114,10 @@ impl StaleSnapshot {
 impl fmt::Display for StaleSnapshot {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let reason = self.reason;
-        write!(f, "the channel cannot go on after the snapshot's id ({reason}); take a newer one")
+        write!(
+            f,
+            "the channel cannot continue after the snapshot's id ({reason}); take a newer one"
+        )
     }
 }
 

@@ -322,7 +322,7 @@ fn a_stale_snapshot_is_refused_and_a_newer_one_taken() {
     assert_eq!(stale.reason(), ResetReason::Expired);
     assert_eq!(
         stale.to_string(),
-        "the channel cannot go on after the snapshot's id (expired); take a newer one"
+        "the channel cannot continue after the snapshot's id (expired); take a newer one"
     );
     let newer = stale.into_pending().with_snapshot([Frame::comment("1..6")], &id("k-6"));
     assert_eq!(text(newer.unwrap().first_frames()), format!(": 1..6\n{}", position("k-6")));
