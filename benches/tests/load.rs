@@ -68,6 +68,17 @@ fn every_drop_is_made_although_all_events_were_delivered_before() {
 }
 
 #[test]
+fn readers_that_leave_receive_old_events_and_close_their_connections() {
+    for (program, args) in SERVERS.iter().take(5) {
+        let server = Server::start(program, args);
+        server.load("--conns 1 --events 21");
+        let report = server.load("--conns 50 --events 20 --last-event-id 1 --no-publish --leave");
+        assert_eq!(report.figure("delivered"), "1000", "{args:?}: {report:?}");
+        assert_eq!(report.figure("replayed"), "1000", "{args:?}: {report:?}");
+    }
+}
+
+#[test]
 fn events_that_are_missing_or_wrong_fail_the_run() {
     let server = Server::start(FLOOR, &[]);
     let silent = server.run("--conns 10 --events 5 --no-publish --stall 0.5");

@@ -24,6 +24,7 @@ usage: sse-load --url http://127.0.0.1:PORT/PATH [options]
   --drops K            storm: how often to drop all connections (1)
   --drop-reset         storm: drop with RST instead of FIN
   --raw-ids            storm: reconnect with the last id field (the number of the last event)
+  --leave              close a connection when it has all events
   --stuck K            the first K connections read the response head and nothing more (0)
   --ready-on-request   count a connection as open when its request is sent, for servers
                        that send no response head before the first event
@@ -62,6 +63,8 @@ pub(crate) struct Options {
     pub(crate) drops: u32,
     pub(crate) drops_by_reset: bool,
     pub(crate) keeps_ids: bool,
+    /// Whether a connection is closed when it has all events.
+    pub(crate) leaves: bool,
     pub(crate) stuck: usize,
     pub(crate) is_ready_on_request: bool,
     /// In seconds, as are the three after it.
@@ -104,6 +107,7 @@ impl Options {
                 "--drops" => options.drops = number(&value()?)?,
                 "--drop-reset" => options.drops_by_reset = true,
                 "--raw-ids" => options.keeps_ids = true,
+                "--leave" => options.leaves = true,
                 "--stuck" => options.stuck = number(&value()?)?,
                 "--ready-on-request" => options.is_ready_on_request = true,
                 "--duration" => options.duration = number(&value()?)?,
@@ -204,6 +208,7 @@ impl Default for Options {
             drops: 1,
             drops_by_reset: false,
             keeps_ids: false,
+            leaves: false,
             stuck: 0,
             is_ready_on_request: false,
             duration: 3.0,

@@ -243,12 +243,22 @@ impl<'a> Worker<'a> {
             if is_answered && !self.options.is_ready_on_request {
                 self.handle_ready();
             }
+            if self.options.leaves && self.connections[index].stream.events >= self.options.events {
+                return self.leave(index);
+            }
             // A short read has emptied the socket, and the next bytes are a new event.
             if len < READ_SIZE {
                 return;
             }
         }
         self.unread.push(index);
+    }
+
+    /// Closes a connection that has all events.
+    fn leave(&mut self, index: usize) {
+        let connection = &mut self.connections[index];
+        connection.socket.take().iter().for_each(reset_on_close);
+        connection.stream.reset();
     }
 
     fn handle_ready(&mut self) {
