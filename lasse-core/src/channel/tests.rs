@@ -1,10 +1,10 @@
 //! Helpers of the tests of channels, which are in the files of this folder.
 
 mod endings;
+mod numbers;
 mod progress;
 mod shards;
 mod streams;
-mod time;
 mod topic_shards;
 mod topics;
 mod waking;

@@ -128,3 +128,98 @@ impl Batch {
             .map_or(0, |event| event.end)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::Event;
+    use crate::log::{Compaction, Epoch, Read, Retention};
+    use crate::topic::{Topic, TopicFilter, TopicPattern};
+
+    /// A log that keeps this many events.
+    fn keeping(events: u64) -> Log {
+        Log::new(Epoch::new("k").unwrap(), Retention::new().with_events(events))
+    }
+
+    fn view(log: &mut Log, topics: &[&'static str]) -> View {
+        let patterns = topics.iter().map(|topic| TopicPattern::from_static(topic));
+        log.view(&TopicFilter::new(patterns).unwrap())
+    }
+
+    fn append(log: &mut Log, topics: &[&'static str]) {
+        for topic in topics {
+            log.append_to(&Topic::from_static(topic), &Event::new("x")).unwrap();
+        }
+    }
+
+    fn batch_of(log: &mut Log, from: u64, view: &View, budget: usize) -> Option<Batch> {
+        let topics: Vec<u32> = view.wanted().map(|(id, _)| id).collect();
+        log.batch(Cursor(from), &topics, budget)
+    }
+
+    #[test]
+    fn a_batch_gives_each_view_what_the_log_would_give_it() {
+        let mut log = keeping(100);
+        let mut views = [&["tea"][..], &["cake"], &["tea", "cake"], &["nothing"]]
+            .map(|topics| view(&mut log, topics));
+        append(&mut log, &["milk", "tea", "cake", "tea", "milk", "cake"]);
+        let batch = batch_of(&mut log, 0, &views[2], 1000).unwrap();
+        assert_eq!((batch.first(), batch.to()), (Cursor(1), Cursor(6)));
+        for from in 0..=6 {
+            for view in &mut views {
+                let expected = match log.read_view(&mut Cursor(from), view, 1000) {
+                    Read::Events(frame) => Some(frame),
+                    _ => None,
+                };
+                assert_eq!(batch.read(Cursor(from), view), expected, "from {from}, {view:?}");
+            }
+        }
+        let [whole, again] = [0, 1].map(|from| batch.read(Cursor(from), &views[2]).unwrap());
+        assert_eq!(whole.as_bytes().as_ptr(), again.as_bytes().as_ptr(), "it is shared");
+    }
+
+    #[test]
+    fn a_batch_keeps_to_the_budget() {
+        let mut log = keeping(100);
+        let tea = view(&mut log, &["tea"]);
+        assert!(batch_of(&mut log, 0, &tea, 1000).is_none(), "there is no event");
+        append(&mut log, &["tea", "tea"]);
+        // `data: x`, `id: k-1` and an empty line.
+        assert!(batch_of(&mut log, 0, &tea, 2 * 17).is_some());
+        assert!(batch_of(&mut log, 0, &tea, 2 * 17 - 1).is_none());
+        assert!(batch_of(&mut log, 2, &tea, 1000).is_none(), "they are read");
+    }
+
+    #[test]
+    fn there_is_no_batch_across_a_gap_of_which_readers_have_to_know() {
+        let mut log = keeping(100);
+        let tea = view(&mut log, &["tea"]);
+        append(&mut log, &["tea"]);
+        log.append_hole().unwrap();
+        append(&mut log, &["tea"]);
+        let mut has_batch = |from| batch_of(&mut log, from, &tea, 1000).is_some();
+        assert_eq!([0, 1, 2].map(&mut has_batch), [false, false, true], "a hole");
+
+        let mut log = keeping(3);
+        let (tea, milk) = (view(&mut log, &["tea"]), view(&mut log, &["milk"]));
+        append(&mut log, &["tea", "cake", "cake", "milk", "tea"]);
+        let mut has_batch = |from, view| batch_of(&mut log, from, view, 1000).is_some();
+        assert_eq!([0, 1, 2].map(|from| has_batch(from, &tea)), [false, true, true]);
+        assert_eq!([0, 1, 2].map(|from| has_batch(from, &milk)), [true; 3], "it lacks nothing");
+
+        let mut log = keeping(2);
+        let milk = view(&mut log, &["milk"]);
+        append(&mut log, &["cake"]);
+        log.append_hole().unwrap();
+        append(&mut log, &["cake", "cake", "milk"]);
+        let mut has_batch = |from| batch_of(&mut log, from, &milk, 1000).is_some();
+        assert_eq!([0, 1, 2, 3].map(&mut has_batch), [false, false, true, true], "a dropped hole");
+
+        let keys = Compaction::new(TopicPattern::from_static("price.*"));
+        let mut log = keeping(2).with_compaction(keys);
+        let milk = view(&mut log, &["milk"]);
+        append(&mut log, &["cake", "cake", "milk"]);
+        let mut has_batch = |from| batch_of(&mut log, from, &milk, 1000).is_some();
+        assert_eq!([0, 1].map(&mut has_batch), [false, true], "keys can be kept apart");
+    }
+}

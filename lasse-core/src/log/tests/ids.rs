@@ -141,3 +141,20 @@ fn hashes_of_ids_differ_between_ids_and_between_logs() {
     assert_ne!(log.hash("a"), log.hash("b"));
     assert_ne!(log.hash("a"), other.hash("a"));
 }
+
+#[test]
+fn several_events_can_all_have_ids_of_their_own() {
+    let mut log = keeping(3);
+    let [a, b] = ["a", "b"].map(|own| Event::new(own).with_id(id(own)));
+    assert_eq!(log.append_all(&[&a, &b]), Ok(Some(id("b"))));
+    assert_eq!(rest(&mut log, Cursor(0)), ["a", "b"]);
+}
+
+#[test]
+fn several_events_can_have_the_last_numbers_but_no_more() {
+    let x = Event::new("x");
+    let mut log = keeping(10);
+    log.append_as(&id(&format!("k-{}", u64::MAX - 2)), &x).unwrap();
+    assert_eq!(log.append_all(&[&x, &x, &x]), Err(AppendError::NumbersUsedUp));
+    assert_eq!(log.append_all(&[&x, &x]), Ok(Some(id(&format!("k-{}", u64::MAX)))));
+}
