@@ -263,6 +263,8 @@ fn a_bad_request_names_its_error() {
         assert_eq!(bad, error, "{lines:?}");
         assert_eq!(bad.response().into_body(), format!("{error}\n"));
     }
+    let text = "the head of the request took too long\n";
+    assert_eq!(BadRequest::Timeout.response().into_body(), text);
 }
 
 #[test]
