@@ -99,33 +99,44 @@ fn find_in_blocks(text: &[u8]) -> Option<usize> {
         if far >= COMPARED {
             break;
         }
-        if has_ending(block) {
-            return find_in_words(block).map(|end| far + end);
+        if has_low(block) {
+            let end = far + find_low(block)?;
+            return if is_ending(*text.get(end)?) { Some(end) } else { find_behind(text, end) };
         }
         rest = after;
     }
-    let far = text.len() - rest.len();
-    memchr2(b'\r', b'\n', rest).map(|end| far + end)
+    find_behind(text, text.len() - rest.len())
 }
 
+/// The first line ending behind `far` bytes that have none.
+#[inline(never)]
+fn find_behind(text: &[u8], far: usize) -> Option<usize> {
+    memchr2(b'\r', b'\n', text.get(far..)?).map(|end| far + end)
+}
+
+/// Whether a block has a byte that is as low as a line ending. Has no branches, so that the compiler
+/// can compare all bytes at once.
 #[inline]
-fn find_in_words(block: &[u8; 32]) -> Option<usize> {
+fn has_low(block: &[u8; 32]) -> bool {
+    let Some((first, second)) = block.split_first_chunk::<16>() else { return true };
+    let mut lowest = *first;
+    lowest.iter_mut().zip(second).for_each(|(lowest, byte)| *lowest = *byte.min(lowest));
+    lowest.iter().fold(0, |has, byte| has | u8::from(*byte <= b'\r')) != 0
+}
+
+/// The offset of the first byte of a block that is as low as a line ending.
+#[inline]
+fn find_low(block: &[u8; 32]) -> Option<usize> {
     let (mut far, mut rest) = (0, block.as_slice());
     while let Some((word, after)) = rest.split_first_chunk() {
-        let ends = endings_in_word(u64::from_le_bytes(*word));
-        if ends != 0 {
-            return Some(far + ends.trailing_zeros() as usize / 8);
+        let low = low_in_word(u64::from_le_bytes(*word));
+        if low != 0 {
+            return Some(far + low.trailing_zeros() as usize / 8);
         }
         far += word.len();
         rest = after;
     }
     None
-}
-
-/// Has no branches, so that the compiler can compare all bytes at once.
-#[inline]
-fn has_ending(block: &[u8; 32]) -> bool {
-    block.iter().fold(0, |has, byte| has | u8::from(*byte == b'\n') | u8::from(*byte == b'\r')) != 0
 }
 
 /// Whether `text` is not large and has no line ending, nor another control character that is as low.
@@ -177,6 +188,14 @@ impl LineEnding {
         };
         Some(Self { end, next: end + len, is_lone_cr })
     }
+}
+
+/// The highest bit of the first byte that is as low as a line ending, if there is one. Bits above it
+/// have no meaning.
+#[inline]
+fn low_in_word(word: u64) -> u64 {
+    const ONES: u64 = u64::MAX / 255;
+    word.wrapping_sub(ONES * (b'\r' as u64 + 1)) & !word & (ONES << 7)
 }
 
 /// The highest bit of the lowest byte that is LF or CR, if there is one. Bits above
@@ -307,6 +326,23 @@ mod tests {
                 }
             }
             assert_eq!(split_near_line(&b"x".repeat(len)), None);
+        }
+    }
+
+    #[test]
+    fn control_characters_before_a_line_ending_are_text() {
+        for len in 1..=100 {
+            for low in [0, b'\t', 0x0b, 0x0c, 0x0e] {
+                for at in 0..len {
+                    let mut text = b"x".repeat(len);
+                    text[at] = low;
+                    assert_eq!(split_near_line(&text), None, "{low} at {at} of {len}");
+                    let line = text.clone();
+                    text.extend_from_slice(b"\r\n\ty\n");
+                    let expected = Some((line.as_slice(), b"\ty\n".as_slice()));
+                    assert_eq!(split_near_line(&text), expected, "{low} at {at} of {len}");
+                }
+            }
         }
     }
 
