@@ -123,6 +123,9 @@ impl Event<'_> {
 
     /// Appends the encoded event to a buffer, which grows if it must.
     pub fn encode_into(&self, out: &mut BytesMut) {
+        if let Some(data) = self.only_data() {
+            return Fields::put_data(data, out);
+        }
         let fields = self.fields();
         out.reserve(fields.len_hint());
         fields.put(out);
@@ -131,6 +134,14 @@ impl Event<'_> {
     /// The number of bytes of the encoded event.
     pub fn encoded_len(&self) -> usize {
         self.fields().encoded_len()
+    }
+
+    /// The data, if the event has nothing else.
+    #[inline]
+    fn only_data(&self) -> Option<&str> {
+        let has_field = self.name().is_some() || self.id().is_some();
+        let is_alone = !has_field && self.comment().is_none() && self.retry().is_none();
+        is_alone.then(|| self.data())
     }
 
     pub(crate) fn fields(&self) -> Fields<'_> {

@@ -3,7 +3,7 @@
 use alloc::vec::Vec;
 use core::time::Duration;
 
-use bytes::BufMut;
+use bytes::{BufMut, BytesMut};
 use memchr::{memchr, memchr_iter};
 
 use super::Frame;
@@ -32,6 +32,15 @@ impl<'a> Fields<'a> {
         self.put_with(self.data.map(Text::of_str), out);
     }
 
+    /// Appends an event that has only data, as most have: without a look for other fields.
+    #[inline(never)]
+    pub(crate) fn put_data(data: &str, out: &mut BytesMut) {
+        let text = Text::of_str(data);
+        out.reserve(data.len() + ROOM);
+        DATA.put_text(text, &mut false, out);
+        out.put_slice(b"\n\n");
+    }
+
     pub(crate) fn encoded_len(&self) -> usize {
         self.len_with(self.data.map(Text::of_str))
     }
@@ -41,7 +50,7 @@ impl<'a> Fields<'a> {
     #[inline]
     pub(crate) fn len_hint(&self) -> usize {
         let len = |text: Option<&str>| text.map_or(0, str::len);
-        64 + len(self.comment) + len(self.name) + len(self.data) + len(self.id)
+        ROOM + len(self.comment) + len(self.name) + len(self.data) + len(self.id)
     }
 
     /// At most the length of the frame, without a search for line endings: each byte
@@ -54,22 +63,25 @@ impl<'a> Fields<'a> {
     /// length and for its lines.
     #[inline]
     fn put_with(&self, data: Option<Text<'a>>, out: &mut impl BufMut) {
+        let mut has_line = false;
         if let Some(text) = self.comment {
-            COMMENT.put_cold(text.as_bytes(), out);
+            COMMENT.put_cold(text.as_bytes(), &mut has_line, out);
         }
         if let Some(name) = self.name {
-            NAME.put_line(name.as_bytes(), out);
+            NAME.put_line(name.as_bytes(), &mut has_line, out);
         }
         if let Some(text) = data {
-            DATA.put_text(text, out);
+            DATA.put_text(text, &mut has_line, out);
         }
         if let Some(delay) = self.retry {
-            RETRY.put_cold(Digits::of_millis(delay).as_bytes(), out);
+            RETRY.put_cold(Digits::of_millis(delay).as_bytes(), &mut has_line, out);
         }
         if let Some(id) = self.id {
-            ID.put_line(id.as_bytes(), out);
+            ID.put_line(id.as_bytes(), &mut has_line, out);
         }
         if self.ends_with_blank_line() {
+            out.put_slice(b"\n\n");
+        } else if has_line {
             out.put_slice(b"\n");
         }
     }
@@ -125,16 +137,20 @@ impl<const N: usize> Field<N> {
         N
     }
 
+    /// Writes a line without its LF, which the next line begins with. Sets that there is a line.
     #[inline]
-    fn put_line(self, line: &[u8], out: &mut impl BufMut) {
-        out.put_slice(self.first());
+    fn put_line(self, line: &[u8], has_line: &mut bool, out: &mut impl BufMut) {
+        if core::mem::replace(has_line, true) {
+            out.put_slice(&self.0);
+        } else {
+            out.put_slice(self.first());
+        }
         out.put_slice(line);
-        out.put_slice(b"\n");
     }
 
     #[inline]
-    fn put_text(self, text: Text<'_>, out: &mut impl BufMut) {
-        self.put_line(text.line, out);
+    fn put_text(self, text: Text<'_>, has_line: &mut bool, out: &mut impl BufMut) {
+        self.put_line(text.line, has_line, out);
         if let Some(rest) = text.rest {
             self.put_lines(rest, out);
         }
@@ -142,13 +158,13 @@ impl<const N: usize> Field<N> {
 
     /// Not inlined, since most events have no such field.
     #[cold]
-    fn put_cold(self, text: &[u8], out: &mut impl BufMut) {
-        self.put_text(Text::new(text), out);
+    fn put_cold(self, text: &[u8], has_line: &mut bool, out: &mut impl BufMut) {
+        self.put_text(Text::new(text), has_line, out);
     }
 
     #[inline(never)]
     fn put_lines(self, text: &[u8], out: &mut impl BufMut) {
-        out.put_slice(self.first());
+        out.put_slice(&self.0);
         let mut rest = text;
         while let Some((line, after)) = split_near_line(rest) {
             out.put_slice(line);
@@ -156,7 +172,6 @@ impl<const N: usize> Field<N> {
             rest = after;
         }
         out.put_slice(rest);
-        out.put_slice(b"\n");
     }
 
     fn len_of_text(self, text: Text<'_>) -> usize {
@@ -208,6 +223,9 @@ impl Digits {
         self.bytes.get(self.start..).unwrap_or_default()
     }
 }
+
+/// At least the bytes of a frame beside its values, if each is one line.
+const ROOM: usize = 64;
 
 const COMMENT: Field<3> = Field(*b"\n: ");
 const NAME: Field<8> = Field(*b"\nevent: ");
