@@ -267,7 +267,10 @@ async fn permissions() {
     let server = Server::start();
     server.call::<()>("ACL SETUSER news on >secret allkeys resetchannels +@all");
     let url = format!("redis://news:secret@127.0.0.1:{}", server.port);
-    let backplane = Backplane::start(RedisServer::new(url).unwrap(), &settings());
+    let backplane = Backplane::start(
+        RedisServer::new(url).unwrap(),
+        &settings().with_decision_timeout(Duration::from_secs(1)),
+    );
     let chats = backplane.channels::<str>("chat", &ChannelConfig::new()).unwrap();
     let error = chats.open("a").unwrap().publish(Event::new("1")).await.unwrap_err();
     assert!(matches!(error, lasse_redis::PublishError::Refused(_)), "{error:?}");

@@ -44,9 +44,12 @@ pub(crate) fn keeping_all() -> ChannelConfig {
         .with_retention(Retention::new().with_bytes(64 << 20))
 }
 
+/// Times that a machine which does other things for seconds does not exceed.
 pub(crate) fn settings() -> BackplaneConfig {
     BackplaneConfig::new()
-        .with_publish_timeout(Duration::from_secs(5))
+        .with_connect_timeout(Duration::from_secs(10))
+        .with_publish_timeout(Duration::from_secs(30))
+        .with_decision_timeout(Duration::from_secs(20))
         .with_max_backoff(Duration::from_millis(200))
         .with_block(Duration::from_millis(500))
 }

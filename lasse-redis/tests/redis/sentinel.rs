@@ -94,7 +94,7 @@ fn start_sentinel(master: u16) -> (Child, u16, PathBuf) {
         let file = std::env::temp_dir().join(format!("lasse-sentinel-{port}.conf"));
         let config = format!(
             "port {port}\nbind 127.0.0.1\nsentinel monitor main 127.0.0.1 {master} 1\n\
-             sentinel down-after-milliseconds main 5000\nsentinel failover-timeout main 10000\n"
+             sentinel down-after-milliseconds main 500\nsentinel failover-timeout main 3000\n"
         );
         fs::write(&file, config).unwrap();
         let mut command = Command::new("redis-server");
