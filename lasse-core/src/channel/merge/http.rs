@@ -7,8 +7,8 @@ use crate::request::{Init, RequestHead};
 impl MergedSubscription {
     /// The answer to a request: a stream of what `source` makes of the subscriber.
     ///
-    /// A client of [`Dialect::DataOnly`] that cannot resume in one of the channels gets a 410 instead
-    /// of a reset, with the data of the first reset as JSON.
+    /// A client of [`Dialect::DataOnly`](crate::Dialect::DataOnly) that cannot resume in one of the
+    /// channels gets a 410 instead of a reset, with the data of the first reset as JSON.
     ///
     /// # Examples
     ///
