@@ -50,7 +50,8 @@ struct Link {
 pub(super) enum State {
     /// The run continues, and this many nodes have readers.
     Running(i64),
-    Ended(RunOutcome),
+    /// The run has ended, with this many events in Redis.
+    Ended(RunOutcome, u64),
     /// Redis has no such run.
     Absent,
 }
@@ -189,11 +190,12 @@ pub(super) fn state(reply: &Value) -> Result<State, Failure> {
     let Value::Array(parts) = reply else { return Err(unknown()) };
     match parts.as_slice() {
         [word, Value::Int(readers)] if text(word) == Some("ok") => Ok(State::Running(*readers)),
-        [word, ended, detail] if text(word) == Some("ended") => {
+        [word, ended, detail, Value::Int(count)] if text(word) == Some("ended") => {
             let detail = text(detail).unwrap_or_default();
+            let count = u64::try_from(*count).unwrap_or_default();
             text(ended)
                 .and_then(|ended| outcome(ended, detail))
-                .map(State::Ended)
+                .map(|outcome| State::Ended(outcome, count))
                 .ok_or_else(unknown)
         }
         [word] if text(word) == Some("absent") => Ok(State::Absent),

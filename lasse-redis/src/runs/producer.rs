@@ -75,7 +75,12 @@ impl Producer {
             }
             match appended? {
                 State::Running(readers) => self.set_remote(readers > 0),
-                State::Ended(outcome) => {
+                State::Ended(outcome, count) => {
+                    // Redis can have events whose acknowledgement was lost: readers of other nodes
+                    // are sent them.
+                    let written = (count + 1).saturating_sub(first);
+                    let written = usize::try_from(written).unwrap_or(usize::MAX);
+                    self.publish(events.iter().take(written));
                     self.run.decide(outcome);
                     return Ok(true);
                 }
@@ -84,18 +89,23 @@ impl Producer {
                     return Ok(true);
                 }
             }
-            for event in &events {
-                // The channel has the same numbers. It has ended only with the run.
-                let _ = self.run.channel().publish(event);
-                // At once, since the limit of the run counts both.
-                self.queue.remove(1);
-            }
+            self.publish(events.iter());
             if let Some(outcome) = self.queue.outcome() {
                 return self.end(&outcome).await;
             }
             if events.is_empty() || self.queue.batch().1.is_empty() {
                 return Ok(false);
             }
+        }
+    }
+
+    /// Publishes events that Redis has to the readers of this node.
+    fn publish<'a>(&self, events: impl Iterator<Item = &'a Event<'static>>) {
+        for event in events {
+            // The channel has the same numbers. It has ended only with the run.
+            let _ = self.run.channel().publish(event);
+            // At once, since the limit of the run counts both.
+            self.queue.remove(1);
         }
     }
 
@@ -118,7 +128,7 @@ impl Producer {
     async fn end(&self, outcome: &RunOutcome) -> Result<bool, Failure> {
         let id = self.run.id().as_str();
         match self.node.end(id, "token", &self.token, outcome).await? {
-            State::Ended(outcome) => self.run.decide(outcome),
+            State::Ended(outcome, _) => self.run.decide(outcome),
             State::Absent | State::Running(_) => lose(&self.run),
         }
         Ok(true)

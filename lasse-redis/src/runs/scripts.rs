@@ -77,15 +77,14 @@ pub(super) static START: LazyLock<Script> = LazyLock::new(|| {
 ///
 /// Arguments: the id, the token, the lease, how many bytes all runs can have, the number of the first
 /// event, and for each event how many words follow, and these. Returns `ok` and how many nodes have
-/// readers, `ended` and the outcome, or `absent`.
+/// readers; `ended`, the outcome and the number of events; or `absent`.
 pub(super) static APPEND: LazyLock<Script> = LazyLock::new(|| {
     script(
         "local id, number = ARGV[2], tonumber(ARGV[6])
         local run, log = p .. 'run:' .. id, p .. 'log:' .. id
         local s = redis.call('HMGET', run, 'token', 'outcome', 'detail', 'count', 'owner')
-        if not s[1] then return {'absent'} end
-        if s[2] then return {'ended', s[2], s[3]} end
-        if s[1] ~= ARGV[3] then return {'ended', 'failed', 'lost'} end
+        if not s[1] or s[1] ~= ARGV[3] then return {'absent'} end
+        if s[2] then return {'ended', s[2], s[3], tonumber(s[4])} end
         local count = tonumber(s[4])
         if number > count + 1 then return finish(id, 'failed', 'lost') end
         local at, bytes, before = 7, 0, count
@@ -123,13 +122,14 @@ pub(super) static APPEND: LazyLock<Script> = LazyLock::new(|| {
 /// Ends a run; the first outcome counts.
 ///
 /// Arguments: the id, `owner` or `token`, the value that this has, and the outcome with its detail.
-/// Returns `ended` and the outcome that counts, or `absent`.
+/// Returns `ended`, the outcome that counts and the number of events; or `absent`.
 pub(super) static END: LazyLock<Script> = LazyLock::new(|| {
     script(
         "local id = ARGV[2]
-        local s = redis.call('HMGET', p .. 'run:' .. id, ARGV[3], 'outcome', 'detail', 'node')
+        local s = redis.call('HMGET', p .. 'run:' .. id, ARGV[3], 'outcome', 'detail', 'node',
+            'count')
         if s[1] ~= ARGV[4] then return {'absent'} end
-        if s[2] then return {'ended', s[2], s[3]} end
+        if s[2] then return {'ended', s[2], s[3], tonumber(s[5])} end
         wake(id, s[4])
         return finish(id, ARGV[5], ARGV[6])",
     )
@@ -228,7 +228,7 @@ local function finish(id, outcome, detail)
     redis.call('PEXPIRE', p .. 'ended', keep + 3600000)
     redis.call('DEL', p .. 'readers:' .. id)
     wake_readers(id)
-    return {'ended', outcome, detail}
+    return {'ended', outcome, detail, tonumber(redis.call('HGET', run, 'count') or 0)}
 end
 
 local function judge(id)

@@ -31,6 +31,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         trial("a_stop_on_another_node_reaches_the_producer_within_a_second", stop),
         trial("readers_are_sent_failed_within_ten_seconds_of_the_death_of_the_node", death),
         trial("a_node_that_was_cut_off_for_longer_than_its_lease_publishes_no_more", fenced),
+        trial("an_event_that_was_written_without_an_answer_has_its_id_on_all_nodes", unanswered),
         trial("a_run_goes_on_after_redis_was_away_for_five_seconds", away),
         trial("a_run_fails_on_all_nodes_if_redis_has_lost_it", lost),
         trial("an_ended_run_is_readable_on_all_nodes_and_then_unknown", keep),
@@ -345,6 +346,25 @@ async fn fenced() {
     assert_eq!(readers[0].events, readers[1].events, "none of the events after the lease");
     assert!(timeout(TIME_LIMIT, is_dropped).await.unwrap().is_err());
     assert_eq!(server.call::<i64>("XLEN {chat}:log:r"), 1);
+}
+
+/// The bytes of all runs are too many with this event: it is in Redis when the run ends.
+async fn unanswered() {
+    let server = Server::start();
+    let limits = RunsConfig::new().with_max_total_bytes(20_000);
+    let config = || RedisRunsConfig::new(limits.clone());
+    let (a, b) = (open(&server.url(), config()), open(&server.url(), config()));
+    let (_small, sender, _) = relaying(&a, "0").await;
+    sender.send("x".repeat(15_000)).unwrap();
+    until("it is in Redis", || server.call::<i64>("XLEN {chat}:log:0") == 1).await;
+    let (run, sender, _) = relaying(&b, "1").await;
+    let mut readers = [Reader::of(&run), Reader::of(&get(&a, "1").await)];
+    sender.send("x".repeat(15_000)).unwrap();
+    for reader in &mut readers {
+        reader.receive_all().await;
+        assert_eq!((reader.events.len(), reader.last_name()), (2, "failed"));
+    }
+    assert_eq!(readers[0].events, readers[1].events);
 }
 
 async fn away() {
