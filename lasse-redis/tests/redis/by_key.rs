@@ -213,7 +213,7 @@ async fn publisher_knows() {
 
 async fn expiry() {
     let server = Server::start();
-    let short = settings().with_stream_lifetime(Duration::from_secs(8));
+    let short = settings().with_stream_lifetime(Duration::from_secs(15));
     let (reading, publishing) = (chats_with(&server, &short), chats_with(&server, &short));
     let mut used = client(&reading, "used").await;
     publish(&publishing, "used", "1").await;
