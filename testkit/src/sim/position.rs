@@ -57,8 +57,10 @@ impl Position {
             return Err("it ends before the snapshot".into());
         }
         let len = log.entries.len();
-        let may_skip = settings.has_silent_resets() && settings.lag == LagPolicy::Skip;
         let silent = settings.has_silent_resets();
+        // A reader that lags needs a new snapshot, if there are snapshots.
+        let is_final = settings.lag == LagPolicy::Disconnect || settings.has_snapshots;
+        let may_skip = silent && settings.lag == LagPolicy::Skip && !is_final;
         let place = self.next_in(log).unwrap_or(len);
         let next = if silent { log.after_holes(place) } else { place };
         let is_all = next == len
@@ -66,7 +68,6 @@ impl Position {
             || may_skip && circumstances.held_from == len;
         let has_lagged =
             circumstances.held_from > place || settings.has_snapshots && log.is_hole(place);
-        let is_final = settings.lag == LagPolicy::Disconnect || settings.has_snapshots;
         Ok(match (log.ending, end) {
             (Some(Ending::Finished), End::Clean) if is_all => Some(EndReason::Stopped),
             (Some(Ending::Aborted), End::Broken) => Some(EndReason::Aborted),
