@@ -28,7 +28,8 @@ impl Log {
 
     /// Another filter for a reader at `cursor`, while it reads. It continues to read the topics of
     /// both filters. New topics apply from now on, or after the lower bound that the filter gives:
-    /// then the cursor moves back to it, and only the new part is read from there.
+    /// then the cursor moves back to it, and only the new part is read from there. A lower bound of an
+    /// epoch that the log does not know counts as none.
     pub fn change_view(&mut self, cursor: &mut Cursor, view: &mut View, filter: &TopicFilter) {
         self.change_view_from(cursor, view, filter, Cursor(self.end()));
     }
@@ -50,7 +51,9 @@ impl Log {
             let Some(id) = changed.ids().get(nth).copied() else { continue };
             let bound = view.wanted().find(|(old, _)| *old == id).map(|(_, bound)| bound);
             let new = changed.wanted().nth(nth).map_or(0, |(_, bound)| bound);
-            match (bound, &wanted.after) {
+            let after = wanted.after.as_ref().filter(|id| self.knows_place_after(id));
+            let new = if after.is_some() { new } else { 0 };
+            match (bound, after) {
                 // A reader of all events had it, too.
                 _ if view.is_all() => changed.set_bound(nth, before.max(new)),
                 (Some(old), _) => changed.set_bound(nth, before.max(old).max(new)),
@@ -65,6 +68,11 @@ impl Log {
             changed.set_catch_up(Some(catch_up));
         }
         self.release(mem::replace(view, changed));
+    }
+
+    /// Whether the log knows from where on events are after the event `id`, or will know it.
+    fn knows_place_after(&self, id: &EventId) -> bool {
+        matches!(self.place_after(id), Ok(_) | Err(ResetReason::Expired | ResetReason::Ahead))
     }
 
     /// Forgets a view.

@@ -69,7 +69,7 @@ impl TopicFilter {
     ///
     /// If two patterns match an event, the event is sent if it is after one of their bounds. A log
     /// that does not know the epoch of `id` applies the pattern from the moment when the reader
-    /// subscribes.
+    /// subscribes, or adds it to its filter.
     ///
     /// # Errors
     ///

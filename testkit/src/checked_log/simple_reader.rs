@@ -25,8 +25,8 @@ impl SimpleReader {
         })
     }
 
-    /// Takes another filter: its patterns, and the place of the bound that each has. A pattern
-    /// without a bound that the reader did not have applies from `end` on.
+    /// Takes another filter: its patterns, and the bound that each has. A pattern that the reader did
+    /// not have, without a bound that the log knows, applies from `end` on.
     pub(super) fn change(&mut self, bounds: Bounds, end: usize) {
         let (place, before) = (self.place, self.wanted.take());
         let changed = bounds.into_iter().map(|(pattern, bound)| {
@@ -35,9 +35,10 @@ impl SimpleReader {
                 Some(wanted) => wanted.iter().find(|(old, _)| *old == pattern).map(|(_, old)| *old),
             };
             let bound = match (old, bound) {
-                (Some(old), bound) => place.max(old).max(bound.unwrap_or(0)),
-                (None, None) => end,
-                (None, Some(bound)) => {
+                (Some(old), Bound::At(bound)) => place.max(old).max(bound),
+                (Some(old), Bound::Start | Bound::Unknown) => place.max(old),
+                (None, Bound::Start | Bound::Unknown) => end,
+                (None, Bound::At(bound)) => {
                     self.place = self.place.min(bound);
                     bound
                 }
@@ -48,8 +49,29 @@ impl SimpleReader {
     }
 }
 
-/// The patterns of a filter, and the place of the bound that each has.
-pub(super) type Bounds = Vec<(&'static str, Option<usize>)>;
+/// The patterns of a filter, and the bound that each has.
+pub(super) type Bounds = Vec<(&'static str, Bound)>;
+
+/// The lower bound of a pattern.
+pub(super) enum Bound {
+    /// It has none.
+    Start,
+    /// It applies from this place on.
+    At(usize),
+    /// It has the id of an epoch that the log does not know.
+    Unknown,
+}
+
+impl Bound {
+    /// From where on it applies for a reader that subscribes to a log which ends at `end`.
+    pub(super) fn place(self, end: usize) -> usize {
+        match self {
+            Self::Start => 0,
+            Self::At(place) => place,
+            Self::Unknown => end,
+        }
+    }
+}
 
 impl SimpleLog {
     /// Whether the log must refuse an event of a topic, or a tombstone.
@@ -235,29 +257,35 @@ impl SimpleLog {
             let text = PATTERNS[nth % PATTERNS.len()];
             let pattern = TopicPattern::from_static(text);
             let bound = after.and_then(|back| self.bound(back));
-            filter = match &bound {
-                Some((id, _)) => filter.with_after(pattern, id.clone()).unwrap(),
-                None => filter.with(pattern).unwrap(),
+            let bound = match bound {
+                Some((id, bound)) => {
+                    filter = filter.with_after(pattern, id).unwrap();
+                    bound
+                }
+                None => {
+                    filter = filter.with(pattern).unwrap();
+                    Bound::Start
+                }
             };
             bounds.retain(|(other, _)| *other != text);
-            bounds.push((text, bound.map(|(_, place)| place)));
+            bounds.push((text, bound));
         }
         (filter, bounds)
     }
 
-    /// The id of an entry, and the place after it as a bound.
-    fn bound(&self, back: usize) -> Option<(EventId, usize)> {
+    /// The id of an entry, and the bound that it makes.
+    fn bound(&self, back: usize) -> Option<(EventId, Bound)> {
         let entry = self.entries.iter().rev().nth(back)?;
         let text = match entry {
             Entry::Event { id, .. } => id.clone(),
             Entry::Hole { .. } => self.name_of(entry.name()),
         };
-        let place = match self.place_after(&text) {
-            Ok(place) => place,
-            Err(ResetReason::Expired) => 0,
-            Err(_) => self.entries.len(),
+        let bound = match self.place_after(&text) {
+            Ok(place) => Bound::At(place),
+            Err(ResetReason::Expired) => Bound::At(0),
+            Err(_) => Bound::Unknown,
         };
-        Some((id(&text), place))
+        Some((id(&text), bound))
     }
 
     fn is_key(&self, topic: &str) -> bool {

@@ -52,8 +52,9 @@ impl CheckedLog {
         if let Some(wants) = wants {
             let (filter, bounds) = self.simple.filter(wants);
             *view = self.log.view(&filter);
-            let bounds = bounds.into_iter().map(|(pattern, bound)| (pattern, bound.unwrap_or(0)));
-            reader.wanted = Some(bounds.collect());
+            let end = self.simple.entries.len();
+            let places = bounds.into_iter().map(|(pattern, bound)| (pattern, bound.place(end)));
+            reader.wanted = Some(places.collect());
         }
         let last = self.simple.last_event_id(last);
         let resume = self.log.resume_view(&last, start, view);

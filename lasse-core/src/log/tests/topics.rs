@@ -218,6 +218,23 @@ fn a_bound_of_a_foreign_epoch_applies_from_now_on() {
 }
 
 #[test]
+fn a_bound_of_a_foreign_epoch_hides_nothing_of_a_topic_that_is_kept() {
+    let mut log = keeping(100);
+    append_to(&mut log, "room", "1");
+    let bounded = TopicFilter::default().with_after(topic("room"), id("j-3")).unwrap();
+    let both = bounded.clone().with_after(topic("hall"), id("j-3")).unwrap();
+    for filter in [bounded, both] {
+        for before in [Some(patterns(&["room"])), None] {
+            let mut view = before.map_or(View::all(), |before| log.view(&before));
+            let mut cursor = Cursor(0);
+            log.change_view(&mut cursor, &mut view, &filter);
+            assert_eq!(rest_of(&mut log, &mut cursor, &mut view).0, ["1"]);
+            log.release(view);
+        }
+    }
+}
+
+#[test]
 fn a_topic_that_is_joined_applies_from_now_on_or_after_an_id() {
     let mut log = keeping(100);
     for (name, data) in [("cake", "1"), ("tea", "2"), ("cake", "3")] {
