@@ -52,6 +52,18 @@ impl<S: Source> Connection<S> {
         next.time()
     }
 
+    /// When the client must have taken a byte of what frames the stream, if it has taken none since
+    /// `since`. Of a closed stream, that is all that is left, and a shutdown does not wait for it.
+    #[cfg(feature = "http1")]
+    pub(crate) fn framing_deadline(&self, since: Instant) -> Deadline {
+        let written = Deadline::at(self.write_timeout().map(|timeout| since + timeout));
+        if !self.is_closed() {
+            return written;
+        }
+        let stalled = Deadline::at(self.drain().map(|drain| drain.stalled_at(since)));
+        written.min(stalled).min(self.abort_deadline())
+    }
+
     fn handle_timeout_while_open(&mut self, now: Instant) {
         if self.expiry().is_due(now) {
             return self.end(EndReason::CredentialsExpired, None);

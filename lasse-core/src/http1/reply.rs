@@ -171,11 +171,11 @@ impl<S: Source> Reply<S> {
 
     /// When the client must have taken a byte of the pending write.
     fn write_deadline(&self, config: &ServeConfig) -> Deadline {
-        let timeout = match &self.body {
-            Body::Stream(stream) => stream.write_timeout(),
-            Body::Full(_) => Some(config.write_timeout()),
-        };
-        Deadline::at(self.progress_at.time().zip(timeout).map(|(time, timeout)| time + timeout))
+        let Some(since) = self.progress_at.time() else { return Deadline::NEVER };
+        match &self.body {
+            Body::Stream(stream) => stream.framing_deadline(since),
+            Body::Full(_) => Deadline::at(Some(since + config.write_timeout())),
+        }
     }
 }
 

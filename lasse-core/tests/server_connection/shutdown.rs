@@ -72,3 +72,32 @@ fn a_stream_that_is_drained_is_the_last_response() {
     server.handle_timeout(at(1));
     assert_eq!(run(&mut server, at(1)).1, HalfClosed);
 }
+
+#[test]
+fn a_drain_does_not_wait_for_a_client_that_does_not_take_the_end_of_a_stream() {
+    // Each stream has ended before the drain begins, or the drain ends it.
+    for (end_before, stall_timeout, abort_at, expected) in [
+        (true, secs(1), at(6), at(3)),
+        (true, secs(60), at(6), at(6)),
+        (true, secs(60), at(60), at(8)),
+        (false, secs(1), at(6), at(4)),
+        (false, secs(60), at(6), at(6)),
+    ] {
+        let mut server = receive(GET);
+        write(&mut server);
+        let drain = Drain { end_at: at(3), retry: secs(2), stall_timeout, abort_at };
+        server.stream().unwrap().handle_drain(drain);
+        let now = if end_before { at(1) } else { at(3) };
+        if end_before {
+            send(&mut server, "");
+        } else {
+            server.handle_timeout(now);
+            assert!(matches!(poll(&mut server, now), ServerOutput::Write(_)));
+            server.handle_written(b"c\r\nretry: 2000\n\n\r\n".len(), now);
+        }
+        assert!(matches!(poll(&mut server, now), ServerOutput::Write(_)));
+        assert_eq!(server.deadline(), Some(expected), "{drain:?}");
+        server.handle_timeout(expected);
+        assert_eq!(run(&mut server, expected).1, Closed(Close::Abort));
+    }
+}
