@@ -66,9 +66,13 @@ impl Position {
         let is_all = next == len
             || silent && self.awaits.is_some()
             || may_skip && circumstances.held_from == len;
+        // The log went on past the awaited id, and no notice could report that.
+        let is_passed = |id: &String| !log.is_ahead(id) && self.next_in(log).is_none();
+        let is_passed = silent && self.awaits.as_ref().is_some_and(is_passed);
         let has_lagged =
             circumstances.held_from > place || settings.has_snapshots && log.is_hole(place);
         Ok(match (log.ending, end) {
+            (_, End::Clean) if is_passed => Some(EndReason::Lagged),
             (Some(Ending::Finished), End::Clean) if is_all => Some(EndReason::Stopped),
             (Some(Ending::Aborted), End::Broken) => Some(EndReason::Aborted),
             (_, End::Clean) if has_lagged && is_final => Some(EndReason::Lagged),
