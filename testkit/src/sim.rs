@@ -45,6 +45,7 @@ mod source;
 mod stranger;
 mod task;
 mod threads;
+mod topics;
 mod trace;
 mod world;
 

@@ -16,6 +16,11 @@ fn the_law_holds_in_simulations() {
     run(0..30);
 }
 
+#[test]
+fn the_law_holds_in_simulations_with_topics() {
+    run(FIRST_WITH_TOPICS..FIRST_WITH_TOPICS + 10);
+}
+
 /// Each broke the law once, in a version of the simulator in which it stood for the same scenario.
 #[test]
 fn the_law_holds_for_seeds_that_once_failed() {
@@ -41,5 +46,8 @@ const FAILED: &[u64] = &[
     1_795_313_255_627,
     1_795_323_364_397,
     1_795_500_001_033,
+    4_611_686_018_600_000_019,
     4_611_686_018_700_001_028,
 ];
+
+const FIRST_WITH_TOPICS: u64 = 1 << 62;

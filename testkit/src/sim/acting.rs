@@ -19,7 +19,7 @@ impl Run<'_> {
     pub(super) async fn act(&self, action: &Action, nth: usize) -> Result<(), String> {
         let (clients, nodes, feeds) = {
             let state = self.world.state();
-            (state.clients.len(), state.nodes.len(), state.feeds.len())
+            (self.world.settings.clients.len(), state.nodes.len(), state.feeds.len())
         };
         match *action {
             Action::Publish { feed, events, size } => self.publish(feed % feeds, events, size),
@@ -49,6 +49,7 @@ impl Run<'_> {
                 self.fault("stranger");
                 stranger::connect(&self.world, node % nodes, kind, nth);
             }
+            Action::Topics(ref action) => self.act_on_topics(action).await?,
         }
         Ok(())
     }
@@ -59,14 +60,14 @@ impl Run<'_> {
         advance(time).await;
     }
 
-    fn stall(&self, client: usize, time: Duration) {
+    pub(super) fn stall(&self, client: usize, time: Duration) {
         self.fault("stall");
         let client = &mut self.world.state().clients[client];
         client.stalled_until = now() + time;
         client.notify.notify_one();
     }
 
-    fn cut(&self, client: usize, how: Cut) {
+    pub(super) fn cut(&self, client: usize, how: Cut) {
         self.fault(match how {
             Cut::Reset => "reset",
             Cut::After(_) => "cut planned",
@@ -76,7 +77,7 @@ impl Run<'_> {
         self.world.state().command(client, Command::Cut(how));
     }
 
-    fn claim(&self, client: usize, claim: &Claim) {
+    pub(super) fn claim(&self, client: usize, claim: &Claim) {
         self.fault("claimed id");
         self.world.state().clients[client].claim = Some(claim.clone());
     }
@@ -151,6 +152,7 @@ impl Run<'_> {
         self.world.state().nodes[node].is_lagging = false;
         if self.world.state().nodes[node].is_up {
             (0..self.world.settings.feeds).for_each(|feed| self.world.catch_up(node, feed));
+            self.world.publish_topics(node, &mut self.world.state());
         }
     }
 

@@ -31,6 +31,9 @@ impl World {
             (Route::Mail, Some(connection)) => {
                 Init::Stream(Mail::source(self, connection, random), Vec::new())
             }
+            (Route::Topics, Some(connection)) => {
+                self.subscribe_to_topics(connection, head, channel)
+            }
             _ => {
                 channel.advance(now());
                 let subscription = match self.settings.channel.has_snapshots {
@@ -53,7 +56,11 @@ impl World {
         self.renew(visit.node, visit.feed);
         let (endpoint, channel, before) = {
             let node = &self.state().nodes[visit.node];
-            (node.endpoint.clone(), node.channel(visit.feed), Before::of(node, visit.feed))
+            let channel = match (&node.topics, visit.route) {
+                (Some(topics), Route::Topics) => topics.channel.clone(),
+                _ => node.channel(visit.feed),
+            };
+            (node.endpoint.clone(), channel, Before::of(node, visit.feed))
         };
         let (response, is_stream) = subscribe(&endpoint, &channel);
         let state = &mut *self.state();
@@ -69,14 +76,22 @@ impl World {
         let Some(connection) = visit.connection else { return response };
         let log = &state.logs[node.feeds[visit.feed].log];
         let requested = &state.clients[visit.client].requested;
-        let held_from = held_from(&channel, log);
+        let held_from = match visit.route {
+            Route::Feed => held_from(&channel, log),
+            _ => 0,
+        };
         let log_index = node.feeds[visit.feed].log;
         let expected = match visit.route {
             Route::Feed => decide(requested, log_index, log, held_from, &self.settings.channel),
             Route::Tokens | Route::Mail => Answer::Sequence,
+            // Without a reader, the request did not reach the channel.
+            Route::Topics => {
+                state.readers[connection].topics.take().map_or(Answer::Sequence, Answer::Topics)
+            }
         };
         let admission = Admission {
-            is_full: before.subscribers >= self.settings.channel.max_subscribers,
+            is_full: visit.route == Route::Feed
+                && before.subscribers >= self.settings.channel.max_subscribers,
             is_at_limit,
             may_be_refused,
             refused,
@@ -131,7 +146,9 @@ impl Admission {
             (Answer::Stream(position), StatusCode::OK, true) if !is_full => {
                 (Answer::Stream(position), None)
             }
-            (Answer::Sequence, StatusCode::OK, true) => (Answer::Sequence, None),
+            (expected @ (Answer::Sequence | Answer::Topics(_)), StatusCode::OK, true) => {
+                (expected, None)
+            }
             (expected, ..) => {
                 let what = format!("{status}, a stream: {is_stream}; not {expected:?}");
                 (expected, Some(what))

@@ -73,7 +73,7 @@ impl State {
     pub(super) fn is_settled(&self, client: usize, horizon: Duration) -> bool {
         match self.clients[client].state {
             // It connects again and again.
-            _ if self.clients[client].settings.route != Route::Feed => true,
+            _ if matches!(self.clients[client].settings.route, Route::Tokens | Route::Mail) => true,
             Condition::Stopped => true,
             Condition::Waiting(until) => until > now() + horizon,
             Condition::Connected(connection) => {
@@ -82,6 +82,9 @@ impl State {
                     Some(Answer::Stream(position)) => {
                         let log = &self.logs[position.log];
                         position.next_in(log).is_none_or(|next| next == log.entries.len())
+                    }
+                    Some(Answer::Topics(topics)) => {
+                        topics.is_settled(&self.topics.logs[topics.log])
                     }
                     answer => answer.is_some(),
                 };

@@ -15,6 +15,7 @@ use super::random::Random;
 use super::reader::End;
 use super::scenario::{Claim, Cut};
 use super::settings::ClientSettings;
+use super::topics::Want;
 use super::world::{Part, World};
 
 /// What the simulation knows of a client.
@@ -28,6 +29,10 @@ pub(super) struct ClientState {
     pub(super) last_id: String,
     /// What its next request claims instead.
     pub(super) claim: Option<Claim>,
+    /// Which topics it asks for. None: all events.
+    pub(super) wants: Option<Vec<Want>>,
+    /// Whether its filter can change while its stream is open.
+    pub(super) has_handle: bool,
     pub(super) stalled_until: Instant,
     pub(super) commands: VecDeque<Command>,
     pub(super) notify: Arc<Notify>,
@@ -68,6 +73,8 @@ impl ClientState {
             requested: Requested::Nothing,
             last_id: String::new(),
             claim: None,
+            wants: None,
+            has_handle: false,
             stalled_until: now(),
             commands: VecDeque::new(),
             notify: Arc::default(),

@@ -97,6 +97,11 @@ impl LogRecord {
         }
     }
 
+    /// The ids of its entries, the oldest first.
+    pub(super) fn ids(&self) -> Vec<String> {
+        self.entries.iter().map(|entry| entry.id.clone()).collect()
+    }
+
     /// Notes that the log took the event at `place`, under `id`.
     pub(super) fn push(&mut self, id: &str, place: usize) {
         self.number = self.number_of(id).unwrap_or(self.number + 1);

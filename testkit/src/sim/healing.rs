@@ -70,6 +70,7 @@ impl Run<'_> {
         for feed in 0..self.world.settings.feeds {
             self.probe(feed).await?;
         }
+        self.heal_topics().await?;
         let state = self.world.state();
         let clients = if has_given_up { 0..0 } else { 0..clients };
         clients.into_iter().try_for_each(|client| state.check_is_served(client, &self.world))
@@ -87,6 +88,10 @@ impl Run<'_> {
             let stats = node.gate.stats();
             if stats.open > 0 {
                 return Err(format!("node {index} has streams without clients: {stats:?}"));
+            }
+            let readers = node.topics.as_ref().map_or(0, |node| node.channel.stats().subscribers);
+            if readers > 0 {
+                return Err(format!("node {index}: {readers} readers of topics are left"));
             }
             for feed in 0..self.world.settings.feeds {
                 let stats = node.channel(feed).stats();

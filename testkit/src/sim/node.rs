@@ -16,6 +16,7 @@ use super::random::Random;
 use super::scenario::{Plan, Reloaded};
 use super::settings::{NodeSettings, Stack};
 use super::task::spawn;
+use super::topics::NodeTopics;
 use super::world::{DrainTimes, Part, World};
 
 #[derive(Debug)]
@@ -30,6 +31,7 @@ pub(super) struct Node {
     pub(super) endpoint: Endpoint,
     pub(super) serve: ServeConfig,
     pub(super) feeds: Vec<NodeFeed>,
+    pub(super) topics: Option<NodeTopics>,
     pub(super) pool: Option<Channels<usize>>,
     /// The connections that it has, for when it is killed.
     pub(super) pipes: Vec<(Option<usize>, Control)>,
@@ -142,6 +144,7 @@ impl World {
             tracker: None,
             serve: settings.serve_config(),
             feeds: Vec::new(),
+            topics: None,
             pool: None,
             pipes: Vec::new(),
             tasks: Vec::new(),
@@ -151,6 +154,7 @@ impl World {
         self.state().nodes.push(node);
         self.listen(index);
         self.fill(index, Reloaded::Newest(0), Vec::new());
+        self.fill_topics(index, Reloaded::Newest(0), None);
     }
 
     /// Kills a node: its tasks are gone, its connections are reset.
@@ -204,6 +208,8 @@ impl World {
             (record, node.feeds[feed].applied)
         });
         let held = held.collect();
+        let topics = state.nodes[index].topics.take();
+        let held_topics = topics.as_ref().map(|topics| topics.held(&state.topics.logs));
         let node = &mut state.nodes[index];
         node.settings = settings.clone();
         node.serve = settings.serve_config();
@@ -211,11 +217,12 @@ impl World {
         node.gate = gate;
         (node.is_up, node.is_lagging, node.drain, node.admitted) = (true, false, None, 0);
         // The old channels go here, outside of the lock.
-        let old = (std::mem::take(&mut node.feeds), node.pool.take());
+        let old = (std::mem::take(&mut node.feeds), node.pool.take(), topics);
         drop(guard);
         drop(old);
         self.listen(index);
         self.fill(index, log, held);
+        self.fill_topics(index, log, held_topics);
     }
 
     pub(super) fn spawn_for_node(

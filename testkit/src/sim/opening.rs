@@ -66,13 +66,16 @@ impl ClientTask {
     /// The last event ids of the next request: those that the client claims, or the one
     /// that it must have.
     fn ids(&self, state: &mut State, id: Option<Vec<u8>>) -> Option<Vec<Vec<u8>>> {
-        let log = &state.logs[state.nodes[self.node].feeds[self.feed].log];
+        let node = &state.nodes[self.node];
+        let (log, topics) = (&state.logs[node.feeds[self.feed].log], node.topics.as_ref());
+        let topics = topics.map(|topics| &state.topics.logs[topics.log]);
         let client = &mut state.clients[self.index];
         let sent = id.as_deref().unwrap_or_default();
         let ClientSettings { kind, route, .. } = client.settings;
         // A browser keeps the id of an event that has ended, and of no other.
         let has_forgotten = sent.is_empty() && !client.last_id.is_empty();
-        let must_be_last = kind == ClientKind::Lasse && route == Route::Feed;
+        let must_be_last =
+            kind == ClientKind::Lasse && matches!(route, Route::Feed | Route::Topics);
         if has_forgotten || must_be_last && sent != client.last_id.as_bytes() {
             let (sent, last_id) = (String::from_utf8_lossy(sent), client.last_id.clone());
             let what = format!("client {} asks for {sent:?}, not {last_id:?}", self.index);
@@ -80,7 +83,10 @@ impl ClientTask {
             return None;
         }
         Some(match client.claim.take() {
-            Some(claim) => claim.values(log),
+            Some(claim) => match topics.filter(|_| route == Route::Topics) {
+                Some(topics) => claim.values(topics.epoch(), &topics.ids()),
+                None => claim.values(&log.epoch, &log.ids()),
+            },
             None => id.into_iter().collect(),
         })
     }

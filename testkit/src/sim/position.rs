@@ -242,7 +242,7 @@ impl ChannelSettings {
 }
 
 /// All reasons of a reset.
-const REASONS: [ResetReason; 6] = [
+pub(super) const REASONS: [ResetReason; 6] = [
     ResetReason::Expired,
     ResetReason::Foreign,
     ResetReason::Ahead,
@@ -252,7 +252,7 @@ const REASONS: [ResetReason; 6] = [
 ];
 
 /// The string `name` in a flat JSON object.
-fn text_of(json: &str, name: &str) -> Option<String> {
+pub(super) fn text_of(json: &str, name: &str) -> Option<String> {
     let (_, rest) = json.split_once(&format!("\"{name}\":\""))?;
     let (mut text, mut chars) = (String::new(), rest.chars());
     loop {

@@ -1,7 +1,7 @@
 //! One connection, from the client's side, held to the law: events in order, none twice, none missing
 //! without a reset, each clean end whole.
 
-use lasse_core::{Decoded, EndReason, Instant, ResetReason};
+use lasse_core::{Decoded, EndReason, FilterHandle, Instant, ResetReason};
 
 use super::body_end::BodyEnd;
 use super::channel_settings::ChannelSettings;
@@ -9,6 +9,7 @@ use super::feed::{Feed, LogRecord};
 use super::position::Position;
 use super::sequence::Sequence;
 use super::source::MailNotifier;
+use super::topics::{TopicReader, TopicSettings, Topics};
 
 /// What the server decided about a request, and what the client has received since.
 #[derive(Debug)]
@@ -31,6 +32,10 @@ pub(super) struct Reader {
     pub(super) sequence: Sequence,
     /// The other end of its mailbox, and how many messages that holds.
     pub(super) mailbox: Option<(MailNotifier, usize)>,
+    /// What a reader of topics must receive, before its answer was checked.
+    pub(super) topics: Option<TopicReader>,
+    /// Changes its filter.
+    pub(super) filter: Option<FilterHandle>,
     /// Whether the mailbox was stopped with the stream.
     pub(super) is_stopped: bool,
     /// Whether the stream has sent the reason for its end.
@@ -44,6 +49,8 @@ pub(super) struct Reader {
 #[derive(Debug)]
 pub(super) enum Answer {
     Stream(Position),
+    /// A stream of the events of some topics.
+    Topics(TopicReader),
     /// A stream of numbered events.
     Sequence,
     /// All of a channel that is over has been received: 204.
@@ -64,7 +71,11 @@ pub(super) enum End {
 pub(super) struct Circumstances {
     /// The first entry that the log still holds.
     pub(super) held_from: usize,
+    /// Whether a reader of topics can be disconnected because it lacks events.
+    pub(super) may_lag: bool,
     pub(super) is_draining: bool,
+    /// Whether a drain is over, after which the server ends all connections.
+    pub(super) is_drained: bool,
     pub(super) is_too_old: bool,
 }
 
@@ -83,6 +94,8 @@ impl Reader {
             reason: None,
             sequence: Sequence::default(),
             mailbox: None,
+            topics: None,
+            filter: None,
             is_stopped: false,
             has_last_notice: false,
             status: None,
@@ -105,8 +118,8 @@ impl Reader {
     pub(super) fn handle_status(&mut self, status: u16) -> Result<(), String> {
         self.status = Some(status);
         let is_right = match &self.answer {
-            Some(Answer::Stream(_) | Answer::Sequence | Answer::Refused) => status == 200,
             Some(Answer::Complete) => status == 204,
+            Some(_) => status == 200,
             None => status == 408,
         };
         if is_right { Ok(()) } else { Err(format!("{status} answers {:?}", self.answer)) }
@@ -117,6 +130,44 @@ impl Reader {
         self.body.handle_bytes(bytes);
     }
 
+    pub(super) fn is_of_topics(&self) -> bool {
+        matches!(self.answer, Some(Answer::Topics(_)))
+    }
+
+    /// What its stream must receive, and by what its filter changes, if it is open and can.
+    pub(super) fn topics_and_filter(&mut self) -> Option<(&mut TopicReader, &FilterHandle)> {
+        match &mut self.answer {
+            Some(Answer::Topics(topics)) => Some((topics, self.filter.as_ref()?)),
+            _ => None,
+        }
+    }
+
+    /// Takes what a reader of topics decoded. Returns the reason of a reset.
+    pub(super) fn handle_topics(
+        &mut self,
+        decoded: &Decoded<'_>,
+        topics: &Topics,
+        settings: &TopicSettings,
+    ) -> Result<Option<ResetReason>, String> {
+        if self.is_last_notice(decoded)? {
+            return Ok(None);
+        }
+        let Some(Answer::Topics(reader)) = &mut self.answer else { return Ok(None) };
+        let log = &topics.logs[reader.log];
+        let (is_event, reason) = reader.handle_decoded(decoded, &topics.items, log, settings)?;
+        self.delivered += u64::from(is_event);
+        Ok(reason)
+    }
+
+    /// Whether the client decoded a last notice, after which nothing comes.
+    fn is_last_notice(&mut self, decoded: &Decoded<'_>) -> Result<bool, String> {
+        let Decoded::Message(message) = decoded else { return Ok(false) };
+        if std::mem::replace(&mut self.has_last_notice, is_last_notice(message.name())) {
+            return Err(format!("{message:?} follows the last notice"));
+        }
+        Ok(self.has_last_notice)
+    }
+
     /// Takes what the client decoded. Returns the reason of a reset.
     pub(super) fn handle_decoded(
         &mut self,
@@ -125,13 +176,8 @@ impl Reader {
         logs: &[LogRecord],
         settings: &ChannelSettings,
     ) -> Result<Option<ResetReason>, String> {
-        if let Decoded::Message(message) = decoded {
-            if std::mem::replace(&mut self.has_last_notice, is_last_notice(message.name())) {
-                return Err(format!("{message:?} follows the last notice"));
-            }
-            if self.has_last_notice {
-                return Ok(None);
-            }
+        if self.is_last_notice(decoded)? {
+            return Ok(None);
         }
         let position = match (&mut self.answer, decoded) {
             (Some(Answer::Stream(position)), _) => position,
@@ -181,7 +227,9 @@ impl Reader {
                 position.reason_to_end(end, log, settings, circumstances)
             }
             (Some(Answer::Sequence), _) => self.sequence.reason_to_end(self.reason),
+            (Some(Answer::Topics(_)), _) => Ok(circumstances.may_lag.then_some(EndReason::Lagged)),
             (Some(_), _) if end == End::Clean => return Ok(()),
+            (Some(Answer::Refused), _) if circumstances.is_drained => return Ok(()),
             (Some(answer), _) => return Err(format!("{answer:?} is cut off")),
         };
         if end == End::Clean && !self.body.is_whole() {

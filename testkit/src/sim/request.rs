@@ -3,21 +3,21 @@
 use lasse_core::LastEventId;
 
 use super::decision::Requested;
-use super::feed::LogRecord;
 use super::scenario::Claim;
 use super::settings::ClientSettings;
 
 impl Claim {
-    /// The values of the `Last-Event-ID` fields that this claim stands for.
-    pub(super) fn values(&self, log: &LogRecord) -> Vec<Vec<u8>> {
+    /// The values of the `Last-Event-ID` fields that this claim stands for, of a log with this epoch and
+    /// the ids of its entries, the oldest first.
+    pub(super) fn values(&self, epoch: &str, ids: &[String]) -> Vec<Vec<u8>> {
         match self {
             Self::Nothing => vec![],
             Self::Empty => vec![vec![]],
             Self::Known(back) => {
-                let entry = log.entries.iter().rev().nth(*back).or_else(|| log.entries.first());
-                entry.map(|entry| entry.id.clone().into_bytes()).into_iter().collect()
+                let id = ids.iter().rev().nth(*back).or_else(|| ids.first());
+                id.map(|id| id.clone().into_bytes()).into_iter().collect()
             }
-            Self::Number(number) => vec![format!("{}-{number}", log.epoch).into_bytes()],
+            Self::Number(number) => vec![format!("{epoch}-{number}").into_bytes()],
             Self::Text(text) => vec![text.as_bytes().to_vec()],
             Self::Long => vec![vec![b'x'; 300]],
             Self::NotUtf8 => vec![b"\xff\xfe".to_vec()],

@@ -78,11 +78,12 @@ impl Run<'_> {
         let settings = &scenario.settings;
         settings.nodes.iter().for_each(|node| self.world.add_node(node));
         for (index, client) in settings.clients.iter().enumerate() {
-            let state = ClientState::new(client.clone(), index % settings.feeds);
-            self.world.state().clients.push(state);
-            let task = client::run(self.world.clone(), index);
-            let random = self.world.random(Part::Client(index));
-            drop(spawn(task, random, &self.world.meter));
+            self.start_client(ClientState::new(client.clone(), index % settings.feeds));
+        }
+        for client in settings.topics.iter().flat_map(|topics| &topics.clients) {
+            let state = ClientState::new(client.client.clone(), 0);
+            let (wants, has_handle) = (client.wants.clone(), client.has_handle);
+            self.start_client(ClientState { wants, has_handle, ..state });
         }
         for (nth, action) in scenario.actions.iter().enumerate() {
             self.world.meter.count_step();
@@ -91,6 +92,14 @@ impl Run<'_> {
         }
         self.heal().await?;
         self.finish().await
+    }
+
+    fn start_client(&self, client: ClientState) {
+        let index = self.world.state().clients.len();
+        self.world.state().clients.push(client);
+        let task = client::run(self.world.clone(), index);
+        let random = self.world.random(Part::Client(index));
+        drop(spawn(task, random, &self.world.meter));
     }
 
     /// Whether the law holds so far.
@@ -103,7 +112,11 @@ impl Run<'_> {
             return Err(breach.clone());
         }
         for (index, node) in state.nodes.iter().enumerate().filter(|(_, node)| node.is_up) {
-            node.check_counters().map_err(|what| format!("node {index}: {what}"))?;
+            let topics = node.topics.as_ref();
+            let counters =
+                topics.map_or(Ok(()), |topics| topics.check_counters(&state.topics.logs));
+            let counters = counters.and_then(|()| node.check_counters());
+            counters.map_err(|what| format!("node {index}: {what}"))?;
         }
         state.check_channels(&self.world.settings.channel)
     }

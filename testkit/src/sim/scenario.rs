@@ -7,6 +7,7 @@ use lasse_core::Ending;
 
 use super::random::Random;
 use super::settings::{MILLI, NANO, SECOND, Settings};
+use super::topics::{TopicAction, TopicSettings};
 
 /// All that happens in a simulation. Actions name clients, nodes and feeds by any number, of which the
 /// remainder counts, so that each action makes sense whatever else is left out.
@@ -96,6 +97,8 @@ pub(super) enum Action {
         node: usize,
         kind: Stranger,
     },
+    /// Concerns channels with topics, or their clients.
+    Topics(TopicAction),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -164,23 +167,40 @@ pub(super) enum Stranger {
 impl Scenario {
     pub(super) fn from_seed(seed: u64) -> Self {
         let mut random = Random::for_part(seed, 0);
-        let settings = Settings::random(&mut random);
+        let mut settings = Settings::random(&mut random);
         let limits = Limits::of(&settings);
         let actions = (0..random.within(5..200)).map(|_| Action::random(&mut random, &limits));
-        Self { seed, actions: actions.collect(), settings }
+        let mut actions = actions.collect();
+        // All that was added later has random numbers of its own, so a seed stands for what it stood for.
+        let mut random = Random::for_part(seed, TOPICS);
+        if seed >= FIRST_WITH_TOPICS {
+            settings.topics = Some(TopicSettings::random(&mut random));
+            Self::add_topics(&mut actions, &mut random, &Limits::of(&settings));
+        }
+        Self { seed, actions, settings }
+    }
+
+    /// Puts actions that concern topics between the others.
+    fn add_topics(actions: &mut Vec<Action>, random: &mut Random, limits: &Limits) {
+        for _ in 0..random.within(5..100) {
+            let at = random.up_to(actions.len());
+            actions.insert(at, Action::Topics(TopicAction::random(random, limits)));
+        }
     }
 }
 
 /// What keeps a scenario from taking too many steps.
-struct Limits {
-    longest_wait: Duration,
+pub(super) struct Limits {
+    pub(super) longest_wait: Duration,
     /// The most filler of an event.
-    largest: usize,
+    pub(super) largest: usize,
 }
 
 impl Limits {
     fn of(settings: &Settings) -> Self {
-        let pipes = settings.clients.iter().map(|client| &client.pipe);
+        let of_topics = settings.topics.iter().flat_map(|topics| &topics.clients);
+        let clients = settings.clients.iter().chain(of_topics.map(|client| &client.client));
+        let pipes = clients.map(|client| &client.pipe);
         let slowest = pipes.map(|pipe| pipe.capacity.min(pipe.most_at_once)).min();
         let largest = if slowest.unwrap_or(0) < 100 { 200 } else { 70_000 };
         Self { longest_wait: settings.longest_wait, largest }
@@ -233,14 +253,14 @@ impl Action {
 }
 
 impl Cut {
-    fn random(random: &mut Random) -> Self {
+    pub(super) fn random(random: &mut Random) -> Self {
         let after = Self::After(random.within(0..2_000));
         random.pick(&[Self::Reset, after, after, Self::Vanish, Self::HalfClose])
     }
 }
 
 impl Claim {
-    fn random(random: &mut Random) -> Self {
+    pub(super) fn random(random: &mut Random) -> Self {
         match random.within(0..10) {
             0 => Self::Nothing,
             1 => Self::Empty,
@@ -276,6 +296,12 @@ impl Plan {
         }
     }
 }
+
+/// Seeds from this one on have channels with topics, too.
+const FIRST_WITH_TOPICS: u64 = 1 << 62;
+
+/// The part of the random numbers by which channels with topics are made.
+const TOPICS: u64 = u64::MAX;
 
 const RELOADED: [Reloaded; 4] =
     [Reloaded::All, Reloaded::All, Reloaded::Newest(0), Reloaded::Newest(3)];

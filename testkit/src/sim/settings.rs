@@ -9,6 +9,7 @@ use super::channel_settings::ChannelSettings;
 use super::pipe::PipeSettings;
 use super::random::Random;
 use super::threads::thread_number;
+use super::topics::TopicSettings;
 
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Settings {
@@ -28,6 +29,8 @@ pub(super) struct Settings {
     pub(super) longest_wait: Duration,
     /// Into how many shards a channel is divided, once it has more than so many subscribers.
     pub(super) shards: (usize, usize),
+    /// Channels with topics, if there are any.
+    pub(super) topics: Option<TopicSettings>,
 }
 
 /// What numbers the events.
@@ -92,6 +95,8 @@ pub(super) enum Route {
     Tokens,
     /// The messages of a mailbox.
     Mail,
+    /// The events of some topics.
+    Topics,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -124,13 +129,23 @@ impl Settings {
             budget: random.pick(&[None, None, Some(0), Some(3_000), Some(usize::MAX)]),
             longest_wait,
             shards: (random.pick(&[1, 2, 3]), random.pick(&[0, 1, 2])),
+            topics: None,
         }
     }
 
     /// The settings of a node's channels.
     pub(super) fn channel_config(&self, budget: Option<usize>) -> ChannelConfig {
+        self.with_shards(self.channel.config(budget))
+    }
+
+    /// The settings of a node's channel with topics.
+    pub(super) fn topic_config(&self, topics: &TopicSettings) -> ChannelConfig {
+        self.with_shards(topics.config())
+    }
+
+    fn with_shards(&self, config: ChannelConfig) -> ChannelConfig {
         let (shards, above) = self.shards;
-        let config = self.channel.config(budget).with_shards(shards).with_shards_above(above);
+        let config = config.with_shards(shards).with_shards_above(above);
         config.with_thread_number(thread_number)
     }
 }
@@ -216,7 +231,7 @@ impl ClientSettings {
         }
     }
 
-    fn random(random: &mut Random) -> Self {
+    pub(super) fn random(random: &mut Random) -> Self {
         let capacity = random.pick(&[1, 7, 300, 64 * 1024, 64 * 1024, usize::MAX]);
         let pipe = PipeSettings {
             capacity,

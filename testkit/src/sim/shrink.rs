@@ -84,6 +84,7 @@ fn shrink_settings(scenario: &mut Scenario) {
         Box::new(|settings| settings.has_holes = false),
         Box::new(|settings| settings.number_before = 0),
         Box::new(|settings| settings.feeds = 1),
+        Box::new(|settings| settings.topics = None),
     ];
     for index in (0..settings.clients.len()).rev() {
         changes.push(Box::new(move |settings| {

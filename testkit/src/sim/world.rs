@@ -14,6 +14,7 @@ use super::node::Node;
 use super::random::Random;
 use super::reader::{Answer, Circumstances, End, Reader};
 use super::settings::Settings;
+use super::topics::Topics;
 use super::trace::Trace;
 
 #[derive(Debug)]
@@ -29,6 +30,7 @@ pub(super) struct State {
     pub(super) feeds: Vec<Feed>,
     /// Every log that there ever was.
     pub(super) logs: Vec<LogRecord>,
+    pub(super) topics: Topics,
     pub(super) nodes: Vec<Node>,
     pub(super) clients: Vec<ClientState>,
     /// The connections of clients.
@@ -56,6 +58,7 @@ impl World {
         let state = State {
             feeds: (0..settings.feeds).map(|_| Feed::default()).collect(),
             logs: Vec::new(),
+            topics: Topics::default(),
             nodes: Vec::new(),
             clients: Vec::new(),
             readers: Vec::new(),
@@ -81,6 +84,8 @@ impl World {
             Part::Stranger(index) => (5, index),
             Part::Source(index) => (6, index),
             Part::Proxy(index) => (7, index),
+            // Number 0 of kind 0 makes the scenario.
+            Part::Topics(index) => (0, index + 1),
         };
         Random::for_part(self.seed, (index as u64) << 3 | kind)
     }
@@ -104,7 +109,12 @@ impl World {
         let reader = &mut state.readers[connection];
         let feed = &state.feeds[reader.feed];
         let before = reader.delivered();
-        let result = reader.handle_decoded(decoded, feed, &state.logs, &self.settings.channel);
+        let result = match &self.settings.topics {
+            Some(settings) if reader.is_of_topics() => {
+                reader.handle_topics(decoded, &state.topics, settings)
+            }
+            _ => reader.handle_decoded(decoded, feed, &state.logs, &self.settings.channel),
+        };
         state.counts.delivered += reader.delivered() - before;
         let at = reader.position().map(|position| position.next);
         match decoded {
@@ -124,7 +134,7 @@ impl World {
     pub(super) fn handle_end(&self, connection: usize, end: End) {
         let state = &mut *self.state();
         state.note(format_args!("connection {connection}: {end:?} end"));
-        let circumstances = state.circumstances(connection);
+        let circumstances = state.circumstances(connection, &self.settings);
         let reader = &mut state.readers[connection];
         let log = reader.position().map(|position| &state.logs[position.log]);
         let result = reader.handle_end(end, log, &self.settings.channel, &circumstances);
@@ -162,17 +172,25 @@ impl State {
         self.breach.get_or_insert(what);
     }
 
-    fn circumstances(&self, connection: usize) -> Circumstances {
+    fn circumstances(&self, connection: usize, settings: &Settings) -> Circumstances {
         let reader = &self.readers[connection];
         let node = &self.nodes[reader.node];
         let held_from = match &reader.answer {
             Some(Answer::Stream(position)) => node.held_from(reader.feed, position.log, &self.logs),
             _ => 0,
         };
+        let may_lag = match (&reader.answer, &settings.topics) {
+            (Some(Answer::Topics(topics)), Some(settings)) => {
+                topics.may_lag(&self.topics.logs[topics.log], settings)
+            }
+            _ => false,
+        };
         let age = node.settings.max_age;
         Circumstances {
             held_from,
+            may_lag,
             is_draining: node.drain.is_some_and(|drain| drain.first_shut_at <= now()),
+            is_drained: node.drain.is_some_and(|drain| drain.over_at <= now()),
             is_too_old: age.is_some_and(|age| reader.opened_at + age <= now()),
         }
     }
@@ -188,6 +206,7 @@ pub(super) enum Part {
     Stranger(usize),
     Source(usize),
     Proxy(usize),
+    Topics(usize),
 }
 
 /// The times of a node that drains.
