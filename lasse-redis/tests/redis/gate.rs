@@ -32,6 +32,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         trial("the_newest_stream_of_a_user_is_refused_while_others_are_open", refused),
         trial("streams_of_a_node_that_was_killed_count_no_more_after_its_lease", killed),
         trial("a_node_that_has_lost_its_lease_counts_its_streams_again", lost_lease),
+        trial("a_node_that_takes_a_new_lease_counts_no_stream_twice", counted_once),
         trial("without_redis_streams_are_admitted_by_the_limit_of_the_node", outage),
         trial("without_redis_streams_are_refused_if_so_configured", strict_outage),
         trial("streams_are_listed_by_tag_over_all_nodes", list),
@@ -292,6 +293,25 @@ async fn lost_lease() {
     let _bob = counted(&gate, "bob").await;
     server.call::<i64>("DEL {gate}:nodes {gate}:streams:bob");
     assert!(gate.admit("bob").await.is_err());
+}
+
+async fn counted_once() {
+    let server = Server::start();
+    let gate = node(&server, config().with_limit_per_key(1)).await;
+    for round in 0..10 {
+        server.call::<i64>("DEL {gate}:nodes");
+        // They find that the lease is lost, or that a new one is being taken.
+        let calls = (0..100_u64).map(|user| {
+            let gate = gate.clone();
+            tokio::spawn(async move {
+                sleep(Duration::from_micros(user * 50)).await;
+                gate.admit(&format!("{round}-{user}")).await
+            })
+        });
+        for call in calls.collect::<Vec<_>>() {
+            assert!(call.await.unwrap().is_ok(), "round {round}");
+        }
+    }
 }
 
 async fn outage() {
