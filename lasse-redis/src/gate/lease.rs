@@ -25,7 +25,7 @@ impl Node {
             if let Some(admitted) = self.count(policy, &entry).await? {
                 return Ok(admitted);
             }
-            self.recover_lease(&name).await?;
+            self.replace_lease(&name).await?;
         }
         Err(Failure::NotReachable("the node cannot keep its lease".into()))
     }
@@ -74,11 +74,11 @@ impl Node {
     async fn write(&self, is_due: bool) -> Result<(), Failure> {
         let name = self.slots.node();
         if is_due && !self.renew_lease(false).await? {
-            self.recover_lease(&name).await?;
+            self.replace_lease(&name).await?;
         }
         match self.slots.take_closed() {
             Some(closed) => self.remove(&closed).await?,
-            None => self.replace_lease(&mut *self.had_lease.lock().await).await?,
+            None => self.replace_lease(&self.slots.node()).await?,
         }
         self.write_all(if is_due { self.rounds() } else { usize::MAX }).await
     }
@@ -151,24 +151,18 @@ impl Node {
         Ok(())
     }
 
-    /// Takes a new lease if that of `name` was lost, unless that was done meanwhile. Under two leases,
-    /// a stream would count twice.
-    async fn recover_lease(&self, name: &str) -> Result<(), Failure> {
+    /// Takes a new lease in place of that of `name`, unless that was done meanwhile, and writes all
+    /// streams: until then, those of this node count for no limit.
+    async fn replace_lease(&self, name: &str) -> Result<(), Failure> {
         let mut had_lease = self.had_lease.lock().await;
-        if self.slots.node() != name || self.renew_lease(false).await? {
+        if self.slots.node() != name {
             return Ok(());
         }
-        self.replace_lease(&mut had_lease).await
-    }
-
-    /// Takes a new lease under another name, and writes all streams: until then, those of this node
-    /// count for no limit.
-    async fn replace_lease(&self, had_lease: &mut bool) -> Result<(), Failure> {
         self.slots.rename_node();
         if !self.renew_lease(true).await? {
             return Err(Failure::Refused("the script returned something else".into()));
         }
-        if mem::replace(had_lease, true) {
+        if mem::replace(&mut *had_lease, true) {
             report::lease_lost();
         }
         self.write_all(usize::MAX).await

@@ -290,6 +290,7 @@ async fn lost_lease() {
 
     // Also when a new stream finds that it is lost.
     let gate = node(&server, config().with_limit_per_key(1)).await;
+    until("all have a lease", || server.call::<i64>("ZCARD {gate}:nodes") >= 3).await;
     let _bob = counted(&gate, "bob").await;
     server.call::<i64>("DEL {gate}:nodes {gate}:streams:bob");
     assert!(gate.admit("bob").await.is_err());
