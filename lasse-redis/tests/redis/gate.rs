@@ -226,6 +226,7 @@ async fn replaced() {
 async fn not_opened() {
     let server = Server::start();
     let (a, b) = (node(&server, replacing(1)).await, node(&server, replacing(1)).await);
+    until("both have a lease", || server.call::<i64>("ZCARD {gate}:nodes") >= 2).await;
     let (mut ada, mut bob) = (counted(&a, "ada").await, counted(&a, "bob").await);
     let handle = b.admit("ada").await.unwrap();
     // Nodes read in order: a message for Ada's streams would be read by now.
