@@ -1,6 +1,7 @@
 //! Runs of several nodes.
 
 use std::future::{pending, poll_fn};
+use std::panic::resume_unwind;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -598,7 +599,8 @@ async fn failures() {
         Err::<(), _>("the model is away".to_owned())
     };
     let failed = a.start(id("0"), "ada", fails).await.unwrap();
-    let panics = async |_: RunWriter| -> Result<(), RunWriteError> { panic!("a bug") };
+    let panics =
+        async |_: RunWriter| -> Result<(), RunWriteError> { resume_unwind(Box::new("a bug")) };
     let panicked = a.start(id("1"), "ada", panics).await.unwrap();
     timeout(TIME_LIMIT, async { (failed.ended().await, panicked.ended().await) }).await.unwrap();
     let (_run, _sender, _) = relaying(&a, "2").await;
