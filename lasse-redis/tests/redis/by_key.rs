@@ -8,6 +8,7 @@ use libtest_mimic::Trial;
 use tokio::time::sleep;
 
 use crate::client::Client;
+use crate::figures;
 use crate::nodes::{keeping_all, settings, until};
 use crate::server::{Server, call_on};
 use crate::trial;
@@ -358,7 +359,7 @@ async fn scale() {
     assert!(added[1] <= readers, "{added:?}");
     assert_eq!(added[2..], [0, 0, 0], "{added:?}");
     assert_eq!((reading.len(), publishing.len()), (KEYS / 100, 0));
-    println!(
+    figures::keep(format!(
         "{KEYS} keys, {} readers on {}: {} KiB before, {} KiB with readers, {} KiB after an event \
          on each key; {names:?} {added:?}",
         clients.len(),
@@ -366,7 +367,7 @@ async fn scale() {
         before / 1024,
         with_readers / 1024,
         resident() / 1024,
-    );
+    ));
 }
 
 /// The resident memory of this process, in bytes.

@@ -5,6 +5,7 @@ mod by_key;
 mod chat;
 mod client;
 mod cluster;
+mod figures;
 mod gate;
 mod guarantees;
 mod link;
@@ -49,7 +50,12 @@ fn main() -> ExitCode {
         .chain(runs::trials())
         .chain(chat::trials());
     let trials = trials.map(|trial| trial.with_ignored_flag(!is_installed)).collect();
-    libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
+    let arguments = Arguments::from_args();
+    let conclusion = libtest_mimic::run(&arguments, trials);
+    if arguments.nocapture {
+        figures::print();
+    }
+    conclusion.exit_code()
 }
 
 /// A test that runs on a runtime of its own.

@@ -18,6 +18,7 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep};
 
 use crate::client::{Client, Received};
+use crate::figures;
 use crate::nodes::{keeping_all, ready, settings};
 use crate::sentinel::Failover;
 use crate::server::Server;
@@ -219,7 +220,7 @@ impl Storm {
         }
         let received: u64 = tallies.iter().map(|tally| tally.events).sum();
         let resets: u64 = tallies.iter().map(|tally| tally.resets).sum();
-        println!("{} events, {received} received, {resets} resets", places.len());
+        figures::keep(format!("{} events, {received} received, {resets} resets", places.len()));
     }
 }
 
