@@ -138,7 +138,8 @@ async fn an_error_of_an_event_stream_aborts_unless_it_is_mapped_to_an_event() {
 
 #[tokio::test]
 async fn a_panic_of_an_event_stream_aborts_its_own_response() {
-    let source = tokio_stream::iter([0]).map(|_| -> Frame { panic!("as ordered") });
+    let source = tokio_stream::iter([0])
+        .map(|_| -> Frame { std::panic::resume_unwind(Box::new("as ordered")) });
     let mut body = stream(&Request::new(()), &Endpoint::default(), source).into_body();
     let error = loop {
         if let Err(error) = data(&mut body).await.unwrap() {

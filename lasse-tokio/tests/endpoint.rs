@@ -1,6 +1,7 @@
 //! Streams of an endpoint with a gate, from the request to the end.
 
 use std::future::poll_fn;
+use std::panic::resume_unwind;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -32,7 +33,7 @@ impl Handler for Echo {
     fn handle_notify(&mut self, text: &'static str) -> Next {
         match text {
             "stop" => Next::Stop,
-            "panic" => panic!("as ordered"),
+            "panic" => resume_unwind(Box::new("as ordered")),
             text => Next::send(Event::new(text)),
         }
     }
@@ -213,7 +214,7 @@ struct Panics;
 impl Stream for Panics {
     type Item = Frame;
     fn poll_next(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Frame>> {
-        panic!("as ordered")
+        resume_unwind(Box::new("as ordered"))
     }
 }
 

@@ -3,6 +3,7 @@
 use std::future::Future;
 use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
+use std::panic::resume_unwind;
 use std::sync::mpsc;
 use std::time::Duration;
 
@@ -39,7 +40,7 @@ impl Handler for Actor {
     type Info = ();
     fn handle_tick(&mut self, _: lasse_core::Instant) -> Next {
         match self.path.as_str() {
-            "/panic" => panic!("as requested"),
+            "/panic" => resume_unwind(Box::new("as requested")),
             "/flood" => Next::send(Event::new("x".repeat(64 * 1024))),
             _ => Next::Wait(None),
         }
@@ -81,7 +82,7 @@ fn responder(
 ) -> Response<SessionBody<HandlerSource<Actor>>> {
     match request.uri().path() {
         "/whole" => Response::new(Body::from("whole")),
-        "/factory-panics" => panic!("as requested"),
+        "/factory-panics" => resume_unwind(Box::new("as requested")),
         _ => respond::<Actor>(request, endpoint, |_| end.clone()),
     }
 }

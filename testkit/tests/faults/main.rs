@@ -42,11 +42,12 @@ fn main() -> ExitCode {
     let ignored = |trials: Vec<Trial>, is_ignored: bool| {
         trials.into_iter().map(move |trial| trial.with_ignored_flag(is_ignored))
     };
+    let arguments = Arguments::from_args();
     let trials = ignored(network::trials(), false)
-        .chain(ignored(slow_heads::trials(), false))
+        .chain(ignored(slow_heads::trials(arguments.nocapture), false))
         .chain(ignored(nginx::trials(), !has_nginx))
         .chain(ignored(vanished::trials(), !has_namespaces));
-    libtest_mimic::run(&Arguments::from_args(), trials.collect()).exit_code()
+    libtest_mimic::run(&arguments, trials.collect()).exit_code()
 }
 
 /// A test that fails if `test` panics.
