@@ -56,8 +56,9 @@ CANNOT = {("axum", "resume"), ("axum", "catch_up"), ("axum", "threads2"), ("floo
 
 
 def build(profile):
-    """The folder of the programs."""
-    subprocess.run(["cargo", "build", "--profile", profile, "-p", "lasse-benches", "--bins", "--examples"], cwd=ROOT, check=True)
+    """The folder of the programs. Unoptimized ones are those of the whole workspace, which the tests build, too."""
+    packages = ["--workspace"] if profile == "dev" else ["-p", "lasse-benches"]
+    subprocess.run(["cargo", "build", "--profile", profile, *packages, "--bins", "--examples"], cwd=ROOT, check=True)
     return os.path.join(TARGET, "debug" if profile == "dev" else profile)
 
 

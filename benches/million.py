@@ -17,9 +17,8 @@ connection in the kernel and the load client.
 """
 import argparse, itertools, json, os, resource, select, socket, subprocess, sys, time
 
-HERE = os.path.dirname(os.path.abspath(__file__))
-ROOT = os.path.dirname(HERE)
-TARGET = os.path.join(ROOT, os.environ.get("CARGO_TARGET_DIR", "target"))
+import load
+
 # Of a node: its listener, epoll, standard streams, and what the runtime needs.
 SPARE_FILES = 100
 SECONDS_TO_CONNECT = 3600
@@ -179,12 +178,6 @@ def measure(folder, options):
     }
 
 
-def build(profile):
-    """The folder of the programs."""
-    subprocess.run(["cargo", "build", "--profile", profile, "-p", "lasse-benches", "--bin", "fanout-server", "--bin", "sse-load"], cwd=ROOT, check=True)
-    return os.path.join(TARGET, "debug" if profile == "dev" else profile)
-
-
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
@@ -203,7 +196,7 @@ def main():
         parser.error("--subscribers, --per-node and --broadcasts are at least 1")
     if options.per_node > most - SPARE_FILES:
         parser.error(f"a process can open {most} files: --per-node is {most - SPARE_FILES} at most")
-    found = measure(build("dev" if options.smoke else "release"), options)
+    found = measure(load.build("dev" if options.smoke else "release"), options)
     print(json.dumps(found))
     if options.record:
         with open(options.record, "a") as out:
