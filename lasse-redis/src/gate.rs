@@ -22,7 +22,6 @@ pub use config::{OutagePolicy, RedisGateConfig};
 pub use error::AdmitError;
 pub use listing::{ClusterStream, ClusterStreams};
 use node::{END, Node, escaped};
-use scripts::Admitted;
 use slots::SlotId;
 
 /// A [`Gate`] whose streams are ended, limited and listed on all nodes.
@@ -147,15 +146,8 @@ impl RedisGate {
         let node = &self.0.node;
         let (slot, handle) = node.slots.insert(key);
         match timeout(node.config.timeout, node.admit(slot)).await {
-            Ok(Ok(Admitted::Counted(_))) => {
-                node.slots.set_counted(slot);
-                Ok((handle, Admission::Admitted))
-            }
-            // When the stream opens, it replaces the oldest.
-            Ok(Ok(Admitted::Reserved(_))) => Ok((handle, Admission::Admitted)),
-            Ok(Ok(Admitted::Refused)) => {
-                Err(AdmitError::TooManyStreams(node.config.client_retry()))
-            }
+            Ok(Ok(true)) => Ok((handle, Admission::Admitted)),
+            Ok(Ok(false)) => Err(AdmitError::TooManyStreams(node.config.client_retry())),
             Ok(Err(failure)) => self.admit_without_redis(slot, handle, failure.to_string()),
             Err(_) => {
                 let problem = format!("there was no answer within {:?}", node.config.timeout);
@@ -178,7 +170,7 @@ impl RedisGate {
         if is_full && !config.replaces_oldest() || config.limit == 0 {
             return Err(AdmitError::TooManyStreams(config.client_retry()));
         }
-        slots.write_again(slot);
+        slots.admit_locally(slot);
         Ok((handle, Admission::Local))
     }
 

@@ -9,25 +9,27 @@ use redis::Value;
 use tokio::time::{Instant, sleep};
 
 use super::node::{Node, REPLACE};
-use super::scripts::{self, Admitted, admitted};
+use super::scripts::{self, Reply};
 use super::slots::{SlotEntry, SlotId};
 use crate::connector::Numbered;
 use crate::error::Failure;
 use crate::report;
 
 impl Node {
-    /// Counts a stream on all nodes, before it opens.
-    pub(super) async fn admit(&self, id: SlotId) -> Result<Admitted, Failure> {
+    /// Counts a stream on all nodes, before it opens. `false` if it is one too many. If it can replace
+    /// another, it does so when it opens.
+    pub(super) async fn admit(&self, id: SlotId) -> Result<bool, Failure> {
         let policy = if self.config.replaces_oldest() { "replace" } else { "refuse" };
         let entry = self.slots.entry(id).into_iter().collect::<Vec<_>>();
         for _ in 0..ATTEMPTS {
-            let name = self.slots.node();
-            if let Some(admitted) = self.count(policy, &entry).await? {
-                return Ok(admitted);
+            let node = self.slots.node();
+            match self.count(&node, policy, &entry).await? {
+                Reply::Counted(_) => return Ok(true),
+                Reply::Refused => return Ok(false),
+                Reply::Lost => self.replace_lease(&node).await?,
             }
-            self.replace_lease(&name).await?;
         }
-        Err(Failure::NotReachable("the node cannot keep its lease".into()))
+        Err(no_lease())
     }
 
     /// Ends the streams that `newest` replaces, wherever they are.
@@ -72,24 +74,30 @@ impl Node {
 
     /// Writes what has changed, and renews the lease if that `is_due`.
     async fn write(&self, is_due: bool) -> Result<(), Failure> {
-        let name = self.slots.node();
-        if is_due && !self.renew_lease(false).await? {
-            self.replace_lease(&name).await?;
+        let mut had_lease = self.had_lease.lock().await;
+        if is_due && !self.renew_lease(&self.slots.node(), false).await? {
+            self.take_lease(&mut had_lease).await?;
         }
         match self.slots.take_closed() {
-            Some(closed) => self.remove(&closed).await?,
-            None => self.replace_lease(&self.slots.node()).await?,
+            Some(closed) => self.remove(closed).await?,
+            None => self.take_lease(&mut had_lease).await?,
         }
-        self.write_all(if is_due { self.rounds() } else { usize::MAX }).await
+        let rounds = if is_due { self.rounds() } else { usize::MAX };
+        if !self.write_all(&self.slots.node(), rounds).await? {
+            self.take_lease(&mut had_lease).await?;
+        }
+        Ok(())
     }
 
-    /// Writes the streams that Redis lacks, and a part of the others.
-    async fn write_all(&self, rounds: usize) -> Result<(), Failure> {
+    /// Writes the streams that Redis lacks, and a part of the others. `false` if the node has no lease.
+    async fn write_all(&self, node: &str, rounds: usize) -> Result<bool, Failure> {
         loop {
             let streams = self.slots.take_unwritten(rounds);
-            self.write_streams(streams).await?;
+            if !self.write_streams(node, streams).await? {
+                return Ok(false);
+            }
             if !self.slots.has_unwritten() {
-                return Ok(());
+                return Ok(true);
             }
         }
     }
@@ -100,44 +108,55 @@ impl Node {
         usize::try_from(rounds).unwrap_or(usize::MAX)
     }
 
-    async fn write_streams(&self, streams: Vec<SlotEntry>) -> Result<(), Failure> {
+    async fn write_streams(&self, node: &str, streams: Vec<SlotEntry>) -> Result<bool, Failure> {
         if streams.is_empty() {
-            return Ok(());
+            return Ok(true);
         }
         let policy = if self.config.replaces_oldest() { "replace" } else { "keep" };
         let newest = streams.iter().map(|entry| entry.id).max().unwrap_or_default();
         // If this fails, or is given up, they are written again.
         let unwritten = self.slots.unwritten(&streams);
-        match self.count(policy, &streams).await? {
-            Some(Admitted::Counted(replaced) | Admitted::Reserved(replaced)) => {
-                self.replace(newest, &replaced).await;
-            }
+        match self.count(node, policy, &streams).await? {
+            Reply::Counted(counted) => self.replace(newest, &counted.replaced).await,
             // A limit of zero: none of them was admitted.
-            Some(Admitted::Refused) => {}
-            // The lease is over already. The next renewal replaces it.
-            None => return Err(Failure::NotReachable("the node cannot keep its lease".into())),
+            Reply::Refused => {}
+            Reply::Lost => return Ok(false),
         }
         unwritten.written();
-        Ok(())
+        Ok(true)
     }
 
-    /// Calls [`scripts::ADMIT`]. `None` if this node has no lease.
+    /// Calls [`scripts::ADMIT`].
     async fn count(
         &self,
+        node: &str,
         policy: &str,
         streams: &[SlotEntry],
-    ) -> Result<Option<Admitted>, Failure> {
+    ) -> Result<Reply, Failure> {
         let mut call = scripts::ADMIT.key(self.nodes_key());
-        call.arg(self.slots.node()).arg(self.config.limit).arg(policy);
+        call.arg(node).arg(self.config.limit).arg(policy);
         call.arg(u64::try_from(KEY_LIFETIME.as_millis()).unwrap_or(u64::MAX));
-        for SlotEntry { id, key, age, is_open } in streams {
-            call.key(self.key(key)?).arg(id).arg(age).arg(i32::from(*is_open));
+        for SlotEntry { id, key, admitted_at, is_open } in streams {
+            call.key(self.key(key)?).arg(id).arg(admitted_at).arg(i32::from(*is_open));
         }
-        let reply = self.call(async |numbered| call.invoke_async(&mut numbered.connection).await);
-        admitted(&reply.await?)
+        let value = self.call(async |numbered| call.invoke_async(&mut numbered.connection).await);
+        let reply = scripts::reply(&value.await?)?;
+        if let Reply::Counted(counted) = &reply {
+            self.slots.set_counted(node, streams, counted);
+        }
+        Ok(reply)
     }
 
-    async fn remove(&self, closed: &[(Arc<str>, SlotId)]) -> Result<(), Failure> {
+    /// Removes streams that have closed.
+    async fn remove(&self, closed: Vec<(Arc<str>, SlotId)>) -> Result<(), Failure> {
+        let removed = self.remove_from_redis(&closed).await;
+        if removed.is_err() {
+            self.slots.close_again(closed);
+        }
+        removed
+    }
+
+    async fn remove_from_redis(&self, closed: &[(Arc<str>, SlotId)]) -> Result<(), Failure> {
         let node = self.slots.node();
         for part in closed.chunks(500) {
             let mut pipeline = redis::pipe();
@@ -151,27 +170,33 @@ impl Node {
         Ok(())
     }
 
-    /// Takes a new lease in place of that of `name`, unless that was done meanwhile, and writes all
-    /// streams: until then, those of this node count for no limit.
-    async fn replace_lease(&self, name: &str) -> Result<(), Failure> {
+    /// Takes a new lease in place of that of `node`, unless that was done meanwhile.
+    async fn replace_lease(&self, node: &str) -> Result<(), Failure> {
         let mut had_lease = self.had_lease.lock().await;
-        if self.slots.node() != name {
+        if self.slots.node() != node {
             return Ok(());
         }
-        self.slots.rename_node();
-        if !self.renew_lease(true).await? {
-            return Err(Failure::Refused("the script returned something else".into()));
-        }
-        if mem::replace(&mut *had_lease, true) {
-            report::lease_lost();
-        }
-        self.write_all(usize::MAX).await
+        self.take_lease(&mut had_lease).await
     }
 
-    async fn renew_lease(&self, can_be_new: bool) -> Result<bool, Failure> {
+    /// Takes a new lease under another name, and writes all streams before that name is used: else
+    /// new ones would be admitted in their places.
+    async fn take_lease(&self, had_lease: &mut bool) -> Result<(), Failure> {
+        let node = self.slots.next_node();
+        if !self.renew_lease(&node, true).await? || !self.write_all(&node, usize::MAX).await? {
+            return Err(no_lease());
+        }
+        self.slots.use_next_node();
+        if mem::replace(had_lease, true) {
+            report::lease_lost();
+        }
+        Ok(())
+    }
+
+    async fn renew_lease(&self, node: &str, can_be_new: bool) -> Result<bool, Failure> {
         let mut call = scripts::LEASE.key(self.nodes_key());
-        call.key(self.key("probe")?).arg(self.slots.node());
-        call.arg(self.config.lease.as_millis().to_string()).arg(i32::from(can_be_new));
+        call.key(self.key("probe")?).arg(node).arg(self.config.lease.as_millis().to_string());
+        call.arg(i32::from(can_be_new)).arg(self.slots.process());
         let invoke = async |on: &mut Numbered| call.invoke_async::<Value>(&mut on.connection).await;
         Ok(self.call(invoke).await? == Value::Int(1))
     }
@@ -189,6 +214,10 @@ impl Node {
             }
         }
     }
+}
+
+fn no_lease() -> Failure {
+    Failure::NotReachable("the node cannot keep its lease".into())
 }
 
 /// How often a node renews its lease in its time.

@@ -33,7 +33,8 @@ pub(super) struct Node {
     nodes_key: String,
     is_ready: watch::Sender<bool>,
     pub(super) problem: ProblemPlace,
-    /// Whether it has taken a lease before.
+    /// Whether it has taken a lease before. The task that holds this writes streams, or
+    /// takes a lease.
     pub(super) had_lease: tokio::sync::Mutex<bool>,
 }
 

@@ -10,6 +10,7 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use super::RedisGateConfig;
+use super::scripts::Counted;
 use crate::report;
 use crate::shared::random;
 
@@ -39,8 +40,12 @@ struct State {
     /// Those that Redis must be sent again.
     unwritten: BTreeSet<SlotId>,
     next_id: SlotId,
-    /// How often the node has taken a new name.
-    generation: u16,
+    /// The number of the name under which the node has its lease.
+    node: u16,
+    /// The number of the newest name, which differs while the node takes a lease.
+    next_node: u16,
+    /// Whether Redis counts streams under the name of the node that have closed unnoticed.
+    is_outdated: bool,
     /// Where the next round of refreshing continues.
     refreshed: SlotId,
 }
@@ -48,7 +53,11 @@ struct State {
 #[derive(Debug)]
 struct Slot {
     key: Arc<str>,
-    admitted_at: Instant,
+    inserted_at: Instant,
+    /// When it was admitted by the clock of Redis, in microseconds.
+    admitted_at: Option<i64>,
+    /// Whether it was admitted: until then, only that call writes it.
+    is_admitted: bool,
     handle: WeakStreamHandle,
     /// Whether the stream has opened: until then, it replaces no other.
     is_open: bool,
@@ -61,8 +70,9 @@ struct Slot {
 pub(super) struct SlotEntry {
     pub(super) id: SlotId,
     pub(super) key: Arc<str>,
-    /// How long ago it was admitted, in milliseconds.
-    pub(super) age: u64,
+    /// When it was admitted by the clock of Redis, in microseconds. If Redis does not have it yet,
+    /// minus its age, which is never more than 0.
+    pub(super) admitted_at: i64,
     pub(super) is_open: bool,
 }
 
@@ -83,7 +93,9 @@ impl Slots {
         let handle = StreamHandle::with_opened(guard, move || table.set_open(id));
         let slot = Slot {
             key: key.clone(),
-            admitted_at: Instant::now(),
+            inserted_at: Instant::now(),
+            admitted_at: None,
+            is_admitted: false,
             handle: handle.downgrade(),
             is_open: false,
             is_counted: false,
@@ -104,10 +116,30 @@ impl Slots {
         self.0.lock().open.get(&id).and_then(|slot| slot.handle.upgrade())
     }
 
-    /// Redis counts this stream like an open one.
-    pub(super) fn set_counted(&self, id: SlotId) {
-        if let Some(slot) = self.0.lock().open.get_mut(&id) {
-            slot.is_counted = true;
+    /// Redis counts these streams under this name of the node.
+    pub(super) fn set_counted(&self, node: &str, streams: &[SlotEntry], counted: &Counted) {
+        let mut state = self.0.lock();
+        let is_newest = self.0.name(state.next_node) == node;
+        for SlotEntry { id, admitted_at, .. } in streams {
+            let Some(slot) = state.open.get_mut(id) else { continue };
+            let by_age = counted.now.saturating_add(*admitted_at);
+            slot.admitted_at.get_or_insert(if *admitted_at > 0 { *admitted_at } else { by_age });
+            slot.is_admitted = true;
+            if is_newest {
+                slot.is_counted = !counted.reserved.contains(id);
+            } else {
+                state.unwritten.insert(*id);
+                self.0.changed.notify_one();
+            }
+        }
+    }
+
+    /// This node admits the stream without Redis, which is sent it later.
+    pub(super) fn admit_locally(&self, id: SlotId) {
+        let mut state = self.0.lock();
+        if let Some(slot) = state.open.get_mut(&id) {
+            slot.is_admitted = true;
+            state.unwritten.insert(id);
         }
     }
 
@@ -131,9 +163,14 @@ impl Slots {
         Unwritten { slots: self, ids: streams.iter().map(|entry| entry.id).collect() }
     }
 
-    /// The name of this node.
+    /// The name under which this node has its lease.
     pub(super) fn node(&self) -> String {
-        format!("{}{:04x}", self.0.process, self.0.lock().generation)
+        self.0.name(self.0.lock().node)
+    }
+
+    /// How all names of this node begin.
+    pub(super) fn process(&self) -> &str {
+        &self.0.process
     }
 
     /// The stream of this node that a member of a set names: `<node>/<stream>`.
@@ -142,19 +179,38 @@ impl Slots {
         node.starts_with(&self.0.process).then(|| id.parse().ok())?
     }
 
-    /// Takes a new name, under which Redis has none of the streams.
-    pub(super) fn rename_node(&self) {
-        let mut state = self.0.lock();
-        state.generation = state.generation.wrapping_add(1);
-        state.unwritten = state.open.keys().copied().collect();
+    /// A new name, under which Redis has none of the streams. The node keeps the one that it has
+    /// until [`Slots::use_next_node`].
+    pub(super) fn next_node(&self) -> String {
+        let mut guard = self.0.lock();
+        let state = &mut *guard;
+        state.next_node = state.next_node.wrapping_add(1);
+        let admitted = state.open.iter().filter(|(_, slot)| slot.is_admitted);
+        state.unwritten = admitted.map(|(id, _)| *id).collect();
         state.open.values_mut().for_each(|slot| slot.is_counted = slot.is_open);
         state.closed.clear();
+        state.is_outdated = true;
+        self.0.name(state.next_node)
     }
 
-    /// Streams that have closed, or `None` if these were too many to remember.
+    /// The node has a lease under its newest name, and Redis has all streams there.
+    pub(super) fn use_next_node(&self) {
+        let mut state = self.0.lock();
+        state.node = state.next_node;
+        state.is_outdated = state.closed.len() >= MOST_CLOSED;
+    }
+
+    /// Streams that have closed, or `None` if the node needs a new name, because these were too many
+    /// to remember.
     pub(super) fn take_closed(&self) -> Option<Vec<(Arc<str>, SlotId)>> {
-        let closed = mem::take(&mut self.0.lock().closed);
-        (closed.len() < MOST_CLOSED).then_some(closed)
+        let mut state = self.0.lock();
+        (!state.is_outdated).then(|| mem::take(&mut state.closed))
+    }
+
+    /// Redis may still count these streams that have closed.
+    pub(super) fn close_again(&self, closed: Vec<(Arc<str>, SlotId)>) {
+        let mut state = self.0.lock();
+        closed.into_iter().for_each(|(key, id)| state.close(key, id));
     }
 
     /// Streams that Redis must be sent: those that it lacks, and of the others a part, so that each
@@ -173,7 +229,8 @@ impl Slots {
             let Some(id) = state.unwritten.pop_first() else { break };
             ids.push(id);
         }
-        ids.into_iter().filter_map(|id| state.entry(id)).collect()
+        let is_admitted = |id: &SlotId| state.open.get(id).is_some_and(|slot| slot.is_admitted);
+        ids.into_iter().filter(is_admitted).filter_map(|id| state.entry(id)).collect()
     }
 
     /// Whether Redis lacks streams.
@@ -209,6 +266,10 @@ impl Table {
         }
     }
 
+    fn name(&self, number: u16) -> String {
+        format!("{}{number:04x}", self.process)
+    }
+
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -216,9 +277,18 @@ impl Table {
 
 impl State {
     fn entry(&self, id: SlotId) -> Option<SlotEntry> {
-        let Slot { key, admitted_at, is_open, .. } = self.open.get(&id)?;
-        let age = u64::try_from(admitted_at.elapsed().as_millis()).unwrap_or(u64::MAX);
-        Some(SlotEntry { id, key: key.clone(), age, is_open: *is_open })
+        let slot = self.open.get(&id)?;
+        let age = || i64::try_from(slot.inserted_at.elapsed().as_micros()).unwrap_or(i64::MAX);
+        let admitted_at = slot.admitted_at.unwrap_or_else(|| -age());
+        Some(SlotEntry { id, key: slot.key.clone(), admitted_at, is_open: slot.is_open })
+    }
+
+    fn close(&mut self, key: Arc<str>, id: SlotId) {
+        if self.closed.len() < MOST_CLOSED {
+            self.closed.push((key, id));
+        } else {
+            self.is_outdated = true;
+        }
     }
 
     /// The oldest open streams with the same key that are beyond `limit`.
@@ -267,9 +337,7 @@ impl Drop for Guard {
                 state.by_key.remove(&slot.key);
             }
         }
-        if state.closed.len() < MOST_CLOSED {
-            state.closed.push((slot.key, self.id));
-        }
+        state.close(slot.key, self.id);
         drop(state);
         report::counted(-1);
         self.table.changed.notify_one();

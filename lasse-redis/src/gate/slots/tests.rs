@@ -6,6 +6,13 @@ fn slots() -> Slots {
     Slots::new(&RedisGateConfig::new())
 }
 
+/// Redis counts these streams at this time, of which some have only a place.
+fn count(slots: &Slots, node: &str, now: i64, streams: &[SlotId], reserved: &[SlotId]) {
+    let entries: Vec<_> = streams.iter().filter_map(|id| slots.entry(*id)).collect();
+    let counted = Counted { now, reserved: reserved.to_vec(), replaced: Vec::new() };
+    slots.set_counted(node, &entries, &counted);
+}
+
 #[test]
 fn the_oldest_open_streams_of_a_key_are_those_beyond_the_limit() {
     let slots = slots();
@@ -30,7 +37,7 @@ fn a_stream_is_written_again_when_it_opens_unless_redis_counts_it() {
     let config = RedisGateConfig::new().with_limit_per_key(1).with_key_limit_policy(policy);
     let slots = Slots::new(&config);
     let ((first, _one), (second, _two)) = (slots.insert("ada"), slots.insert("ada"));
-    slots.set_counted(first);
+    count(&slots, &slots.node(), 9, &[first, second], &[second]);
     slots.0.set_open(first);
     assert!(!slots.has_unwritten());
     slots.0.set_open(second);
@@ -56,24 +63,81 @@ fn a_stream_is_remembered_as_closed_when_its_handle_is_dropped() {
 fn more_closed_streams_than_are_remembered_need_a_new_name() {
     let slots = slots();
     let (kept, _handle) = slots.insert("bob");
+    slots.admit_locally(kept);
     for _ in 0..=MOST_CLOSED {
         drop(slots.insert("ada"));
     }
     assert_eq!(slots.0.lock().closed.len(), MOST_CLOSED);
     assert_eq!(slots.take_closed(), None);
     let before = slots.node();
-    slots.rename_node();
-    assert_ne!(slots.node(), before);
-    assert_eq!(slots.own(&format!("{before}/{kept}")), Some(kept), "an earlier name");
-    assert_eq!(slots.own("0123/1"), None);
+    let next = slots.next_node();
+    assert_eq!(
+        (slots.node(), slots.take_closed()),
+        (before.clone(), None),
+        "until it has the lease"
+    );
     let written = slots.take_unwritten(600);
     assert!(written.iter().any(|entry| entry.id == kept));
+    slots.use_next_node();
+    assert_eq!((slots.node(), slots.take_closed()), (next, Some(Vec::new())));
+    assert_eq!(slots.own(&format!("{before}/{kept}")), Some(kept), "an earlier name");
+    assert_eq!(slots.own("0123/1"), None);
+}
+
+#[test]
+fn streams_that_could_not_be_removed_are_remembered() {
+    let slots = slots();
+    drop(slots.insert("ada"));
+    let closed = slots.take_closed().unwrap();
+    slots.close_again(closed.clone());
+    assert_eq!(slots.take_closed(), Some(closed));
+    let many = vec![("ada".into(), 1); MOST_CLOSED + 1];
+    slots.close_again(many);
+    assert_eq!(slots.take_closed(), None);
+}
+
+#[test]
+fn a_stream_keeps_the_time_at_which_it_was_admitted_first() {
+    let slots = slots();
+    let (id, _handle) = slots.insert("ada");
+    assert!(slots.entry(id).unwrap().admitted_at <= 0, "its age");
+    count(&slots, &slots.node(), 1_000_000_000_000, &[id], &[]);
+    let admitted = slots.entry(id).unwrap().admitted_at;
+    assert!((1..=1_000_000_000_000).contains(&admitted));
+    let next = slots.next_node();
+    count(&slots, &next, 2_000_000_000_000, &[id], &[]);
+    assert_eq!(slots.entry(id).unwrap().admitted_at, admitted);
+}
+
+#[test]
+fn a_reply_to_an_earlier_name_counts_for_nothing_under_the_new_one() {
+    let policy = lasse_tokio::KeyLimitPolicy::ReplaceOldest;
+    let slots = Slots::new(&RedisGateConfig::new().with_key_limit_policy(policy));
+    let (id, _handle) = slots.insert("ada");
+    let before = slots.node();
+    slots.next_node();
+    assert!(!slots.has_unwritten(), "it is not admitted");
+    count(&slots, &before, 1, &[id], &[]);
+    assert!(slots.take_unwritten(usize::MAX).iter().any(|entry| entry.id == id));
+    slots.0.set_open(id);
+    assert!(slots.has_unwritten(), "Redis may have only a place for it");
+}
+
+#[test]
+fn a_stream_is_written_after_it_was_admitted_alone() {
+    let slots = slots();
+    let (id, _handle) = slots.insert("ada");
+    assert!(slots.take_unwritten(1).is_empty());
+    slots.admit_locally(id);
+    assert!(slots.has_unwritten());
+    assert_eq!(slots.take_unwritten(1).len(), 1);
 }
 
 #[test]
 fn a_write_that_is_given_up_is_repeated_for_the_streams_that_are_open() {
     let slots = slots();
-    let ((open, _handle), (_, closed)) = (slots.insert("ada"), slots.insert("ada"));
+    let ((open, _handle), (closed_id, closed)) = (slots.insert("ada"), slots.insert("ada"));
+    count(&slots, &slots.node(), 1, &[open, closed_id], &[]);
     let written = slots.take_unwritten(1);
     assert_eq!(written.len(), 2);
     slots.unwritten(&written).written();
@@ -89,6 +153,8 @@ fn a_write_that_is_given_up_is_repeated_for_the_streams_that_are_open() {
 fn each_stream_has_its_turn_to_be_refreshed() {
     let slots = slots();
     let streams: Vec<_> = (0..1000).map(|n| slots.insert(&n.to_string())).collect();
+    let ids: Vec<_> = streams.iter().map(|(id, _)| *id).collect();
+    count(&slots, &slots.node(), 1, &ids, &[]);
     let mut seen = BTreeSet::new();
     for _ in 0..=10 {
         let part = slots.take_unwritten(10);
