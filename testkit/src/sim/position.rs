@@ -84,8 +84,8 @@ impl Position {
         if self.owes_snapshot {
             return Err("the position comes before the snapshot".into());
         }
-        if self.awaits.take().is_some() && log.position_of(id).is_some() {
-            self.next = log.position_of(id).unwrap_or_default();
+        if self.awaits.is_some() {
+            self.next = self.stop_waiting(None, log.position_of(id), log)?;
             return Ok(());
         }
         if !self.owes_position {
@@ -108,8 +108,7 @@ impl Position {
         let reason = REASONS.into_iter().find(|reason| reason.as_str() == word);
         let reason = reason.ok_or_else(|| format!("a reset without a reason: {data}"))?;
         let resumed_at = text_of(data, "resumed_at");
-        if self.owes_reset {
-            self.owes_reset = false;
+        if std::mem::take(&mut self.owes_reset) {
             let is_right = match &resumed_at {
                 Some(id) => log.is_at(id, self.next),
                 None => !log.has_id_at(self.next),
@@ -122,29 +121,51 @@ impl Position {
         if settings.has_snapshots {
             return Err(format!("a reset without a snapshot: {data}"));
         }
-        if reason == ResetReason::Hole && self.awaits.is_none() && log.is_hole(self.next) {
-            self.next += 1;
-            let is_right = resumed_at.is_some_and(|id| log.is_at(&id, self.next));
-            return if is_right {
-                Ok(reason)
-            } else {
-                Err(format!("a reset not past the hole: {data}"))
-            };
-        }
         let to = resumed_at.and_then(|id| log.position_of(&id));
-        let to = to.ok_or_else(|| format!("a reset to an id that was never given: {data}"))?;
-        if self.awaits.take().is_some() {
-            self.next = to;
-            return Ok(reason);
-        }
-        if reason != ResetReason::Lagged || settings.lag != LagPolicy::Skip {
-            return Err(format!("a reset where nothing is lost: {data}"));
-        } else if to <= self.next {
-            return Err(format!("a reset from {} to {to}: {data}", self.next));
-        } else {
-            self.next = to;
-        }
+        self.next = self
+            .after_late_reset(reason, to, log, settings.lag)
+            .map_err(|what| format!("a reset of a stream at {}: {what}: {data}", self.next))?;
         Ok(reason)
+    }
+
+    /// Where a stream that has started is after a reset to the position `to`.
+    fn after_late_reset(
+        &mut self,
+        reason: ResetReason,
+        to: Option<usize>,
+        log: &LogRecord,
+        lag: LagPolicy,
+    ) -> Result<usize, String> {
+        if self.awaits.is_some() {
+            return self.stop_waiting(Some(reason), to, log);
+        }
+        let to = to.ok_or("its id was never given")?;
+        let is_right = match reason {
+            ResetReason::Hole => log.is_hole(self.next) && to == self.next + 1,
+            ResetReason::Lagged => lag == LagPolicy::Skip && to > self.next,
+            _ => false,
+        };
+        if is_right { Ok(to) } else { Err("nothing is lost".into()) }
+    }
+
+    /// Where a client that waits for its log is after a notice with the position `to`: a reset for
+    /// this reason, or no reset. It waits for as long as the log can still give its id.
+    fn stop_waiting(
+        &mut self,
+        reason: Option<ResetReason>,
+        to: Option<usize>,
+        log: &LogRecord,
+    ) -> Result<usize, String> {
+        use ResetReason::{Ahead, Foreign};
+        let is_ahead = self.awaits.take().is_some_and(|id| log.is_ahead(&id));
+        let is_right = match reason {
+            Some(Foreign) => false,
+            Some(Ahead) => is_ahead && log.ending.is_some(),
+            Some(_) => !is_ahead,
+            None => !is_ahead || log.ending.is_some(),
+        };
+        let to = to.filter(|_| is_right);
+        to.ok_or_else(|| "a client that waits for its log is moved".into())
     }
 
     /// Takes a message: a notice or an event. Returns the reason of a reset.
