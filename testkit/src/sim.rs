@@ -21,6 +21,7 @@ mod body_end;
 mod channel_settings;
 mod channels;
 mod client;
+mod client_action;
 mod decision;
 mod exchange;
 mod feed;

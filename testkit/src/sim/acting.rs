@@ -7,8 +7,9 @@ use lasse_tokio::now;
 use tokio::time::advance;
 
 use super::client::{Command, Condition};
+use super::client_action::{Claim, ClientAction, Cut};
 use super::run::Run;
-use super::scenario::{Action, Claim, Cut, Plan, Reloaded};
+use super::scenario::{Action, Plan, Reloaded};
 use super::sequence::Sequence;
 use super::settings::MILLI;
 use super::source::MailNotifier;
@@ -25,12 +26,7 @@ impl Run<'_> {
             Action::Publish { feed, events, size } => self.publish(feed % feeds, events, size),
             Action::Wait(time) => self.sleep(time).await?,
             Action::Jump(time) => self.jump(time).await,
-            Action::Stall { client, time } => self.stall(client % clients, time),
-            Action::Cut { client, how } => self.cut(client % clients, how),
-            Action::Claim { client, ref claim } => self.claim(client % clients, claim),
-            Action::Reload { client } => {
-                self.world.state().command(client % clients, Command::Reload);
-            }
+            Action::Client { client, ref action } => self.act_on_client(client % clients, action),
             Action::Drain { node, plan } => self.drain(node % nodes, &plan),
             Action::Restart { node, downtime, log } => {
                 self.restart(node % nodes, downtime, log).await?;
@@ -60,14 +56,23 @@ impl Run<'_> {
         advance(time).await;
     }
 
-    pub(super) fn stall(&self, client: usize, time: Duration) {
+    pub(super) fn act_on_client(&self, client: usize, action: &ClientAction) {
+        match *action {
+            ClientAction::Stall(time) => self.stall(client, time),
+            ClientAction::Cut(how) => self.cut(client, how),
+            ClientAction::Claim(ref claim) => self.claim(client, claim),
+            ClientAction::Reload => self.world.state().command(client, Command::Reload),
+        }
+    }
+
+    fn stall(&self, client: usize, time: Duration) {
         self.fault("stall");
         let client = &mut self.world.state().clients[client];
         client.stalled_until = now() + time;
         client.notify.notify_one();
     }
 
-    pub(super) fn cut(&self, client: usize, how: Cut) {
+    fn cut(&self, client: usize, how: Cut) {
         self.fault(match how {
             Cut::Reset => "reset",
             Cut::After(_) => "cut planned",
@@ -77,7 +82,7 @@ impl Run<'_> {
         self.world.state().command(client, Command::Cut(how));
     }
 
-    pub(super) fn claim(&self, client: usize, claim: &Claim) {
+    fn claim(&self, client: usize, claim: &Claim) {
         self.fault("claimed id");
         self.world.state().clients[client].claim = Some(claim.clone());
     }

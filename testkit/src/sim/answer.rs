@@ -7,12 +7,13 @@ use lasse_core::{Channel, Event, EventName, Init, LastEventId, RequestHead, Subs
 use lasse_tokio::{Endpoint, Gate, RejectReason, now};
 
 use super::accept::Visit;
+use super::channel_settings::ChannelSettings;
 use super::decision::{decide, held_from};
 use super::node::Node;
 use super::reader::Answer;
 use super::settings::Route;
 use super::source::{AnySource, Mail, Tokens, Watched};
-use super::world::{Part, World};
+use super::world::{Part, State, World};
 
 impl World {
     /// What becomes of an admitted request.
@@ -69,41 +70,42 @@ impl World {
             return response;
         }
         node.admitted += u64::from(is_stream);
-        let refused = refusals(&node.gate) - before.refused;
-        let is_at_limit = before.open >= node.settings.limit || node.is_shut();
-        let may_be_refused = is_at_limit || node.settings.limit_per_client.is_some();
-        let status = response.status();
         let Some(connection) = visit.connection else { return response };
-        let log = &state.logs[node.feeds[visit.feed].log];
-        let requested = &state.clients[visit.client].requested;
-        let held_from = match visit.route {
-            Route::Feed => held_from(&channel, log),
-            _ => 0,
+        let full_at = match visit.route {
+            Route::Feed => self.settings.channel.max_subscribers,
+            _ => usize::MAX,
         };
-        let log_index = node.feeds[visit.feed].log;
-        let expected = match visit.route {
-            Route::Feed => decide(requested, log_index, log, held_from, &self.settings.channel),
-            Route::Tokens | Route::Mail => Answer::Sequence,
-            // Without a reader, the request did not reach the channel.
-            Route::Topics => {
-                state.readers[connection].topics.take().map_or(Answer::Sequence, Answer::Topics)
-            }
-        };
-        let admission = Admission {
-            is_full: visit.route == Route::Feed
-                && before.subscribers >= self.settings.channel.max_subscribers,
-            is_at_limit,
-            may_be_refused,
-            refused,
-        };
-        let (answer, problem) = admission.check(expected, status, is_stream);
-        let requested = requested.clone();
-        state.note(format_args!(
-            "connection {connection}: {requested:?} is answered {answer:?}, held from {held_from}",
-        ));
+        let admission = Admission::of(node, &before, full_at);
+        let expected = state.expected(visit, connection, &channel, &self.settings.channel);
+        let (answer, problem) = admission.check(expected, response.status(), is_stream);
+        let requested = state.clients[visit.client].requested.clone();
+        state.note(format_args!("connection {connection}: {requested:?} is answered {answer:?}"));
         state.readers[connection].answer = Some(answer);
         state.hold(connection, problem.map_or(Ok(()), Err));
         response
+    }
+}
+
+impl State {
+    /// The answer that a request must get once it is admitted.
+    fn expected(
+        &mut self,
+        visit: Visit,
+        connection: usize,
+        channel: &Channel,
+        settings: &ChannelSettings,
+    ) -> Answer {
+        match visit.route {
+            Route::Feed => {
+                let log_index = self.nodes[visit.node].feeds[visit.feed].log;
+                let log = &self.logs[log_index];
+                let requested = &self.clients[visit.client].requested;
+                decide(requested, log_index, log, held_from(channel, log), settings)
+            }
+            Route::Tokens | Route::Mail => Answer::Sequence,
+            // Without a decision, the request did not reach the channel.
+            Route::Topics => self.readers[connection].decided.take().unwrap_or(Answer::Sequence),
+        }
     }
 }
 
@@ -128,6 +130,16 @@ struct Admission {
 }
 
 impl Admission {
+    fn of(node: &Node, before: &Before, full_at: usize) -> Self {
+        let is_at_limit = before.open >= node.settings.limit || node.is_shut();
+        Self {
+            is_full: before.subscribers >= full_at,
+            is_at_limit,
+            may_be_refused: is_at_limit || node.settings.limit_per_client.is_some(),
+            refused: refusals(&node.gate) - before.refused,
+        }
+    }
+
     /// Compares the answer with the expected one. Returns the answer, and the difference.
     fn check(
         &self,

@@ -10,6 +10,7 @@ use super::channel_settings::ChannelSettings;
 use super::client::Condition;
 use super::reader::{Answer, Reader};
 use super::settings::{Route, Stack};
+use super::topics::TopicSettings;
 use super::world::{State, World};
 
 impl State {
@@ -96,6 +97,9 @@ impl State {
     /// Whether a client is connected and has everything, or has a reason not to.
     pub(super) fn check_is_served(&self, client: usize, world: &World) -> Result<(), String> {
         let state = &self.clients[client];
+        if let (Route::Topics, Some(topics)) = (state.settings.route, &world.settings.topics) {
+            return self.check_topics_are_served(client, topics);
+        }
         let settings = &world.settings.channel;
         let is_limited = settings.max_subscribers < self.clients.len();
         let may_end = settings.age.is_some()
@@ -113,5 +117,23 @@ impl State {
             return Ok(());
         }
         Err(format!("client {client} is not served: {:?}", state.state))
+    }
+
+    /// Whether a client with topics is connected and has everything, or has a reason not to.
+    fn check_topics_are_served(
+        &self,
+        client: usize,
+        settings: &TopicSettings,
+    ) -> Result<(), String> {
+        let may_end = settings.age.is_some() && settings.lag == LagPolicy::Disconnect;
+        // A body that fails takes with it what hyper has not written yet.
+        let may_lose = self.topics.is_aborted()
+            && self.nodes.iter().any(|node| node.settings.stack != Stack::Tokio);
+        match self.is_settled(client, Duration::ZERO) || may_end || may_lose {
+            true => Ok(()),
+            false => {
+                Err(format!("client {client} is not served: {:?}", self.clients[client].state))
+            }
+        }
     }
 }

@@ -10,10 +10,10 @@ use tokio::sync::Notify;
 use tokio::time::sleep_until;
 
 use super::agent::{Agent, Wish};
+use super::client_action::{Claim, Cut};
 use super::decision::Requested;
 use super::random::Random;
 use super::reader::End;
-use super::scenario::{Claim, Cut};
 use super::settings::ClientSettings;
 use super::topics::Want;
 use super::world::{Part, World};

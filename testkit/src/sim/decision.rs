@@ -26,32 +26,28 @@ pub(super) fn decide(
     settings: &ChannelSettings,
 ) -> Answer {
     let len = log.entries.len();
-    let start = match settings.start {
-        StartAt::Now => len,
-        StartAt::Oldest => held_from,
-        StartAt::Last(n) => log.last_from(n).max(held_from),
-        other => unreachable!("no settings start at {other:?}"),
-    };
     // Without an id, there is no place after which a snapshot could say that the events follow.
     let may_get_snapshot = settings.has_snapshots && log.has_id_at(len);
-    let start = if may_get_snapshot { len } else { start };
+    let start = if may_get_snapshot { len } else { start(log, held_from, settings.start) };
     if let Requested::Text(id) = requested {
         let may_wait = settings.is_shared && !may_get_snapshot && log.ending.is_none();
         if may_wait && log.is_ahead(id) {
             return Answer::Stream(Position::ahead(log_index, len, id));
         }
     }
-    let (next, is_reset, is_resumed) = match requested {
-        Requested::Nothing => (start, false, false),
-        Requested::Invalid => (start, true, false),
-        Requested::Text(id) => match log.resume(id, held_from) {
-            Some(position) => (position, false, true),
-            None if settings.backfill && !may_get_snapshot && log.has_expired(id) => {
-                (held_from, true, false)
-            }
-            None => (start.max(log.past_hole(id, held_from).unwrap_or(start)), true, false),
-        },
+    let resumed = match requested {
+        Requested::Text(id) => log.resume(id, held_from),
+        _ => None,
     };
+    let (is_resumed, is_new) = (resumed.is_some(), *requested == Requested::Nothing);
+    let is_reset = !is_resumed && !is_new;
+    let next = resumed.unwrap_or_else(|| match requested {
+        Requested::Nothing | Requested::Invalid => start,
+        Requested::Text(id) if settings.backfill && !may_get_snapshot && log.has_expired(id) => {
+            held_from
+        }
+        Requested::Text(id) => start.max(log.past_hole(id, held_from).unwrap_or(start)),
+    });
     let is_event = settings.reset.is_some();
     let owes_snapshot = may_get_snapshot && !is_resumed;
     let is_mute = is_reset && !is_event && !settings.sends_position();
@@ -61,11 +57,24 @@ pub(super) fn decide(
     }
     let is_told_by_reset = is_reset && is_event && !owes_snapshot;
     let may_tell = settings.sends_position() && !is_resumed && !is_told_by_reset;
-    let owes_position = may_tell && log.has_id_at(next);
-    let owes_reset = is_reset;
-    let awaits = None;
-    let log = log_index;
-    Answer::Stream(Position { log, next, awaits, owes_reset, owes_snapshot, owes_position })
+    Answer::Stream(Position {
+        log: log_index,
+        next,
+        awaits: None,
+        owes_reset: is_reset,
+        owes_snapshot,
+        owes_position: may_tell && log.has_id_at(next),
+    })
+}
+
+/// Where a client without an id starts.
+fn start(log: &LogRecord, held_from: usize, start: StartAt) -> usize {
+    match start {
+        StartAt::Now => log.entries.len(),
+        StartAt::Oldest => held_from,
+        StartAt::Last(n) => log.last_from(n).max(held_from),
+        other => unreachable!("no settings start at {other:?}"),
+    }
 }
 
 /// The first entry of the log that the channel still holds.

@@ -9,11 +9,11 @@ use tokio::time::sleep;
 
 use super::agent::{Agent, Wish};
 use super::client::{ClientTask, Command, Over, at};
+use super::client_action::Cut;
 use super::http::{Part as ResponsePart, ResponseReader};
 use super::opening::Opened;
 use super::pipe::{ClientEnd, Moved};
 use super::reader::End;
-use super::scenario::Cut;
 use super::world::World;
 
 impl ClientTask {

@@ -162,6 +162,7 @@ impl World {
         let mut guard = self.state();
         let state = &mut *guard;
         state.note(format_args!("node {index} is killed"));
+        state.refresh_topics(index);
         let node = &mut state.nodes[index];
         node.is_up = false;
         node.tasks.drain(..).for_each(|task| task.abort());
@@ -208,6 +209,7 @@ impl World {
             (record, node.feeds[feed].applied)
         });
         let held = held.collect();
+        state.refresh_topics(index);
         let topics = state.nodes[index].topics.take();
         let held_topics = topics.as_ref().map(|topics| topics.held(&state.topics.logs));
         let node = &mut state.nodes[index];

@@ -32,8 +32,8 @@ pub(super) struct Reader {
     pub(super) sequence: Sequence,
     /// The other end of its mailbox, and how many messages that holds.
     pub(super) mailbox: Option<(MailNotifier, usize)>,
-    /// What a reader of topics must receive, before its answer was checked.
-    pub(super) topics: Option<TopicReader>,
+    /// The answer to a reader of topics, before its response was checked.
+    pub(super) decided: Option<Answer>,
     /// Changes its filter.
     pub(super) filter: Option<FilterHandle>,
     /// Whether the mailbox was stopped with the stream.
@@ -71,8 +71,8 @@ pub(super) enum End {
 pub(super) struct Circumstances {
     /// The first entry that the log still holds.
     pub(super) held_from: usize,
-    /// Whether a reader of topics can be disconnected because it lacks events.
-    pub(super) may_lag: bool,
+    /// The reason why the stream of a reader of topics can end, apart from the common ones.
+    pub(super) of_topics: Option<EndReason>,
     pub(super) is_draining: bool,
     /// Whether a drain is over, after which the server ends all connections.
     pub(super) is_drained: bool,
@@ -94,7 +94,7 @@ impl Reader {
             reason: None,
             sequence: Sequence::default(),
             mailbox: None,
-            topics: None,
+            decided: None,
             filter: None,
             is_stopped: false,
             has_last_notice: false,
@@ -227,7 +227,7 @@ impl Reader {
                 position.reason_to_end(end, log, settings, circumstances)
             }
             (Some(Answer::Sequence), _) => self.sequence.reason_to_end(self.reason),
-            (Some(Answer::Topics(_)), _) => Ok(circumstances.may_lag.then_some(EndReason::Lagged)),
+            (Some(Answer::Topics(_)), _) => Ok(circumstances.of_topics),
             (Some(_), _) if end == End::Clean => return Ok(()),
             (Some(Answer::Refused), _) if circumstances.is_drained => return Ok(()),
             (Some(answer), _) => return Err(format!("{answer:?} is cut off")),

@@ -2,8 +2,8 @@
 
 use lasse_core::LastEventId;
 
+use super::client_action::Claim;
 use super::decision::Requested;
-use super::scenario::Claim;
 use super::settings::ClientSettings;
 
 impl Claim {

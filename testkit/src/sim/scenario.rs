@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use lasse_core::Ending;
 
+use super::client_action::{Claim, ClientAction, Cut};
 use super::random::Random;
 use super::settings::{MILLI, NANO, SECOND, Settings};
 use super::topics::{TopicAction, TopicSettings};
@@ -29,23 +30,9 @@ pub(super) enum Action {
     Wait(Duration),
     /// Moves the clock as the end of a suspension does: no task runs on the way.
     Jump(Duration),
-    /// The client takes nothing for a while.
-    Stall {
+    Client {
         client: usize,
-        time: Duration,
-    },
-    Cut {
-        client: usize,
-        how: Cut,
-    },
-    /// The client's next request claims another last event id.
-    Claim {
-        client: usize,
-        claim: Claim,
-    },
-    /// The client forgets everything and starts again, as a page that is loaded again.
-    Reload {
-        client: usize,
+        action: ClientAction,
     },
     Drain {
         node: usize,
@@ -99,34 +86,6 @@ pub(super) enum Action {
     },
     /// Concerns channels with topics, or their clients.
     Topics(TopicAction),
-}
-
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) enum Cut {
-    /// Both sides notice it.
-    Reset,
-    /// In the middle of what the server writes, after so many bytes.
-    After(u64),
-    /// The server does not notice.
-    Vanish,
-    /// The client closes its direction only.
-    HalfClose,
-}
-
-/// What a client claims as its last event id.
-#[derive(Clone, Debug, PartialEq)]
-pub(super) enum Claim {
-    Nothing,
-    Empty,
-    /// The id of an entry of the node's log that was sent before, by its index from the newest.
-    Known(usize),
-    /// A number of the log's own form.
-    Number(u64),
-    Text(&'static str),
-    Long,
-    NotUtf8,
-    /// Two fields that differ.
-    Two,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -225,10 +184,10 @@ impl Action {
             25..45 => Self::Wait(within(random, longest)),
             45..48 => Self::Wait(random.pick(&[NANO, MILLI])),
             48..50 => Self::Jump(within(random, longest)),
-            50..56 => Self::Stall { client, time: within(random, longest) },
-            56..64 => Self::Cut { client, how: Cut::random(random) },
-            64..72 => Self::Claim { client, claim: Claim::random(random) },
-            72..75 => Self::Reload { client },
+            50..56 => Self::of_client(client, ClientAction::Stall(within(random, longest))),
+            56..64 => Self::of_client(client, ClientAction::Cut(Cut::random(random))),
+            64..72 => Self::of_client(client, ClientAction::Claim(Claim::random(random))),
+            72..75 => Self::of_client(client, ClientAction::Reload),
             75..78 => Self::Drain { node, plan: Plan::random(random) },
             78..82 => {
                 let log = random.pick(&RELOADED);
@@ -245,42 +204,14 @@ impl Action {
         }
     }
 
+    fn of_client(client: usize, action: ClientAction) -> Self {
+        Self::Client { client, action }
+    }
+
     fn publish(random: &mut Random, feed: usize, limits: &Limits) -> Self {
         let size = random.pick(&[0, 10, 10, 200, 3_000, 70_000]).min(limits.largest);
         let most = if size > 1000 { 3 } else { 12 };
         Self::Publish { feed, events: random.up_to(most - 1) + 1, size }
-    }
-}
-
-impl Cut {
-    pub(super) fn random(random: &mut Random) -> Self {
-        let after = Self::After(random.within(0..2_000));
-        random.pick(&[Self::Reset, after, after, Self::Vanish, Self::HalfClose])
-    }
-}
-
-impl Claim {
-    pub(super) fn random(random: &mut Random) -> Self {
-        match random.within(0..10) {
-            0 => Self::Nothing,
-            1 => Self::Empty,
-            2..5 => Self::Known(random.up_to(30)),
-            5 => Self::Number(random.pick(&[0, 1, 2, 5, u64::MAX, 999_999_999_999_999_999])),
-            6 | 7 => Self::Text(random.pick(&[
-                "foreign-3",
-                "-",
-                "-1",
-                "x-",
-                "x-01",
-                "x--1",
-                "Ünicode",
-                "a b",
-                "1",
-                "x-99999999999999999999999",
-            ])),
-            8 => Self::Long,
-            _ => random.pick(&[Self::NotUtf8, Self::Two]),
-        }
     }
 }
 

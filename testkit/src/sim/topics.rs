@@ -11,6 +11,7 @@ mod place;
 mod reader;
 mod record;
 mod settings;
+mod subscribing;
 
 pub(super) use node::{NodeTopics, Topics};
 pub(super) use reader::TopicReader;

@@ -106,6 +106,7 @@ impl World {
     /// Takes what a client decoded.
     pub(super) fn handle_decoded(&self, connection: usize, decoded: &Decoded<'_>) {
         let state = &mut *self.state();
+        state.refresh_topics(state.readers[connection].node);
         let reader = &mut state.readers[connection];
         let feed = &state.feeds[reader.feed];
         let before = reader.delivered();
@@ -134,7 +135,7 @@ impl World {
     pub(super) fn handle_end(&self, connection: usize, end: End) {
         let state = &mut *self.state();
         state.note(format_args!("connection {connection}: {end:?} end"));
-        let circumstances = state.circumstances(connection, &self.settings);
+        let circumstances = state.circumstances(connection, end, &self.settings);
         let reader = &mut state.readers[connection];
         let log = reader.position().map(|position| &state.logs[position.log]);
         let result = reader.handle_end(end, log, &self.settings.channel, &circumstances);
@@ -172,23 +173,24 @@ impl State {
         self.breach.get_or_insert(what);
     }
 
-    fn circumstances(&self, connection: usize, settings: &Settings) -> Circumstances {
+    fn circumstances(&mut self, connection: usize, end: End, settings: &Settings) -> Circumstances {
+        self.refresh_topics(self.readers[connection].node);
         let reader = &self.readers[connection];
         let node = &self.nodes[reader.node];
         let held_from = match &reader.answer {
             Some(Answer::Stream(position)) => node.held_from(reader.feed, position.log, &self.logs),
             _ => 0,
         };
-        let may_lag = match (&reader.answer, &settings.topics) {
+        let of_topics = match (&reader.answer, &settings.topics) {
             (Some(Answer::Topics(topics)), Some(settings)) => {
-                topics.may_lag(&self.topics.logs[topics.log], settings)
+                topics.reason_to_end(end, &self.topics.logs[topics.log], settings)
             }
-            _ => false,
+            _ => None,
         };
         let age = node.settings.max_age;
         Circumstances {
             held_from,
-            may_lag,
+            of_topics,
             is_draining: node.drain.is_some_and(|drain| drain.first_shut_at <= now()),
             is_drained: node.drain.is_some_and(|drain| drain.over_at <= now()),
             is_too_old: age.is_some_and(|age| reader.opened_at + age <= now()),

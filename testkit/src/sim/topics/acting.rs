@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
+use lasse_core::Ending;
 use lasse_tokio::now;
 
 use super::record::Item;
 use super::settings::{TOPICS, TopicAction, TopicSettings};
-use crate::sim::client::{Command, Condition};
+use crate::sim::client::Condition;
 use crate::sim::reader::Answer;
 use crate::sim::run::Run;
 use crate::sim::settings::MILLI;
@@ -30,6 +31,11 @@ impl Run<'_> {
                 self.spread_topics();
             }
             TopicAction::BeginEpoch => self.begin_epoch(),
+            TopicAction::End { ending } => self.end_topics(*ending),
+            TopicAction::Reopen => self.reopen_topics(),
+            TopicAction::Clear { node } => {
+                self.world.clear_topics(node % self.world.settings.nodes.len());
+            }
             TopicAction::SetFilter { client, wants } => {
                 let client = of(*client);
                 let connection = match self.world.state().clients[client].state {
@@ -39,12 +45,7 @@ impl Run<'_> {
                 self.world.set_filter(client, connection, wants);
             }
             TopicAction::Probe { topic } => self.probe_topics(*topic).await?,
-            TopicAction::Stall { client, time } => self.stall(of(*client), *time),
-            TopicAction::Cut { client, how } => self.cut(of(*client), *how),
-            TopicAction::Claim { client, claim } => self.claim(of(*client), claim),
-            TopicAction::Reload { client } => {
-                self.world.state().command(of(*client), Command::Reload);
-            }
+            TopicAction::Client { client, action } => self.act_on_client(of(*client), action),
         }
         Ok(())
     }
@@ -83,6 +84,9 @@ impl Run<'_> {
 
     fn publish_item(&self, topic: usize, size: usize, deletes: bool, settings: &TopicSettings) {
         let state = &mut *self.world.state();
+        if state.topics.is_over {
+            return;
+        }
         let topic = TOPICS[topic % TOPICS.len()];
         let is_key = topic.is_some_and(|topic| settings.is_key(topic));
         // An id cannot be given to a tombstone.
@@ -98,7 +102,7 @@ impl Run<'_> {
     fn begin_epoch(&self) {
         {
             let state = &mut *self.world.state();
-            if state.topics.newest.1 == 0 {
+            if state.topics.newest.1 == 0 || state.topics.is_over {
                 return;
             }
             state.topics.newest = (state.topics.newest.0 + 1, 0);
@@ -108,6 +112,22 @@ impl Run<'_> {
         }
         self.world.meter.count_fault("another epoch");
         self.spread_topics();
+    }
+
+    fn end_topics(&self, ending: Ending) {
+        if !std::mem::replace(&mut self.world.state().topics.is_over, true) {
+            self.world.state().topics.items.push(Item::End(ending));
+            self.world.note(format_args!("the channels with topics end: {ending:?}"));
+            self.spread_topics();
+        }
+    }
+
+    fn reopen_topics(&self) {
+        if std::mem::take(&mut self.world.state().topics.is_over) {
+            self.world.state().topics.items.push(Item::Reopen);
+            self.world.note(format_args!("the channels with topics begin again"));
+            self.spread_topics();
+        }
     }
 
     /// Publishes the new items on each node that is up and does not lag.

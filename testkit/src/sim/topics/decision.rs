@@ -9,6 +9,7 @@ use super::record::TopicLog;
 use super::settings::TopicSettings;
 use crate::sim::decision::Requested;
 use crate::sim::position::REASONS;
+use crate::sim::reader::Answer;
 
 /// What a channel decided, as its counters show it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,6 +17,8 @@ pub(super) enum Outcome {
     Fresh,
     Resumed,
     Reset(ResetReason),
+    /// The channel is over, and the client has all of it.
+    Complete,
 }
 
 impl Outcome {
@@ -26,22 +29,23 @@ impl Outcome {
         match resets.next() {
             Some(reason) => Some(Self::Reset(reason)),
             None if after.resumed > before.resumed => Some(Self::Resumed),
+            None if after.complete > before.complete => Some(Self::Complete),
             None => (after.fresh > before.fresh).then_some(Self::Fresh),
         }
     }
 }
 
-/// The reader that a request leads to, if its outcome is right.
+/// The answer to a request, if its outcome is right.
 pub(super) fn decide(
     requested: &Requested,
     log: (usize, &TopicLog),
     wanted: Option<Vec<(&'static str, usize)>>,
     settings: &TopicSettings,
     outcome: Option<Outcome>,
-) -> Result<TopicReader, String> {
+) -> Result<Answer, String> {
     let (log_index, log) = log;
     let start = start(log, wanted.clone(), settings);
-    let (expected, awaits) = match requested {
+    let (mut expected, awaits) = match requested {
         Requested::Nothing => (vec![(Outcome::Fresh, start)], None),
         Requested::Invalid => (vec![(Outcome::Reset(ResetReason::Unknown), start)], None),
         Requested::Text(id) => match log.place_known(id) {
@@ -53,14 +57,20 @@ pub(super) fn decide(
             Err(reason) => (vec![(Outcome::Reset(reason), start)], None),
         },
     };
+    expected.iter_mut().filter(|expected| is_complete(expected, log)).for_each(|expected| {
+        expected.0 = Outcome::Complete;
+    });
     let is_it =
         |(expected, place): &(Outcome, Place)| (Some(*expected) == outcome).then(|| place.clone());
     let places: Vec<Place> = expected.iter().filter_map(is_it).collect();
     if places.is_empty() {
         return Err(format!("{outcome:?} for {requested:?}, not {expected:?}"));
     }
+    if outcome == Some(Outcome::Complete) {
+        return Ok(Answer::Complete);
+    }
     let is_catching_up = places.iter().any(|place| place.catch_up.is_some());
-    Ok(TopicReader {
+    Ok(Answer::Topics(TopicReader {
         log: log_index,
         places,
         pending: Vec::new(),
@@ -70,7 +80,16 @@ pub(super) fn decide(
         },
         owes_position: outcome == Some(Outcome::Fresh) && !is_catching_up,
         awaits,
-    })
+    }))
+}
+
+/// Whether a client that is not reset has all that there will be.
+fn is_complete((outcome, place): &(Outcome, Place), log: &TopicLog) -> bool {
+    let is_conflated = place.catch_up.is_some_and(|catch_up| !catch_up.keys_only);
+    log.ending.is_some()
+        && matches!(outcome, Outcome::Fresh | Outcome::Resumed)
+        && !is_conflated
+        && place.can_skip_to(log.len(), log)
 }
 
 /// What can become of a client at a place that the log knows.

@@ -1,19 +1,11 @@
-//! The channels with topics of nodes: how they are filled, published to and subscribed to.
+//! The channels with topics of nodes: how they are filled, published to, ended and begun again.
 
-use std::sync::Arc;
+use lasse_core::{Channel, Ending, Epoch, Event, EventId, Topic};
 
-use lasse_core::{
-    Channel, Epoch, Event, EventId, Init, RequestHead, Subscription, Topic, TopicFilter,
-};
-use lasse_tokio::now;
-
-use super::decision::{Outcome, decide};
-use super::place::Change;
 use super::record::{Entry, Item, TopicLog};
-use super::settings::{TopicSettings, Want};
+use super::settings::TopicSettings;
 use crate::sim::random::Random;
 use crate::sim::scenario::Reloaded;
-use crate::sim::source::{AnySource, Watched};
 use crate::sim::task::spawn;
 use crate::sim::world::{Part, State, World};
 
@@ -24,6 +16,8 @@ pub(in crate::sim) struct Topics {
     pub(in crate::sim) logs: Vec<TopicLog>,
     /// The name of the newest item that is an event.
     pub(super) newest: (usize, u64),
+    /// Whether the channels are over, and have not begun again.
+    pub(super) is_over: bool,
 }
 
 /// A node's channel with topics.
@@ -34,6 +28,8 @@ pub(in crate::sim) struct NodeTopics {
     pub(in crate::sim) log: usize,
     /// How many items it was given, or left out.
     pub(super) applied: usize,
+    /// Its channels before, which are over, each with its record.
+    retired: Vec<(Channel, usize)>,
     random: Random,
 }
 
@@ -42,6 +38,7 @@ pub(in crate::sim) struct Held {
     epochs: Vec<String>,
     entries: Vec<Entry>,
     applied: usize,
+    ending: Option<Ending>,
 }
 
 impl NodeTopics {
@@ -53,6 +50,7 @@ impl NodeTopics {
             epochs: log.epochs.iter().map(|(name, _)| name.clone()).collect(),
             entries: held.copied().collect(),
             applied: self.applied,
+            ending: log.ending,
         }
     }
 
@@ -72,29 +70,43 @@ impl World {
         let (held, applied) = match (log, held) {
             (Reloaded::All, Some(held)) => {
                 let applied = held.applied;
-                (Some(held).filter(|held| !held.entries.is_empty()), applied)
+                (Some(held), applied)
             }
             (Reloaded::All, None) => (None, 0),
             (Reloaded::Newest(n), _) => (None, state.topics.items.len().saturating_sub(n)),
         };
+        let ending = held.as_ref().and_then(|held| held.ending);
+        let held = held.filter(|held| !held.entries.is_empty());
         let epoch = match &held {
             Some(held) => held.epochs[held.entries[0].name.0].clone(),
             None => new_epoch(settings, state.topics.epoch_at(applied), &mut random),
         };
-        let epoch = Epoch::new(&epoch).expect("it is a word");
+        let (channel, log) = self.open_topics(index, state, settings, &epoch);
+        let mut topics = NodeTopics { channel, log, applied, retired: Vec::new(), random };
+        held.into_iter().for_each(|held| topics.reload(&mut state.topics, &held));
+        ending.into_iter().for_each(|ending| topics.end(&mut state.topics, ending));
+        state.nodes[index].topics = Some(topics);
+        self.publish_topics(index, state);
+    }
+
+    /// Opens a channel of a node, with a record of its own.
+    fn open_topics(
+        &self,
+        index: usize,
+        state: &mut State,
+        settings: &TopicSettings,
+        epoch: &str,
+    ) -> (Channel, usize) {
+        let epoch = Epoch::new(epoch).expect("it is a word");
         let channel = Channel::with_epoch(&self.settings.topic_config(settings), epoch);
         state.topics.logs.push(TopicLog::new(epoch.as_str(), settings.has_keys));
         let log = state.topics.logs.len() - 1;
-        let dispatched = channel.clone();
-        let mut topics = NodeTopics { channel, log, applied, random };
-        held.into_iter().for_each(|held| topics.reload(&mut state.topics, &held));
         if self.settings.has_dispatcher {
             let random = self.random(Part::Topics(index << 20 | 1 << 19 | log));
-            let task = spawn(lasse_tokio::dispatch(&dispatched), random, &self.meter);
+            let task = spawn(lasse_tokio::dispatch(&channel), random, &self.meter);
             state.nodes[index].own(task.abort_handle());
         }
-        state.nodes[index].topics = Some(topics);
-        self.publish_topics(index, state);
+        (channel, log)
     }
 
     /// Gives a node's channel the items that it lacks.
@@ -102,76 +114,55 @@ impl World {
         let Some(settings) = &self.settings.topics else { return };
         let Some(mut topics) = state.nodes[index].topics.take() else { return };
         while topics.applied < state.topics.items.len() {
-            if let Err(what) = topics.apply(&mut state.topics, settings) {
-                state.breach(format!("node {index}: {what}"));
+            match state.topics.items[topics.applied] {
+                Item::Reopen => self.reopen_topics(index, state, settings, &mut topics),
+                _ => {
+                    if let Err(what) = topics.apply(&mut state.topics, settings) {
+                        state.breach(format!("node {index}: {what}"));
+                    }
+                }
             }
             topics.applied += 1;
         }
         state.nodes[index].topics = Some(topics);
     }
 
-    /// Subscribes a client to topics, and checks the decision.
-    pub(in crate::sim) fn subscribe_to_topics(
-        self: &Arc<Self>,
-        connection: usize,
-        head: &RequestHead<'_>,
-        channel: &Channel,
-    ) -> Init<AnySource> {
-        let Some(settings) = &self.settings.topics else { return Init::Complete };
-        let mut guard = self.state();
-        let state = &mut *guard;
-        let client = &state.clients[state.readers[connection].client];
-        let log_index = match &state.nodes[state.readers[connection].node].topics {
-            Some(topics) => topics.log,
-            None => return Init::Complete,
-        };
-        let log = &mut state.topics.logs[log_index];
-        let resolved = client.wants.as_deref().map(|wants| resolve(wants, log));
-        channel.advance(now());
-        let before = channel.stats();
-        let mut subscription = match &resolved {
-            Some((filter, _)) => channel.subscribe_to(filter, head.last_event_id()),
-            None => channel.subscribe(head.last_event_id()),
-        };
-        let outcome = Outcome::between(&before, &channel.stats());
-        let from = |(pattern, from): (&'static str, Option<usize>)| (pattern, from.unwrap_or(0));
-        let wanted = resolved.map(|(_, wanted)| wanted.into_iter().map(from).collect());
-        let decided = decide(&client.requested, (log_index, log), wanted, settings, outcome);
-        if client.has_handle {
-            if let Subscription::Stream(subscriber) = &mut subscription {
-                state.readers[connection].filter = Some(subscriber.filter_handle());
-            }
+    /// Gives a node a new channel, if the one that it has is over.
+    fn reopen_topics(
+        &self,
+        index: usize,
+        state: &mut State,
+        settings: &TopicSettings,
+        topics: &mut NodeTopics,
+    ) {
+        if state.topics.logs[topics.log].ending.is_none() {
+            return;
         }
-        match decided {
-            Ok(reader) => state.readers[connection].topics = Some(reader),
-            Err(what) => state.hold(connection, Err(what)),
-        }
-        drop(guard);
-        subscription.into_init(head, |reader| Watched::source(reader, self, Some(connection)))
+        let shared = state.topics.epoch_at(topics.applied);
+        let epoch = new_epoch(settings, shared, &mut topics.random);
+        let (channel, log) = self.open_topics(index, state, settings, &epoch);
+        let before = std::mem::replace(&mut topics.channel, channel);
+        topics.retired.push((before, std::mem::replace(&mut topics.log, log)));
     }
 
-    /// Changes the filter of a client, now if it has a stream that takes it, and else with its next
-    /// request.
-    pub(in crate::sim) fn set_filter(
-        &self,
-        client: usize,
-        connection: Option<usize>,
-        wants: &[Want],
-    ) {
+    /// Drops the events of a node's channel.
+    pub(super) fn clear_topics(&self, index: usize) {
         let state = &mut *self.state();
-        state.note(format_args!("client {client} wants {wants:?}"));
-        let reader = connection.map(|connection| &mut state.readers[connection]);
-        if let Some((topics, handle)) = reader.and_then(|reader| reader.topics_and_filter()) {
-            if topics.unsettled() >= MOST_CHANGES {
-                return;
-            }
-            let log = &mut state.topics.logs[topics.log];
-            let (filter, wanted) = resolve(wants, log);
-            if handle.set_filter(filter) {
-                topics.change(Change { wanted, from: log.len() });
-            }
+        let Some(topics) = &state.nodes[index].topics else { return };
+        topics.channel.clear();
+        state.topics.logs[topics.log].clear();
+        state.note(format_args!("node {index} drops its events of topics"));
+    }
+}
+
+impl State {
+    /// Takes note of the events that the channels of a node have dropped.
+    pub(in crate::sim) fn refresh_topics(&mut self, index: usize) {
+        let Some(topics) = &self.nodes[index].topics else { return };
+        let retired = topics.retired.iter().map(|(channel, log)| (channel, *log));
+        for (channel, log) in retired.chain([(&topics.channel, topics.log)]) {
+            self.topics.logs[log].retain(channel.stats().events);
         }
-        state.clients[client].wants = Some(wants.to_vec());
     }
 }
 
@@ -198,24 +189,42 @@ impl NodeTopics {
 
     /// Publishes the next item.
     fn apply(&mut self, topics: &mut Topics, settings: &TopicSettings) -> Result<(), String> {
-        let log = &mut topics.logs[self.log];
-        let Item::Event { topic, is_tombstone, name, .. } = topics.items[self.applied] else {
-            let epoch = new_epoch(settings, topics.epoch_at(self.applied + 1), &mut self.random);
-            let log = &mut topics.logs[self.log];
-            if log.number() == 0 && !log.entries.is_empty() {
+        let (topic, is_tombstone, name) = match topics.items[self.applied] {
+            Item::Event { topic, is_tombstone, name, .. } => (topic, is_tombstone, name),
+            Item::Epoch => return self.begin_epoch(topics, settings),
+            Item::End(ending) => {
+                self.end(topics, ending);
                 return Ok(());
             }
-            let epoch = Epoch::new(&epoch).expect("it is a word");
-            let begun = self.channel.begin_epoch(epoch);
-            log.begin_epoch(epoch.as_str());
-            return begun.map_err(|error| format!("the epoch {epoch} is refused: {error}"));
+            Item::Reopen => return Ok(()),
         };
+        let log = &mut topics.logs[self.log];
         let epoch = log.epochs.len() - 1;
         let number = if settings.is_shared { name.1 } else { log.number() + 1 };
         let id = (number != log.number() + 1).then(|| log.id((epoch, number)));
         let entry = Entry { name: (epoch, number), item: self.applied, topic, is_tombstone };
         let event = event(&topics.items, self.applied);
         self.publish(log, &entry, id, &event)
+    }
+
+    fn begin_epoch(&mut self, topics: &mut Topics, settings: &TopicSettings) -> Result<(), String> {
+        let epoch = new_epoch(settings, topics.epoch_at(self.applied + 1), &mut self.random);
+        let log = &mut topics.logs[self.log];
+        if log.number() == 0 && !log.entries.is_empty() {
+            return Ok(());
+        }
+        let epoch = Epoch::new(&epoch).expect("it is a word");
+        let begun = self.channel.begin_epoch(epoch);
+        log.begin_epoch(epoch.as_str());
+        begun.map_err(|error| format!("the epoch {epoch} is refused: {error}"))
+    }
+
+    fn end(&self, topics: &mut Topics, ending: Ending) {
+        match ending {
+            Ending::Finished => self.channel.finish(),
+            Ending::Aborted => self.channel.abort(),
+        }
+        topics.logs[self.log].ending = Some(ending);
     }
 
     /// Publishes an event, under this id if it is not the next.
@@ -239,7 +248,7 @@ impl NodeTopics {
         };
         let expected = log.id((log.epochs.len() - 1, entry.name.1));
         log.push(entry.name.1, entry.item, entry.topic, entry.is_tombstone);
-        log.first = log.len().saturating_sub(self.channel.stats().events as usize).max(log.first);
+        log.retain(self.channel.stats().events);
         match published {
             Ok(id) if id.as_str() == expected => Ok(()),
             other => Err(format!("{expected} is published as {other:?}")),
@@ -248,37 +257,15 @@ impl NodeTopics {
 }
 
 impl Topics {
+    /// Whether a log that there ever was is aborted.
+    pub(in crate::sim) fn is_aborted(&self) -> bool {
+        self.logs.iter().any(|log| log.ending == Some(Ending::Aborted))
+    }
+
     /// The epoch of the items from `place` on, if all nodes share it.
     fn epoch_at(&self, place: usize) -> usize {
         self.items[..place].iter().filter(|item| matches!(item, Item::Epoch)).count()
     }
-}
-
-/// The filter that a client's wants stand for, with the bounds that the log can give, and the entries from
-/// which these apply.
-fn resolve(
-    wants: &[Want],
-    log: &mut TopicLog,
-) -> (TopicFilter, Vec<(&'static str, Option<usize>)>) {
-    log.topics_since.get_or_insert(log.first);
-    let mut filter = TopicFilter::default();
-    let mut wanted: Vec<(&'static str, Option<usize>)> = Vec::new();
-    for Want { pattern, after } in wants {
-        let index = after.and_then(|back| log.len().checked_sub(back + 1));
-        let index = index.filter(|index| *index >= log.first);
-        let topic = lasse_core::TopicPattern::from_static(pattern);
-        let changed = match index {
-            Some(index) => {
-                let id = EventId::new(log.id_of(index)).expect("it is one line");
-                filter.with_after(topic, id)
-            }
-            None => filter.with(topic),
-        };
-        filter = changed.expect("there are few");
-        wanted.retain(|(other, _)| other != pattern);
-        wanted.push((pattern, index.map(|index| index + 1)));
-    }
-    (filter, wanted)
 }
 
 fn new_epoch(settings: &TopicSettings, shared: usize, random: &mut Random) -> String {
@@ -291,6 +278,3 @@ fn new_epoch(settings: &TopicSettings, shared: usize, random: &mut Random) -> St
 fn event(items: &[Item], place: usize) -> Event<'static> {
     Event::new(Item::data(items, place).unwrap_or_default())
 }
-
-/// How many filters of a stream can be waiting.
-const MOST_CHANGES: usize = 4;

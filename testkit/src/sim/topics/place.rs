@@ -65,8 +65,10 @@ impl Place {
         }
         let mut dropped = self.next..log.first.max(self.next);
         dropped.any(|index| {
-            let is_needed =
-                superseded || log.key(index).is_none() || log.entries[index].is_tombstone;
+            let is_needed = superseded
+                || log.key(index).is_none()
+                || log.entries[index].is_tombstone
+                || log.is_cleared(index);
             is_needed && !log.is_available(index) && self.wants(index, log)
         })
     }
@@ -130,7 +132,9 @@ impl Place {
     fn can_skip(&self, index: usize, log: &TopicLog) -> bool {
         let is_superseded = || log.is_superseded(index, log.len());
         let is_left_out = |catch_up: CatchUp| {
-            let is_no_state = log.key(index).is_none() || log.entries[index].is_tombstone;
+            let is_no_state = log.key(index).is_none()
+                || log.entries[index].is_tombstone
+                || log.is_cleared(index);
             index < catch_up.until && (catch_up.keys_only && is_no_state || is_superseded())
         };
         !self.wants(index, log) || self.catch_up.is_some_and(is_left_out)

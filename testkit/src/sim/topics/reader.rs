@@ -1,11 +1,12 @@
 //! A connection of a reader of some topics: what it must receive.
 
-use lasse_core::{Decoded, LagPolicy, ResetReason};
+use lasse_core::{Decoded, EndReason, Ending, LagPolicy, ResetReason};
 
 use super::place::{CatchUp, Change, Place};
 use super::record::{Item, TopicLog};
 use super::settings::TopicSettings;
 use crate::sim::position::{REASONS, text_of};
+use crate::sim::reader::End;
 
 #[derive(Debug)]
 pub(in crate::sim) struct TopicReader {
@@ -87,10 +88,22 @@ impl TopicReader {
         is_settled
     }
 
-    /// Whether it can be disconnected because it lacks events.
-    pub(in crate::sim) fn may_lag(&self, log: &TopicLog, settings: &TopicSettings) -> bool {
+    /// The reason to end, apart from the common reasons of all streams.
+    pub(in crate::sim) fn reason_to_end(
+        &self,
+        end: End,
+        log: &TopicLog,
+        settings: &TopicSettings,
+    ) -> Option<EndReason> {
         let lags = |place: &Place| place.lacks(log, true) || place.may_seem_to_lack(log);
-        settings.lag == LagPolicy::Disconnect && self.possible().iter().any(lags)
+        let owes_nothing = self.owes_reset.is_none() && !self.owes_position;
+        let has_all = || owes_nothing && self.awaits.is_none() && self.is_settled(log);
+        match (log.ending, end) {
+            (Some(Ending::Finished), End::Clean) if has_all() => Some(EndReason::Stopped),
+            (Some(Ending::Aborted), End::Broken) => Some(EndReason::Aborted),
+            _ if settings.lag != LagPolicy::Disconnect => None,
+            _ => self.possible().iter().any(lags).then_some(EndReason::Lagged),
+        }
     }
 
     /// Takes note that the filter has changed.

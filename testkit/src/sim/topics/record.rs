@@ -1,8 +1,8 @@
 //! The record of all items that one incarnation of a channel with topics has taken.
 
-use lasse_core::ResetReason;
+use lasse_core::{Ending, ResetReason};
 
-/// An event or a new epoch, for the channels with topics of all nodes.
+/// What the channels with topics of all nodes are given.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::sim) enum Item {
     Event {
@@ -13,6 +13,9 @@ pub(in crate::sim) enum Item {
     },
     /// The logs go on under another epoch.
     Epoch,
+    End(Ending),
+    /// There are new logs, after the end.
+    Reopen,
 }
 
 /// What an id consists of: which epoch of the log it is, and a number.
@@ -23,7 +26,7 @@ impl Item {
     pub(super) fn data(items: &[Self], place: usize) -> Option<String> {
         match items.get(place)? {
             Self::Event { size, .. } => Some(format!("{place} {}", "x".repeat(*size))),
-            Self::Epoch => None,
+            Self::Epoch | Self::End(_) | Self::Reopen => None,
         }
     }
 }
@@ -39,10 +42,13 @@ pub(in crate::sim) struct TopicLog {
     pub(super) begun_after: u64,
     /// The first entry that is held.
     pub(super) first: usize,
+    /// The entries before this one were dropped at once, with the newest events of keys.
+    cleared: usize,
     /// The first entry that was held when the first topic was used. The log does not know which topics
     /// earlier ones have.
     pub(super) topics_since: Option<usize>,
     pub(super) has_keys: bool,
+    pub(super) ending: Option<Ending>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -62,8 +68,10 @@ impl TopicLog {
             entries: Vec::new(),
             begun_after: 0,
             first: 0,
+            cleared: 0,
             topics_since: has_keys.then_some(0),
             has_keys,
+            ending: None,
         }
     }
 
@@ -103,6 +111,17 @@ impl TopicLog {
         }
         self.epochs[epoch].1 = number;
         self.entries.push(Entry { name: (epoch, number), item, topic, is_tombstone });
+    }
+
+    /// Notes that the log holds so many events.
+    pub(super) fn retain(&mut self, events: u64) {
+        let events = usize::try_from(events).unwrap_or(usize::MAX);
+        self.first = self.len().saturating_sub(events).max(self.first);
+    }
+
+    /// Notes that the log has dropped all events.
+    pub(super) fn clear(&mut self) {
+        (self.first, self.cleared) = (self.len(), self.len());
     }
 
     /// Notes that the log goes on under another epoch.
@@ -155,9 +174,9 @@ impl TopicLog {
         Ok(self.place_after((nth, number)))
     }
 
-    /// Whether `id` is one of the current epoch.
+    /// Whether the log can still give `id`, which is one of the current epoch.
     pub(super) fn can_reach(&self, id: &str) -> bool {
-        numbered(id).is_some_and(|(epoch, _)| epoch == self.epoch())
+        self.ending.is_none() && numbered(id).is_some_and(|(epoch, _)| epoch == self.epoch())
     }
 
     /// Whether the numbers of the entries do not show their places.
@@ -179,9 +198,15 @@ impl TopicLog {
     /// Whether an event is held, or kept because it is the newest of its key.
     pub(super) fn is_available(&self, index: usize) -> bool {
         index >= self.first
-            || self.key(index).is_some()
+            || index >= self.cleared
+                && self.key(index).is_some()
                 && !self.entries[index].is_tombstone
                 && !self.is_superseded(index, self.len())
+    }
+
+    /// Whether an event was dropped that only a newer one of its key could have replaced.
+    pub(super) fn is_cleared(&self, index: usize) -> bool {
+        index < self.cleared
     }
 
     fn place_after(&self, name: Name) -> usize {

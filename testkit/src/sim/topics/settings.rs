@@ -2,17 +2,19 @@
 
 use std::time::Duration;
 
-use lasse_core::{ChannelConfig, Compaction, LagPolicy, Retention, StartAt, TopicPattern};
+use lasse_core::{ChannelConfig, Compaction, Ending, LagPolicy, Retention, StartAt, TopicPattern};
 
+use crate::sim::client_action::{Claim, ClientAction, Cut};
 use crate::sim::random::Random;
-use crate::sim::scenario::{Claim, Cut, Limits};
-use crate::sim::settings::{ClientSettings, MILLI, Route};
+use crate::sim::scenario::Limits;
+use crate::sim::settings::{ClientSettings, MILLI, Route, SECOND};
 
 #[derive(Clone, Debug, PartialEq)]
 pub(in crate::sim) struct TopicSettings {
     pub(in crate::sim) clients: Vec<TopicClient>,
     pub(in crate::sim) events: u64,
     pub(in crate::sim) bytes: usize,
+    pub(in crate::sim) age: Option<Duration>,
     pub(in crate::sim) start: StartAt,
     pub(in crate::sim) lag: LagPolicy,
     /// Whether the topics that begin with `k.` are keys.
@@ -54,6 +56,16 @@ pub(in crate::sim) enum TopicAction {
         topic: usize,
     },
     BeginEpoch,
+    /// Ends the channels of all nodes.
+    End {
+        ending: Ending,
+    },
+    /// The nodes begin with new channels, after their end.
+    Reopen,
+    /// A node drops its events.
+    Clear {
+        node: usize,
+    },
     SetFilter {
         client: usize,
         wants: Vec<Want>,
@@ -62,20 +74,9 @@ pub(in crate::sim) enum TopicAction {
     Probe {
         topic: usize,
     },
-    Stall {
+    Client {
         client: usize,
-        time: Duration,
-    },
-    Cut {
-        client: usize,
-        how: Cut,
-    },
-    Claim {
-        client: usize,
-        claim: Claim,
-    },
-    Reload {
-        client: usize,
+        action: ClientAction,
     },
 }
 
@@ -102,12 +103,22 @@ impl TopicSettings {
             is_shared: random.one_in(2),
             read_budget: random.pick(&[0, 500, 16 * 1024, usize::MAX]),
             linger: random.pick(&[Duration::ZERO, Duration::ZERO, MILLI, 100 * MILLI]),
+            age: random.pick(&[
+                None,
+                None,
+                None,
+                Some(Duration::ZERO),
+                Some(SECOND),
+                Some(60 * SECOND),
+            ]),
         }
     }
 
     pub(in crate::sim) fn config(&self) -> ChannelConfig {
+        let retention = Retention::new().with_events(self.events).with_bytes(self.bytes);
+        let retention = self.age.map_or(retention, |age| retention.with_age(age));
         let config = ChannelConfig::new()
-            .with_retention(Retention::new().with_events(self.events).with_bytes(self.bytes))
+            .with_retention(retention)
             .with_start(self.start)
             .with_lag_policy(self.lag)
             .with_shared_epoch(self.is_shared)
@@ -148,23 +159,30 @@ impl Want {
 
 impl TopicAction {
     pub(in crate::sim) fn random(random: &mut Random, limits: &Limits) -> Self {
-        let (client, topic) = (random.up_to(1000), random.up_to(1000));
+        let (client, topic, node) = (random.up_to(1000), random.up_to(1000), random.up_to(1000));
         let most = u64::try_from(limits.longest_wait.as_millis()).unwrap_or(u64::MAX).max(1);
         match random.within(0..100) {
-            0..40 => {
+            0..38 => {
                 let events = random.up_to(11) + 1;
                 let size = random.pick(&[0, 10, 10, 200, 3_000]).min(limits.largest);
                 Self::Publish { topic, events, size }
             }
-            40..48 => Self::Delete { topic },
-            48..54 => Self::BeginEpoch,
-            54..66 => Self::SetFilter { client, wants: Want::several(random) },
-            66..76 => Self::Probe { topic },
-            76..82 => Self::Stall { client, time: random.millis(0..most) },
-            82..90 => Self::Cut { client, how: Cut::random(random) },
-            90..97 => Self::Claim { client, claim: Claim::random(random) },
-            _ => Self::Reload { client },
+            38..46 => Self::Delete { topic },
+            46..52 => Self::BeginEpoch,
+            52..64 => Self::SetFilter { client, wants: Want::several(random) },
+            64..74 => Self::Probe { topic },
+            74..80 => Self::of_client(client, ClientAction::Stall(random.millis(0..most))),
+            80..88 => Self::of_client(client, ClientAction::Cut(Cut::random(random))),
+            88..94 => Self::of_client(client, ClientAction::Claim(Claim::random(random))),
+            94..96 => Self::of_client(client, ClientAction::Reload),
+            96 => Self::End { ending: random.pick(&[Ending::Finished, Ending::Aborted]) },
+            97 | 98 => Self::Reopen,
+            _ => Self::Clear { node },
         }
+    }
+
+    fn of_client(client: usize, action: ClientAction) -> Self {
+        Self::Client { client, action }
     }
 }
 
