@@ -19,7 +19,11 @@ mod server;
 mod slow_heads;
 mod vanished;
 
+use std::panic::resume_unwind;
 use std::process::ExitCode;
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::thread;
+use std::time::Duration;
 
 use libtest_mimic::{Arguments, Trial};
 
@@ -50,10 +54,20 @@ fn main() -> ExitCode {
     libtest_mimic::run(&arguments, trials.collect()).exit_code()
 }
 
-/// A test that fails if `test` panics.
+/// A test that fails if `test` panics, or does not end.
 fn trial(name: String, test: impl FnOnce() + Send + 'static) -> Trial {
     Trial::test(name, || {
-        test();
-        Ok(())
+        let (ended, has_ended) = mpsc::channel::<()>();
+        let thread = thread::spawn(move || {
+            let _ended = ended;
+            test();
+        });
+        if has_ended.recv_timeout(TIME_LIMIT) == Err(RecvTimeoutError::Timeout) {
+            return Err(format!("it still runs after {TIME_LIMIT:?}").into());
+        }
+        thread.join().map_err(|panic| resume_unwind(panic))
     })
 }
+
+/// Much longer than a test takes on a busy machine.
+const TIME_LIMIT: Duration = Duration::from_secs(300);
