@@ -20,7 +20,7 @@
 //! with its input.
 //!
 //! The first line of the output is its URL, and each later one is a request: the dialect that the
-//! client gets, and its last event id.
+//! client gets, the milliseconds since the server was started, and the last event id.
 
 use std::convert::Infallible;
 use std::error::Error;
@@ -44,6 +44,7 @@ use lasse_hyper::{
 };
 use serde::Deserialize;
 use tokio::sync::Notify;
+use tokio::time::Instant;
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
@@ -52,7 +53,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let config = ChannelConfig::new().with_start(StartAt::Oldest).with_retention(retention);
     let channel = Channel::with_epoch(&config, Epoch::new("suite")?);
     let is_refusing = AtomicBool::new(options.refuse);
-    let app = Arc::new(App { channel, is_refusing, drain: Notify::new() });
+    let start = Instant::now();
+    let app = Arc::new(App { channel, is_refusing, drain: Notify::new(), start });
     app.read_commands(options.replay)?;
 
     let port = std::env::var("PORT").unwrap_or_else(|_| "0".into()).parse::<u16>()?;
@@ -83,6 +85,7 @@ struct App {
     channel: Channel,
     is_refusing: AtomicBool,
     drain: Notify,
+    start: Instant,
 }
 
 impl App {
@@ -97,7 +100,8 @@ impl App {
         };
         let endpoint = endpoint.clone().with_dialect(dialect);
         respond_with(request, &endpoint, |head| {
-            println!("{:?} {:?}", dialect.resolve(head), head.last_event_id());
+            let time = self.start.elapsed().as_millis();
+            println!("{:?} {time} {:?}", dialect.resolve(head), head.last_event_id());
             self.init(head)
         })
     }

@@ -39,7 +39,7 @@ export const EXAMPLES = {
     relay.closeInput();
     await recorder.waitFor('4', PATIENCE);
     // It does not end while a client starts again and again.
-    await Promise.race([relay.exit(), sleep(OBSERVED)]);
+    await Promise.race([relay.exit(), recorder.waitForExit(OBSERVED)]);
     return { verdict: judge(recorder, ['0', '1', '2', '3', '4']) };
   },
 

@@ -72,10 +72,14 @@ export class Feed {
     return this.published.at(-1);
   }
 
-  /** The requests for streams until now, as the dialect of each. */
+  /**
+   * The requests for streams until now: the dialect of each, and its time in milliseconds since the
+   * server was started.
+   */
   get requests() {
     const outputs = this.#outputs + (this.#server.hasEnded ? '' : this.#server.output);
-    return [...outputs.matchAll(/^(EventSource|Fetch|DataOnly) /gm)].map(([, dialect]) => dialect);
+    const lines = outputs.matchAll(/^(EventSource|Fetch|DataOnly) ([0-9]+) /gm);
+    return [...lines].map(([, dialect, time]) => ({ dialect, time: Number(time) }));
   }
 }
 

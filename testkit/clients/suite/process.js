@@ -17,6 +17,7 @@ export function startProgram(test, [command, ...args], url, end) {
   child.on('close', (status) => {
     if (status) recorder.add({ error: complaints.trim().split('\n').at(-1) || `exit status ${status}` });
     recorder.add({ closed: true });
+    recorder.hasExited = true;
   });
   return recorder;
 }

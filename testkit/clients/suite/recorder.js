@@ -12,6 +12,8 @@ export class Recorder {
   error;
   /** Whether the client has stopped by itself. */
   isClosed = false;
+  /** Whether the program of the client has ended. A page has none. */
+  hasExited = false;
 
   /** Takes a report: see `drivers/report.js`. */
   add({ event, error, closed }) {
@@ -33,6 +35,12 @@ export class Recorder {
       await sleep(20);
     }
     return true;
+  }
+
+  /** Waits for the end of the client's program, after which it sends no request, or for so long. */
+  async waitForExit(milliseconds) {
+    const end = performance.now() + milliseconds;
+    while (!this.hasExited && performance.now() < end) await sleep(20);
   }
 }
 

@@ -57,14 +57,12 @@ export const SCENARIOS = {
   async refusal(test, client, dialect) {
     const run = await Run.start(test, client, dialect, '--refuse');
     await run.isRequested();
-    const start = performance.now();
     await sleep(REFUSED);
-    const requests = run.feed.requests.length;
-    const seconds = (performance.now() - start) / 1_000;
+    const requests = countWithin(REFUSED, run.feed.requests);
     run.feed.command('admit');
     run.feed.publish(10);
     const outcome = await run.verdictAfterReturn();
-    const isLoop = requests > 1.5 * seconds;
+    const isLoop = requests > 1.5 * (REFUSED / 1_000);
     return { ...outcome, verdict: outcome.verdict === 'ok' && isLoop ? 'loops' : outcome.verdict, requests };
   },
 
@@ -75,9 +73,9 @@ export const SCENARIOS = {
     await run.receivesAll();
     const before = run.feed.requests.length;
     run.feed.command('finish');
-    await sleep(OBSERVED);
-    const requests = run.feed.requests.length - before;
+    await run.recorder.waitForExit(OBSERVED);
     const outcome = await run.verdict();
+    const requests = countWithin(OBSERVED, run.feed.requests.slice(before));
     if (outcome.verdict !== 'ok' || requests <= 1) return { ...outcome, requests };
     return { ...outcome, verdict: requests > OBSERVED / 2_000 ? 'loops' : 'returns', requests };
   },
@@ -122,8 +120,13 @@ class Run {
     // Time for what must not come.
     await sleep(500);
     const verdict = judge(this.recorder, this.feed.published);
-    return { verdict, chosen: this.feed.requests[0], error: this.recorder.error };
+    return { verdict, chosen: this.feed.requests[0]?.dialect, error: this.recorder.error };
   }
+}
+
+/** The number of requests until so many milliseconds after the first one, by the server's clock. */
+function countWithin(milliseconds, requests) {
+  return requests.filter(({ time }) => time - requests[0].time < milliseconds).length;
 }
 
 /** The event after which an application closes its client. */
@@ -135,5 +138,5 @@ const PATIENCE = 60_000;
 /** How long the server refuses, in milliseconds. */
 const REFUSED = 4_000;
 
-/** How long a client is observed after the end of its stream, in milliseconds. */
+/** How long a client is observed after the end of its stream, at most, in milliseconds. */
 const OBSERVED = 20_000;
