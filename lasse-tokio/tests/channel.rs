@@ -12,8 +12,8 @@ use lasse_tokio::{Endpoint, dispatch, idle, subscribe, sweep};
 use tokio::time::{Instant, sleep};
 
 #[tokio::test(start_paused = true)]
-async fn a_pump_drops_events_that_are_too_old() {
-    let channel = of_an_hour();
+async fn a_dispatcher_drops_events_that_are_too_old() {
+    let channel = with_events_of_an_hour();
     tokio::spawn(dispatch(&channel));
     sleep(minutes(50)).await;
     channel.publish(Event::new("after a long silence")).unwrap();
@@ -24,7 +24,7 @@ async fn a_pump_drops_events_that_are_too_old() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn channels_that_are_tended_go_when_no_one_uses_them() {
+async fn unused_channels_are_removed_while_they_are_swept() {
     let chats = Channels::<u32>::new(&ChannelConfig::new().with_idle_timeout(minutes(1)));
     tokio::spawn(sweep(&chats));
     let kept = chats.open(0_u32);
@@ -38,7 +38,7 @@ async fn channels_that_are_tended_go_when_no_one_uses_them() {
 
 #[tokio::test(start_paused = true)]
 async fn without_a_dispatcher_each_subscriber_advances_the_time() {
-    let channel = of_an_hour();
+    let channel = with_events_of_an_hour();
     let [first, _second] = ["1", "2"].map(|text| channel.publish(Event::new(text)).unwrap());
     reconnect(&channel, &first);
     assert_eq!(channel.stats().resumed, 1);
@@ -51,7 +51,7 @@ async fn without_a_dispatcher_each_subscriber_advances_the_time() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn events_gather_for_as_long_as_a_channel_lingers() {
+async fn events_are_collected_for_the_linger_of_a_channel() {
     let linger = Duration::from_millis(20);
     let channel = Channel::new(&ChannelConfig::new().with_linger(linger));
     tokio::spawn(dispatch(&channel));
@@ -73,7 +73,7 @@ async fn events_gather_for_as_long_as_a_channel_lingers() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_channel_is_deserted_once_its_last_reader_is_gone_for_the_grace() {
+async fn a_channel_is_idle_when_its_last_reader_has_been_gone_for_the_given_time() {
     let channel = Channel::new(&ChannelConfig::new());
     let reader = channel.subscribe(&LastEventId::Absent);
     let begin = Instant::now();
@@ -85,7 +85,7 @@ async fn a_channel_is_deserted_once_its_last_reader_is_gone_for_the_grace() {
     assert_eq!(begin.elapsed(), minutes(8));
 }
 
-fn of_an_hour() -> Channel {
+fn with_events_of_an_hour() -> Channel {
     let retention = Retention::new().with_age(minutes(60));
     Channel::new(&ChannelConfig::new().with_retention(retention))
 }

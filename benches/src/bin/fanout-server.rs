@@ -143,8 +143,13 @@ async fn run(options: Options) -> Result<(), Box<dyn Error>> {
     if !has_dispatcher && !matches!(options.adapter, Adapter::Handler) {
         tokio::spawn(dispatch(&shared.hub.channel));
     }
+    serve(options.adapter, listener, shared).await;
+    Ok(())
+}
+
+async fn serve(adapter: Adapter, listener: Listener, shared: Shared) {
     let config = ServeConfig::new();
-    match options.adapter {
+    match adapter {
         Adapter::Tokio => {
             lasse_tokio::serve(listener, config, move |request| {
                 ready(answer_by_tokio(&shared, &request, Hub::subscribe))
@@ -173,7 +178,6 @@ async fn run(options: Options) -> Result<(), Box<dyn Error>> {
             lasse_hyper::serve_router(listener, config, router).await;
         }
     }
-    Ok(())
 }
 
 fn answer_by_tokio(

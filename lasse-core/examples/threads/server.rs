@@ -40,12 +40,7 @@ fn serve_connection<S: Accept + Source>(
     streams: &StreamConfig,
     args: impl Fn() -> S::Args,
 ) -> io::Result<()> {
-    socket.set_nodelay(true)?;
-    // Deadlines are looked at as often.
-    socket.set_write_timeout(Some(Duration::from_millis(100)))?;
-    // The connection is reset unless it ends as the protocol requires: a client that uses
-    // HTTP/1.0 takes a normal close for the end of the stream.
-    SockRef::from(&socket).set_linger(Some(Duration::ZERO))?;
+    set_options(&socket)?;
     let socket = Arc::new(socket);
     let (sender, input) = sync_channel(1);
     let (reading, writer) = (socket.clone(), thread::current());
@@ -72,17 +67,29 @@ fn serve_connection<S: Accept + Source>(
             }
             ServerOutput::HalfClose => socket.shutdown(Shutdown::Write)?,
             ServerOutput::Wait if take_input(&mut server, &input) => {}
-            ServerOutput::Wait => {
-                match server.deadline() {
-                    Some(time) => thread::park_timeout(time.saturating_duration_since(now())),
-                    None => thread::park(),
-                }
-                server.handle_timeout(now());
-            }
+            ServerOutput::Wait => wait(&mut server),
             ServerOutput::Close(Close::Abort) => return Ok(()),
             ServerOutput::Close(Close::Clean) => return SockRef::from(&*socket).set_linger(None),
         }
     }
+}
+
+fn set_options(socket: &TcpStream) -> io::Result<()> {
+    socket.set_nodelay(true)?;
+    // Deadlines are checked as often.
+    socket.set_write_timeout(Some(Duration::from_millis(100)))?;
+    // The connection is reset unless it ends as the protocol requires: a client that uses
+    // HTTP/1.0 takes a normal close for the end of the stream.
+    SockRef::from(socket).set_linger(Some(Duration::ZERO))
+}
+
+/// Waits until the deadline, unless the thread is woken before.
+fn wait<S: Source>(server: &mut ServerConnection<S>) {
+    match server.deadline() {
+        Some(time) => thread::park_timeout(time.saturating_duration_since(now())),
+        None => thread::park(),
+    }
+    server.handle_timeout(now());
 }
 
 /// Passes on what the reader has read. Returns whether anything has changed.

@@ -42,7 +42,7 @@ impl Log {
         Read::Events(latest.frame.clone())
     }
 
-    /// Reads what is not the last slice.
+    /// Reads a slice other than the last one, or the reason why there is none.
     #[inline(never)]
     fn read_elsewhere(&mut self, cursor: &mut Cursor, budget: usize) -> Read {
         if self.has_passed(*cursor) {

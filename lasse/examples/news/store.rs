@@ -47,7 +47,7 @@ impl Store {
     /// it open.
     pub(crate) fn open(
         path: &Path,
-        mut read: impl FnMut(&str) -> Result<(), Box<dyn Error>>,
+        read: impl FnMut(&str) -> Result<(), Box<dyn Error>>,
     ) -> io::Result<Self> {
         let file = OpenOptions::new().read(true).append(true).create(true).open(path)?;
         flock(&file, FlockOperation::NonBlockingLockExclusive)?;
@@ -55,14 +55,7 @@ impl Store {
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
         File::open(folder.unwrap_or_else(|| Path::new(".")))?.sync_all()?;
 
-        let mut lines = Lines::new(BufReader::new(&file));
-        let mut skipped = Skipped::default();
-        while let Some(line) = lines.next_line()? {
-            let outcome = line.and_then(&mut read);
-            outcome.unwrap_or_else(|problem| skipped.report(path, lines.number, &*problem));
-        }
-        skipped.report_total(path);
-        let (len, torn) = (lines.len, lines.torn);
+        let (len, torn) = read_lines(&file, path, read)?;
         if torn > 0 {
             eprintln!("{}: removed an unfinished line of {torn} bytes", path.display());
         }
@@ -70,6 +63,22 @@ impl Store {
         store.repair()?;
         Ok(store)
     }
+}
+
+/// Returns the length of the lines, and that of a last line without its line end.
+fn read_lines(
+    file: &File,
+    path: &Path,
+    mut read: impl FnMut(&str) -> Result<(), Box<dyn Error>>,
+) -> io::Result<(u64, u64)> {
+    let mut lines = Lines::new(BufReader::new(file));
+    let mut skipped = Skipped::default();
+    while let Some(line) = lines.next_line()? {
+        let outcome = line.and_then(&mut read);
+        outcome.unwrap_or_else(|problem| skipped.report(path, lines.number, &*problem));
+    }
+    skipped.report_total(path);
+    Ok((lines.len, lines.torn))
 }
 
 impl<F: Medium> Store<F> {

@@ -1,4 +1,4 @@
-//! Retention: what is dropped by age, by clearing and by size.
+//! Retention: events that are dropped because of their age or size, or when the log is cleared.
 
 use super::*;
 
