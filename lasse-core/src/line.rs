@@ -347,6 +347,21 @@ mod tests {
     }
 
     #[test]
+    fn bytes_of_all_values_before_a_line_ending_are_text() {
+        for (first, step) in (0..=u8::MAX).flat_map(|first| [(first, 0), (first, 37)]) {
+            let bytes = (0..48_u8).map(|nth| first.wrapping_add(nth.wrapping_mul(step)));
+            let mut text: Vec<u8> = bytes.filter(|byte| !is_ending(*byte)).collect();
+            for at in 0..text.len() {
+                let before = core::mem::replace(&mut text[at], b'\n');
+                let expected = Some((&text[..at], &text[at + 1..]));
+                assert_eq!(split_near_line(&text), expected, "{first} {step} {at}");
+                assert_eq!(find_near_ending(&text), Some(at), "{first} {step} {at}");
+                text[at] = before;
+            }
+        }
+    }
+
+    #[test]
     fn other_line_separators_of_unicode_are_text() {
         let text = "a\u{b}b\u{c}c\u{85}d\u{2028}e\u{2029}f";
         assert_eq!(find_ending(text.as_bytes()), None);

@@ -233,6 +233,22 @@ mod tests {
     }
 
     #[test]
+    fn the_bytes_and_the_frames_of_the_source_are_counted_down_to_the_last() {
+        let large = "x".repeat(BATCH);
+        let mut outbox = Outbox::default();
+        for sender in [Sender::Source, Sender::Source, Sender::Protocol] {
+            outbox.push(Frame::from_bytes_unchecked(large.clone()), sender);
+        }
+        let mut counts = Vec::new();
+        while outbox.offer().is_some() {
+            outbox.acknowledge(BATCH / 2);
+            counts.push((outbox.len() / (BATCH / 2), outbox.holds_source_frames()));
+        }
+        let expected = [(5, true), (4, true), (3, true), (2, false), (1, false), (0, false)];
+        assert_eq!(counts, expected);
+    }
+
+    #[test]
     fn a_large_frame_is_not_copied() {
         let large = Frame::from_bytes_unchecked(alloc::vec![b'x'; BATCH]);
         let mut outbox = Outbox::default();

@@ -44,6 +44,16 @@ fn a_cr_at_the_end_of_the_input_dispatches_at_once() {
 }
 
 #[test]
+fn a_cr_at_the_end_of_the_input_takes_no_lf_but_the_next_byte() {
+    for pieces in [["data: a\r", "data: b\n", "\n"], ["\r", "data: a\ndata: b\n", "\n"]] {
+        let mut recorder = Recorder::default();
+        pieces.iter().for_each(|piece| recorder.receive(piece.as_bytes()));
+        let expected = [Received::message("message", "a\nb", "")];
+        assert_eq!(recorder.received, expected, "{pieces:?}");
+    }
+}
+
+#[test]
 fn a_restart_keeps_only_the_last_event_id() {
     let mut recorder = Recorder::default();
     recorder.receive(b"id: 1\ndata: a\n\nid: 2\nevent: x\ndata: never ended\ndata: cut he");
