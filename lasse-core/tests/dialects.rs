@@ -250,6 +250,7 @@ fn a_refusal_has_an_event_for_an_event_source_and_a_status_for_others() {
         (Refusal::unavailable(retry_after), 503, "refused", UNAVAILABLE),
         (Refusal::unavailable(retry_after).with_event(own), 503, "busy", "full"),
     ] {
+        assert_eq!((refusal.status().as_u16(), refusal.retry_after()), (status, retry_after));
         let event = format!("event: {name}\ndata: {data}\nretry: 60500\n\n");
         let response = refuse(EventSource, refusal.clone());
         assert_eq!(response.headers()["content-type"], "text/event-stream");

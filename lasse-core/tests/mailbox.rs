@@ -320,6 +320,71 @@ fn a_handler_and_another_source_take_turns() {
     assert_eq!(poll(&mut both), Next::Stop);
 }
 
+/// A source that records its calls.
+#[derive(Clone, Default)]
+struct Recorder {
+    has_more: bool,
+    calls: Arc<Mutex<Vec<String>>>,
+}
+
+impl Recorder {
+    fn record(&self, call: String) {
+        self.calls.lock().unwrap().push(call);
+    }
+}
+
+impl Source for Recorder {
+    fn poll_next(&mut self, _: Instant, _: &mut Context<'_>) -> Next {
+        Next::Wait(None)
+    }
+    fn has_more(&self) -> bool {
+        self.has_more
+    }
+    fn keep_alive(&mut self) -> Option<Frame> {
+        Some(Event::new("alive").encode())
+    }
+    fn progress(&self) -> Option<Progress> {
+        Some(Progress { behind: 3, ahead_of_oldest: Some(5), published: Some(NOW) })
+    }
+    fn handle_error(&mut self, unsent: &[Frame], error: &SendError) {
+        self.record(format!("{} unsent, {:?}", unsent.len(), error.reason()));
+    }
+    fn terminate(&mut self, reason: EndReason) {
+        self.record(format!("{reason:?}"));
+    }
+}
+
+#[test]
+fn a_source_beside_a_handler_receives_all_calls() {
+    let (notifier, handler) = source(9);
+    let recorder = Recorder::default();
+    let calls = recorder.calls.clone();
+    let mut both = handler.with_source(recorder);
+    assert_eq!(both.keep_alive(), Some(Event::new("alive").encode()));
+    let progress = Progress { behind: 3, ahead_of_oldest: Some(5), published: None };
+    assert_eq!(both.progress(), Some(progress));
+
+    let mut stream = Connection::open(both, [], &StreamConfig::new().with_first_byte(false), NOW);
+    notifier.notify(1).unwrap();
+    let mut cx = Context::from_waker(Waker::noop());
+    assert!(matches!(stream.poll_output(NOW, &mut cx), Output::Write(_)));
+    stream.handle_write_error("reset");
+    assert!(matches!(stream.poll_output(NOW, &mut cx), Output::Close(_)));
+    drop(stream);
+    assert_eq!(*calls.lock().unwrap(), ["1 unsent, WriteFailed", "WriteFailed"]);
+}
+
+#[test]
+fn a_handler_and_another_source_have_more_if_one_of_them_has() {
+    let (notifier, handler) = source(9);
+    let mut both = handler.with_source(Recorder::default());
+    (1..=2).for_each(|n| notifier.notify(n).unwrap());
+    assert_eq!((poll(&mut both), both.has_more()), (sent(1), true));
+    assert_eq!((poll(&mut both), both.has_more()), (sent(2), false));
+    let (_notifier, handler) = source(9);
+    assert!(handler.with_source(Recorder { has_more: true, ..Recorder::default() }).has_more());
+}
+
 #[test]
 fn private_messages_are_sent_between_the_events_of_a_channel() {
     let news = Channel::with_epoch(&ChannelConfig::new(), Epoch::new("k").unwrap());

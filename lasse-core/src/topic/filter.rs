@@ -201,5 +201,9 @@ mod tests {
     #[test]
     fn a_filter_without_patterns_matches_nothing() {
         assert!(!TopicFilter::default().matches(&topic("a")));
+        assert!(TopicFilter::default().is_empty());
+        let filter = TopicFilter::from(topic("a"));
+        assert!(filter.matches(&topic("a")) && !filter.matches(&topic("b")));
+        assert!(!filter.is_empty());
     }
 }

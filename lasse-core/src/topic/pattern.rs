@@ -187,6 +187,24 @@ mod tests {
     }
 
     #[test]
+    fn a_pattern_is_its_text_and_a_prefix_if_it_has_a_wildcard() {
+        for (text, is_prefix) in [("a.b", false), ("a.*", true), (">", true)] {
+            let pattern = TopicPattern::new(text).unwrap();
+            assert_eq!((pattern.as_ref(), format!("{pattern}").as_str()), (text, text));
+            assert_eq!(pattern.is_prefix(), is_prefix, "{text}");
+        }
+        assert_eq!(Topic::new("a.b").unwrap().as_ref(), "a.b");
+    }
+
+    #[test]
+    fn a_pattern_is_as_long_as_a_topic_at_most() {
+        let with_len = |len: usize| TopicPattern::new(format!("{}.*", "x".repeat(len - 2)));
+        assert!(with_len(255).is_ok());
+        let message = "the topic has 256 bytes; it can have 255";
+        assert_eq!(format!("{}", with_len(256).unwrap_err()), message);
+    }
+
+    #[test]
     fn a_wildcard_is_the_last_token() {
         for text in ["", "a*", "a.>b", "*.a", ">.a", "a.*.b", "a..*", ".>", "a.**"] {
             assert!(TopicPattern::new(text).is_err(), "{text}");

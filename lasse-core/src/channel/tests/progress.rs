@@ -33,3 +33,16 @@ fn a_reader_returns_how_far_it_is_behind_and_when_the_sample_was_published() {
         assert_eq!(reader.progress(), progress(5, Some(0), None));
     }
 }
+
+#[test]
+fn the_counters_are_read_until_the_channel_is_gone() {
+    let news = channel(keeping(10));
+    let reader = news.stats_reader();
+    let empty = news.stats().bytes;
+    news.publish(Event::new("x".repeat(1_000))).unwrap();
+    let stats = reader.stats().unwrap();
+    assert_eq!(Some(stats), Some(news.stats()));
+    assert!(stats.bytes >= empty + 1_000, "{stats:?}");
+    drop(news);
+    assert_eq!(reader.stats(), None);
+}

@@ -151,6 +151,17 @@ fn a_change_of_the_filter_does_not_move_a_client_past_events_that_it_lost() {
 }
 
 #[test]
+fn a_change_of_the_filter_does_not_move_a_client_past_the_newest_event_of_a_key() {
+    let prices = ticker(Retention::new().with_events(1), LagPolicy::Disconnect);
+    let mut reader = join_to(&prices, &filter(&["price.tea"]), &LastEventId::Absent);
+    reader.first_frames();
+    publish_to(&prices, "price.tea", "1");
+    publish_to(&prices, "price.milk", "2");
+    reader.set_filter(&filter(&["price.tea", "price.cake"]));
+    assert_eq!(read(&mut reader), "data: 1\nid: k-1\n\n".to_owned() + &position("k-2"));
+}
+
+#[test]
 fn a_quiet_reader_is_sent_its_position_in_place_of_a_keep_alive() {
     let rooms = channel(keeping(2));
     let (count, waker) = WakeCount::new();
@@ -304,6 +315,46 @@ fn a_client_that_resumes_late_skips_superseded_events() {
 }
 
 #[test]
+fn a_reader_of_all_events_that_lags_skips_superseded_events() {
+    for start in [StartAt::LatestPerKey, StartAt::Now] {
+        let config = keeping(1).with_lag_policy(LagPolicy::Latest { behind: 100 });
+        let prices = channel(config.with_compaction(Compaction::new(PRICES)).with_start(start));
+        let mut reader = join(&prices, &LastEventId::Absent);
+        reader.first_frames();
+        assert!(ids(&mut reader).is_empty());
+        for (name, price) in [("price.tea", "1"), ("price.cake", "2"), ("price.tea", "3")] {
+            publish_to(&prices, name, price);
+        }
+        assert_eq!(ids(&mut reader), ["conflated ", "k-2", "k-3"], "{start:?}");
+    }
+}
+
+#[test]
+fn a_client_of_topics_that_is_ahead_waits_only_for_a_channel_with_a_shared_epoch() {
+    for is_shared in [true, false] {
+        let rooms = channel(keeping(10).with_shared_epoch(is_shared));
+        publish_to(&rooms, "tea", "1");
+        let reader = join_to(&rooms, &filter(&["tea"]), &last("k-3"));
+        let reset = ResumeOutcome::Reset(ResetReason::Ahead);
+        let expected = if is_shared { ResumeOutcome::Resumed } else { reset };
+        assert_eq!(reader.outcome(), expected);
+    }
+}
+
+#[test]
+fn a_client_of_topics_whose_id_has_expired_starts_with_the_oldest_event_if_a_backfill_is_missing() {
+    for (backfill, expected) in [(true, vec!["reset k-2", "k-3"]), (false, vec!["reset k-3"])] {
+        let config = keeping(1).with_start(StartAt::Now).with_backfill(backfill);
+        let rooms = channel(config);
+        (1..=3).for_each(|n| publish_to(&rooms, "tea", &n.to_string()));
+        let mut reader = join_to(&rooms, &filter(&["tea"]), &last("k-1"));
+        let mut received = ids_in(&text(reader.first_frames()));
+        received.extend(ids(&mut reader));
+        assert_eq!(received, expected);
+    }
+}
+
+#[test]
 fn a_filter_that_a_handle_sets_applies_from_that_call_on_whenever_the_stream_reads() {
     let rooms = channel(keeping(10));
     let mut reader = join_to(&rooms, &filter(&["tea"]), &LastEventId::Absent);
@@ -367,13 +418,18 @@ fn ids(reader: &mut Subscriber) -> Vec<String> {
     while let Poll::Ready(Read::Events(frame)) =
         reader.poll_read(&mut Context::from_waker(Waker::noop()))
     {
-        for block in text([frame]).split_terminator("\n\n") {
-            let line = |name: &str| block.lines().find_map(|line| line.strip_prefix(name));
-            let id = line("id: ").unwrap_or_default();
-            ids.push(line("event: ").map_or_else(|| id.to_owned(), |name| format!("{name} {id}")));
-        }
+        ids.extend(ids_in(&text([frame])));
     }
     ids
+}
+
+fn ids_in(text: &str) -> Vec<String> {
+    let blocks = text.split_terminator("\n\n").map(|block| {
+        let line = |name: &str| block.lines().find_map(|line| line.strip_prefix(name));
+        let id = line("id: ").unwrap_or_default();
+        line("event: ").map_or_else(|| id.to_owned(), |name| format!("{name} {id}"))
+    });
+    blocks.collect()
 }
 
 #[test]

@@ -54,6 +54,18 @@ fn a_state_is_followed_by_what_comes_after_it() {
 }
 
 #[test]
+fn a_held_event_is_read_once_after_the_kept_ones() {
+    let mut log = compacted(2);
+    let patterns = ["price.tea", "price.cake"].map(TopicPattern::from_static);
+    let mut view = log.view(&TopicFilter::new(patterns).unwrap());
+    let mut cursor = log.cursor(StartAt::Now);
+    for (name, data) in [("price.tea", "1"), ("price.cake", "2"), ("price.milk", "3")] {
+        append_to(&mut log, name, data);
+    }
+    assert_eq!(rest_of(&mut log, &mut cursor, &mut view).0, ["1", "2"]);
+}
+
+#[test]
 fn a_deleted_key_is_not_in_the_state_and_a_resume_does_not_miss_the_deletion() {
     let mut log = compacted(2);
     let seen = last(append_to(&mut log, "price.tea", "1").as_str());
