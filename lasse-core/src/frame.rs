@@ -123,9 +123,15 @@ impl Event<'_> {
 
     /// Appends the encoded event to a buffer, which grows if it must.
     pub fn encode_into(&self, out: &mut BytesMut) {
-        if let Some(data) = self.only_data() {
-            return Fields::put_data(data, out);
+        match self.only_data() {
+            Some(data) => Fields::put_data(data, out),
+            None => self.encode_fields_into(out),
         }
+    }
+
+    /// Apart from an event with data alone, which needs fewer registers.
+    #[inline(never)]
+    fn encode_fields_into(&self, out: &mut BytesMut) {
         let fields = self.fields();
         out.reserve(fields.len_hint());
         fields.put(out);

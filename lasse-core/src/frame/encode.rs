@@ -32,12 +32,24 @@ impl<'a> Fields<'a> {
         self.put_with(self.data.map(Text::of_str), out);
     }
 
-    /// Appends an event that has only data, as most have: without a look for other fields.
+    /// Appends an event that has only data, as most have: without a look for other fields. Data of
+    /// one line is apart, because it needs fewer registers.
     #[inline(never)]
     pub(crate) fn put_data(data: &str, out: &mut BytesMut) {
-        let text = Text::of_str(data);
+        let data = data.as_bytes();
+        if !is_plain_line(data) {
+            return Self::put_split_data(data, out);
+        }
         out.reserve(data.len() + ROOM);
-        DATA.put_text(text, &mut false, out);
+        out.put_slice(DATA.first());
+        out.put_slice(data);
+        out.put_slice(b"\n\n");
+    }
+
+    #[inline(never)]
+    fn put_split_data(data: &[u8], out: &mut BytesMut) {
+        out.reserve(data.len() + ROOM);
+        DATA.put_text(Text::split(data), &mut false, out);
         out.put_slice(b"\n\n");
     }
 
@@ -118,8 +130,13 @@ impl<'a> Text<'a> {
 
     #[inline]
     fn new(text: &'a [u8]) -> Self {
-        let split = if is_plain_line(text) { None } else { split_line(text) };
-        match split {
+        if is_plain_line(text) { Self { line: text, rest: None } } else { Self::split(text) }
+    }
+
+    /// The same, for a text that can have a line ending.
+    #[inline]
+    fn split(text: &'a [u8]) -> Self {
+        match split_line(text) {
             Some((line, rest)) => Self { line, rest: Some(rest) },
             None => Self { line: text, rest: None },
         }
