@@ -6,6 +6,7 @@ use std::thread::sleep;
 use std::time::Duration;
 
 const FLOOR: &str = env!("CARGO_BIN_EXE_floor");
+const SCALE: &str = env!("CARGO_BIN_EXE_scale");
 const FANOUT_SERVER: &str = env!("CARGO_BIN_EXE_fanout-server");
 
 /// Every server that `load.py` measures by itself, except axum's own.
@@ -106,7 +107,9 @@ fn http2_streams_receive_every_event_in_order() {
 fn measurements_without_sockets_print_one_line_of_json() {
     for (program, args, figure) in [
         (env!("CARGO_BIN_EXE_merged"), &["--events", "100", "--slice", "7"][..], "ns_merged"),
-        (env!("CARGO_BIN_EXE_scale"), &["--topics", "--readers", "10"], "\"wakes\":1000,"),
+        (SCALE, &["--readers", "10", "--threads", "2"], "\"deliveries_per_s\":"),
+        (SCALE, &["--publish", "--readers", "10", "--threads", "2"], "\"us_per_publish_p99\":"),
+        (SCALE, &["--topics", "--readers", "10"], "\"wakes\":1000,"),
     ] {
         let output = Command::new(program).args(args).output().unwrap();
         let text = String::from_utf8(output.stdout).unwrap();
