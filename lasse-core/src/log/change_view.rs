@@ -72,7 +72,8 @@ impl Log {
 
     /// Whether the log knows from where on events are after the event `id`, or will know it.
     fn knows_place_after(&self, id: &EventId) -> bool {
-        matches!(self.place_after(id), Ok(_) | Err(ResetReason::Expired | ResetReason::Ahead))
+        use ResetReason::{Ahead, Expired, Hole};
+        matches!(self.place_after(id), Ok(_) | Err(Expired | Ahead | Hole))
     }
 
     /// Forgets a view.
@@ -108,9 +109,20 @@ impl Log {
                 view.set_pending(nth, id.clone());
                 return;
             }
+            Err(ResetReason::Hole) => self.before_holes(id),
             Err(_) => self.end(),
         };
         view.set_bound(nth, bound);
+    }
+
+    /// The place before the holes that the event `id` is before or in: a reader that goes back there is
+    /// reset.
+    fn before_holes(&self, id: &EventId) -> u64 {
+        let mut place = self.past_hole(id).0;
+        while place.checked_sub(1).is_some_and(|before| self.numbering.is_hole(before)) {
+            place -= 1;
+        }
+        place
     }
 }
 

@@ -233,6 +233,15 @@ impl SimpleLog {
         place + holes.count()
     }
 
+    /// The place before the holes that the event `id` is before or in.
+    pub(super) fn before_holes(&self, id: &str) -> usize {
+        let mut place = self.after_number(id).unwrap_or(0);
+        while place > self.first && self.entries[place - 1].is_hole() {
+            place -= 1;
+        }
+        place
+    }
+
     fn after_own(&self, id: &str) -> Result<usize, ResetReason> {
         let known = self.entries.iter().enumerate().skip(self.first.saturating_sub(1));
         let mut found =

@@ -283,6 +283,7 @@ impl SimpleLog {
         let bound = match self.place_after(&text) {
             Ok(place) => Bound::At(place),
             Err(ResetReason::Expired) => Bound::At(0),
+            Err(ResetReason::Hole) => Bound::At(self.before_holes(&text)),
             Err(_) => Bound::Unknown,
         };
         Some((id(&text), bound))

@@ -235,6 +235,24 @@ fn a_bound_of_a_foreign_epoch_hides_nothing_of_a_topic_that_is_kept() {
 }
 
 #[test]
+fn a_bound_before_a_hole_hides_no_event_after_it() {
+    let mut log = keeping(100);
+    let joined = append_to(&mut log, "room", "1");
+    log.append_hole().unwrap();
+    append_to(&mut log, "room", "3");
+    let filter = TopicFilter::default().with_after(topic("room"), joined).unwrap();
+    let mut view = log.view(&filter);
+    let resume = log.resume_view(&last("k-2"), StartAt::Now, &mut view);
+    let Resume::Resumed(mut cursor) = resume else { panic!("{resume:?}") };
+    assert_eq!(rest_of(&mut log, &mut cursor, &mut view).0, ["3"]);
+
+    let mut view = log.view(&patterns(&["hall"]));
+    log.change_view(&mut cursor, &mut view, &filter);
+    assert_eq!(rest_of(&mut log, &mut cursor, &mut view), (Vec::new(), Read::Hole));
+    assert_eq!(rest_of(&mut log, &mut cursor, &mut view).0, ["3"]);
+}
+
+#[test]
 fn a_topic_that_is_joined_applies_from_now_on_or_after_an_id() {
     let mut log = keeping(100);
     for (name, data) in [("cake", "1"), ("tea", "2"), ("cake", "3")] {
