@@ -230,7 +230,15 @@ impl CheckedLog {
         assert_eq!(read_text(&read), self.simple.expected(reader, budget));
         if matches!(read, Read::Events(_)) {
             let Entry::Event { id, .. } = &self.simple.entries[reader.place - 1] else { panic!() };
-            assert_eq!(self.log.id_before(*cursor).unwrap().as_str(), id);
+            let name = self.log.id_before(*cursor).unwrap();
+            match self.simple.epoch_at(reader.place) {
+                Some(epoch) => {
+                    assert!(name.as_str().starts_with(&format!("{epoch}-")), "{name} at {epoch}");
+                    let after = self.log.after(&name);
+                    assert!(after == Ok(*cursor) || after == Err(ResetReason::Hole), "{after:?}");
+                }
+                None => assert_eq!(name.as_str(), id),
+            }
         }
     }
 

@@ -114,15 +114,21 @@ impl Numbering {
         if self.generation_of(&epoch).is_some() {
             return false;
         }
-        if self.number == 0 && self.newest.position == end {
+        let (generation, number) = (self.generation, self.number);
+        let is_unused = number == 0 && self.newest.position == end;
+        if is_unused && generation == 0 {
             self.epoch = epoch;
             return true;
         }
-        let (generation, number) = (self.generation, self.number);
         let older = self.older.get_or_insert_default();
-        older.epochs.push_back(OlderEpoch { epoch: self.epoch, generation, number });
-        if older.epochs.len() > MOST_EPOCHS {
+        if older.epochs.len() >= MOST_EPOCHS {
             older.epochs.pop_front();
+        }
+        older.epochs.push_back(OlderEpoch { epoch: self.epoch, generation, number });
+        if is_unused {
+            // Its number 0 is the same place as that of this one.
+            self.epoch = epoch;
+            return true;
         }
         older.runs.push_back(self.newest);
         (self.epoch, self.number, self.generation) = (epoch, 0, generation + 1);
@@ -196,8 +202,27 @@ impl Numbering {
             return Some((self.epoch, name.number));
         }
         let epochs = &self.older.as_deref()?.epochs;
-        let epoch = epochs.iter().find(|older| older.generation == name.generation)?;
+        let epoch = epochs.iter().rev().find(|older| older.generation == name.generation)?;
         Some((epoch.epoch, name.number))
+    }
+
+    /// The id of a place where an epoch begins after others: its number 0, or a later one if it began
+    /// with numbers that were never used.
+    pub(super) fn epoch_start(&self, position: u64) -> Option<(Epoch, u64)> {
+        let older = self.older.as_deref()?;
+        let next = self.runs_before(|run| run.position <= position);
+        let run = next.checked_sub(1).and_then(|nth| self.run(nth))?;
+        let before = next.checked_sub(2).and_then(|nth| self.run(nth));
+        let generation = before.map_or(self.floor.generation, |run| run.generation);
+        if run.position != position || run.generation == generation {
+            return None;
+        }
+        if run.generation == self.generation {
+            return Some((self.epoch, run.after));
+        }
+        let mut epochs = older.epochs.iter().rev();
+        let epoch = epochs.find(|older| older.generation == run.generation)?;
+        Some((epoch.epoch, run.after))
     }
 
     /// Whether there is a hole at `position`.

@@ -166,10 +166,15 @@ impl Log {
         Cursor(hole.unwrap_or(0))
     }
 
-    /// The id of a place, by which a client resumes there: that of the event before it.
+    /// The id of a place, by which a client resumes there: that of the event before it. Where an
+    /// epoch begins after others, it is number 0 of that epoch: another log of the older epoch can
+    /// have events after the last one of this log.
     ///
     /// If the events have ids of their own, a place has no id if that event is not known any more.
     pub fn id_before(&self, cursor: Cursor) -> Option<EventId> {
+        if let Some((epoch, number)) = self.numbering.epoch_start(cursor.0.max(self.first)) {
+            return Some(numbered::write(&epoch, number));
+        }
         let before = cursor.0.checked_sub(1);
         let is_event = |before: &u64| *before >= self.first && !self.numbering.is_hole(*before);
         if let Some(event) = before.filter(is_event) {

@@ -50,6 +50,8 @@ struct Listed {
     channel: Channel,
     entries: Vec<Entry>,
     epochs: usize,
+    /// The id of the place where each epoch begins, and how many entries come before.
+    starts: Vec<(String, usize)>,
 }
 
 struct Entry {
@@ -61,7 +63,7 @@ struct Entry {
 impl Listed {
     fn new(nth: usize, config: &ChannelConfig) -> Self {
         let channel = channel(NAMES[nth], config);
-        Self { channel, entries: Vec::new(), epochs: 0 }
+        Self { channel, entries: Vec::new(), epochs: 0, starts: Vec::new() }
     }
 
     fn publish(&mut self) {
@@ -80,12 +82,15 @@ impl Listed {
     fn begin_epoch(&mut self, nth: usize) {
         self.epochs += 1;
         let epoch = Epoch::new(&format!("{}_{}", NAMES[nth], self.epochs)).unwrap();
-        self.channel.begin_epoch(epoch).ok();
+        if self.channel.begin_epoch(epoch).is_ok() {
+            self.starts.push((format!("{epoch}-0"), self.entries.len()));
+        }
     }
 
     /// How many entries there are up to the place of this id.
     fn place(&self, id: &str) -> usize {
-        self.entries.iter().position(|entry| entry.id == id).map_or(0, |nth| nth + 1)
+        let start = || self.starts.iter().find(|(start, _)| start == id).map_or(0, |(_, len)| *len);
+        self.entries.iter().position(|entry| entry.id == id).map_or_else(start, |nth| nth + 1)
     }
 }
 

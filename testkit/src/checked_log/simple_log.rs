@@ -168,6 +168,14 @@ impl SimpleLog {
         self.numbers.push(0);
     }
 
+    /// The name of the epoch that begins at this place, after an entry of another one.
+    pub(super) fn epoch_at(&self, place: usize) -> Option<String> {
+        let (before, _) = self.entries.get(place.checked_sub(1)?)?.name();
+        let newest = self.numbers.len() - 1;
+        let next = self.entries.get(place).map_or(newest, |entry| entry.name().0);
+        (next > before).then(|| format!("k{next}"))
+    }
+
     /// A number that leaves out some, and its id, if there are as many.
     pub(super) fn given(&self, left_out: u64) -> Option<(EventId, u64)> {
         let number = self.newest().checked_add(1)?.checked_add(left_out)?;

@@ -152,8 +152,9 @@ fn a_client_that_is_ahead_of_an_epoch_is_reset_when_the_next_epoch_begins() {
     assert!(reader.poll_wake(&mut Context::from_waker(&waker)).is_pending());
     news.begin_epoch(Epoch::new("m").unwrap()).unwrap();
     assert_eq!(wakes.get(), 1);
-    let data = "{\"reason\":\"ahead\",\"requested\":\"k-5\",\"resumed_at\":\"k-3\"}";
-    assert_eq!(read(&mut reader), format!("event: reset\ndata: {data}\nid: k-3\n\n"));
+    // With the id k-3, a node that has k-4 and k-5 would send them again.
+    let data = "{\"reason\":\"ahead\",\"requested\":\"k-5\",\"resumed_at\":\"m-0\"}";
+    assert_eq!(read(&mut reader), format!("event: reset\ndata: {data}\nid: m-0\n\n"));
 
     let late = join(&news, &last("k-5"));
     assert_eq!(late.outcome(), ResumeOutcome::Reset(ResetReason::Ahead));

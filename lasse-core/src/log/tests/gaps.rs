@@ -107,6 +107,30 @@ fn a_log_that_goes_on_under_another_epoch_holds_older_events() {
 }
 
 #[test]
+fn the_place_where_an_epoch_begins_has_an_id_of_that_epoch() {
+    let epoch = |name| Epoch::new(name).unwrap();
+    let mut log = keeping(2);
+    append(&mut log, 1..=3);
+    log.begin_epoch(epoch("m")).unwrap();
+    // Another log can have k-4, which a client at this place must not be sent.
+    let begun = log.cursor(StartAt::Now);
+    assert_eq!(log.id_before(begun), Some(id("m-0")));
+    log.begin_epoch(epoch("n")).unwrap();
+    assert_eq!(log.id_before(begun), Some(id("n-0")));
+    for name in ["k-3", "m-0", "n-0"] {
+        assert_eq!(log.after(&id(name)), Ok(begun), "{name}");
+    }
+    append(&mut log, 1..=2);
+    assert_eq!(log.id_before(begun), Some(id("n-0")), "it is the first place that is held");
+    assert_eq!((log.after(&id("k-3")), log.after(&id("n-0"))), (Ok(begun), Ok(begun)));
+    log.append_hole().unwrap();
+    log.begin_epoch(epoch("o")).unwrap();
+    log.skip_unused(7).unwrap();
+    assert_eq!(log.id_before(log.cursor(StartAt::Now)), Some(id("o-7")));
+    assert_eq!(log.after(&id("m-1")), Err(ResetReason::Ahead), "it was never given");
+}
+
+#[test]
 fn numbers_left_out_at_the_start_of_another_epoch_are_a_hole() {
     let mut log = keeping(10);
     log.skip_unused(100).unwrap();
