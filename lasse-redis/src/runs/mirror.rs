@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use lasse_core::{Epoch, Event, EventId};
 use lasse_tokio::run_log::RunLog;
-use lasse_tokio::{Run, RunFailure, RunId, RunOutcome, RunWriteError};
+use lasse_tokio::{Run, RunId, RunOutcome, RunWriteError};
 use redis::Value;
 use tokio::runtime::Handle;
 use tokio::sync::Notify;
@@ -13,7 +13,7 @@ use tokio::time::{Instant, sleep};
 
 use super::node::Node;
 use super::outcome::outcome;
-use super::producer::lose;
+use super::producer::{decide, lose, lost_epoch};
 use super::scripts;
 use crate::entry::Entry;
 use crate::error::Failure;
@@ -99,10 +99,7 @@ impl Mirror {
                 }
                 std::cmp::Ordering::Equal => {
                     if let Some(outcome) = page.outcome {
-                        if outcome == RunOutcome::Failed(RunFailure::Lost) {
-                            report::run_lost();
-                        }
-                        self.run.decide(outcome);
+                        decide(&self.run, outcome);
                     }
                     return Ok(true);
                 }
@@ -168,7 +165,9 @@ impl Node {
     /// Whether Redis has this run.
     pub(super) async fn holds(&self, run: &Run) -> Result<bool, Failure> {
         let page = read_page(self, run.id(), run.owner(), u64::MAX >> 1, false).await?;
-        Ok(page.is_some_and(|page| page.epoch == run.channel().epoch().as_str()))
+        let epoch = run.channel().epoch();
+        let is_it = |page: Page| page.epoch == epoch.as_str() || lost_epoch(&page.epoch) == epoch;
+        Ok(page.is_some_and(is_it))
     }
 }
 

@@ -81,7 +81,11 @@ impl Producer {
                     let written = (count + 1).saturating_sub(first);
                     let written = usize::try_from(written).unwrap_or(usize::MAX);
                     self.publish(events.iter().take(written));
-                    self.run.decide(outcome);
+                    match count + 1 < first {
+                        // Redis has lost events that readers have.
+                        true => lose(&self.run),
+                        false => decide(&self.run, outcome),
+                    }
                     return Ok(true);
                 }
                 State::Absent => {
@@ -128,7 +132,7 @@ impl Producer {
     async fn end(&self, outcome: &RunOutcome) -> Result<bool, Failure> {
         let id = self.run.id().as_str();
         match self.node.end(id, "token", &self.token, outcome).await? {
-            State::Ended(outcome, _) => self.run.decide(outcome),
+            State::Ended(outcome, _) => decide(&self.run, outcome),
             State::Absent | State::Running(_) => lose(&self.run),
         }
         Ok(true)
@@ -155,15 +159,29 @@ impl Drop for Producer {
     }
 }
 
-/// Fails a run that Redis no longer has, or that this node cannot end there. What follows has ids of
-/// an epoch of its own, because other nodes may have other events under the next numbers.
-pub(super) fn lose(run: &Run) {
-    if run.outcome().is_none() {
-        report::run_lost();
+/// Ends a run as Redis has it.
+pub(super) fn decide(run: &Run, outcome: RunOutcome) {
+    match outcome {
+        RunOutcome::Failed(RunFailure::Lost) => lose(run),
+        outcome => run.decide(outcome),
     }
-    // If the channel has ended, nothing follows.
-    let _ = run.channel().begin_epoch(Epoch::from(random()));
+}
+
+/// Fails a run that its producer or Redis has lost, or that this node cannot end there. What follows
+/// has ids of an epoch of its own, which is the same on all nodes: under the next number of the run's
+/// epoch, other nodes can have had an event that Redis has lost.
+pub(super) fn lose(run: &Run) {
+    if run.outcome().is_some() {
+        return;
+    }
+    report::run_lost();
+    let _ = run.channel().begin_epoch(lost_epoch(run.channel().epoch().as_str()));
     run.decide(RunOutcome::Failed(RunFailure::Lost));
+}
+
+/// The epoch of what follows when a run of this epoch was lost.
+pub(super) fn lost_epoch(epoch: &str) -> Epoch {
+    Epoch::new(&format!("{epoch}_lost")).unwrap_or_else(|_| Epoch::from(random()))
 }
 
 /// How often a write is repeated while Redis does not answer.
