@@ -251,7 +251,7 @@ async fn begin(
     connection: &mut MultiplexedConnection,
     max_len: u64,
 ) -> Result<u64, Failure> {
-    let opened = stream.open(connection).await?;
+    let opened = stream.open(connection, max_len).await?;
     stream.set_problem(None);
     let has_loaded = stream.follower().is_loaded();
     if has_loaded {

@@ -63,8 +63,12 @@ impl Follower {
     /// The greatest id that this node knows to have been given, also to an entry of others: an epoch
     /// below it would not be read.
     pub(crate) fn known(&self) -> StreamId {
-        let acknowledged = self.known.iter().copied().max().unwrap_or_default();
-        acknowledged.max(self.newest).max(self.at)
+        self.known_event().max(self.newest).max(self.at)
+    }
+
+    /// The newest event that this node knows.
+    pub(crate) fn known_event(&self) -> StreamId {
+        self.known.iter().copied().max().unwrap_or_default()
     }
 
     /// The epochs after this one that the stream was read in, oldest first.
@@ -139,6 +143,13 @@ impl Follower {
                 && self.known.iter().any(|known| known.epoch == end.epoch && known > end)
         };
         self.ends.iter().filter(is_lost).map(|end| end.epoch)
+    }
+
+    /// Whether an event of this id was lost at the end of its epoch, and this node has not read the
+    /// entry that records it.
+    pub(crate) fn is_unrecorded(&self, id: StreamId) -> bool {
+        let is_lost = |end: &StreamId| end.epoch == id.epoch && end.number < id.number;
+        self.ends.iter().any(is_lost) && !self.recorded.contains(&id.epoch)
     }
 
     /// The stream has an entry about the loss at the end of this epoch.

@@ -112,7 +112,7 @@ impl<'a> Reader<'a> {
             if !is_due && self.epochs.contains_key(stream.key()) {
                 continue;
             }
-            match stream.open(&mut self.connection).await {
+            match stream.open(&mut self.connection, self.shared.config.max_len).await {
                 Ok(opened) => {
                     self.epochs.insert(stream.key().to_owned(), opened.epoch);
                     stream.set_problem(None);

@@ -71,6 +71,8 @@ pub(crate) struct Opened {
     pub(crate) last: StreamId,
     pub(crate) first: StreamId,
     pub(crate) ending: Option<Ending>,
+    /// Whether the call has recorded a loss, of an event that this node knew.
+    pub(crate) is_loss_recorded: bool,
 }
 
 impl Opened {
@@ -87,12 +89,13 @@ pub(crate) fn opened(value: &Value) -> Result<Opened, Failure> {
     let Value::Array(parts) = value else { return refused("the script returned no list") };
     let Some((word, rest)) = parts.split_first() else { return refused("the list is empty") };
     match (text(word), rest) {
-        (Some("open"), [epoch, last, first, ended]) => {
+        (Some("open"), [epoch, last, first, ended, Value::Int(recorded)]) => {
             let epoch = text(epoch).and_then(|epoch| epoch.parse().ok());
             let (Some(epoch), Some(last), Some(first)) = (epoch, id(last), id(first)) else {
                 return refused("the state of the stream is damaged");
             };
-            Ok(Opened { epoch, last, first, ending: text(ended).and_then(ending) })
+            let ending = text(ended).and_then(ending);
+            Ok(Opened { epoch, last, first, ending, is_loss_recorded: *recorded == 1 })
         }
         (Some("replica"), _) => Err(Failure::NotReachable("the server is a replica".into())),
         (Some("cluster"), _) => refused(CLUSTER),

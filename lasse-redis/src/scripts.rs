@@ -6,13 +6,28 @@ use redis::Script;
 
 /// Opens a stream on a new connection, and begins an epoch if it must: if the stream is absent, if
 /// the server's replication id is another than before, or if the node knows more than the stream.
+/// If the node knows an event that the stream has lost, it records that in the same step: then no
+/// event of the epoch comes before.
 /// Redis 7 can check first whether the user can call all that any script and the reader call.
 ///
 /// Keys: the [four of the stream](crate::stream::StreamKeys). Arguments: the lifetime of the stream
-/// in milliseconds or nothing, and the epoch and number of the newest entry that the node knows.
-/// Returns a word; with `open`, then the epoch, the newest and the oldest id, and the ending.
+/// in milliseconds or nothing, the epoch and number of the newest entry that the node knows, the
+/// approximate length of the stream, and the epoch and number of the newest event that the node knows.
+/// Returns a word; with `open`, then the epoch, the newest and the oldest id, the ending, and whether
+/// a loss was recorded (1).
 pub(crate) static OPEN: LazyLock<Script> = LazyLock::new(|| {
-    Script::new(&format!("{OPEN_SOURCE} return open(ARGV[1], ARGV[2], ARGV[3], true)"))
+    Script::new(&format!(
+        "{OPEN_SOURCE}{LOSS_SOURCE}
+        local opened = open(ARGV[1], ARGV[2], ARGV[3], true)
+        if opened[1] == 'open' and opened[5] == '' then
+            local id = record_known_loss(ARGV[4], opened, ARGV[5], ARGV[6])
+            if id then
+                opened[3], opened[6] = id, 1
+                if ARGV[1] ~= '' then redis.call('SPUBLISH', KEYS[1], id) end
+            end
+        end
+        return opened"
+    ))
 });
 
 /// Publishes an event, or ends a channel, or both. The end takes the last number of the epoch, after
@@ -29,9 +44,12 @@ pub(crate) static PUBLISH: LazyLock<Script> =
 /// Records that the end of an epoch was lost, once for each epoch.
 ///
 /// Keys: the four of the stream. Arguments: the approximate length of the stream, the epoch, and the
-/// epoch whose end was lost. Returns nil if the stream is absent.
+/// epoch whose end was lost. Returns the id of the entry, 0 if there is one already, or nil if the
+/// stream is absent.
 pub(crate) static RECORD_LOSS: LazyLock<Script> = LazyLock::new(|| {
-    Script::new(&format!("{LOSS_SOURCE} return record_loss(ARGV[1], ARGV[2], ARGV[3])"))
+    Script::new(&format!(
+        "{OPEN_SOURCE}{LOSS_SOURCE} return record_loss(ARGV[1], ARGV[2], ARGV[3])"
+    ))
 });
 
 /// The state of the topics of a stream.
@@ -110,7 +128,7 @@ local is_behind = greater(known_epoch, ms) or (known_epoch == ms and greater(kno
 local is_same = exists and epoch == ms and saved[2] == replid and not is_behind
 if is_same or ending ~= '' then
     prolong(lifetime)
-    return {'open', epoch or ms, last, first, ending}
+    return {'open', epoch or ms, last, first, ending, 0}
 end
 
 local after = ''
@@ -136,9 +154,9 @@ else
     local ends = redis.call('HGET', KEYS[2], 'ends') or ''
     redis.call('HSET', KEYS[2], 'ends', string.sub(ends .. ' ' .. after, -2048))
 end
-if not exists then first = begun .. '-0' end
+if first == '0-0' then first = begun .. '-0' end
 prolong(lifetime)
-return {'open', begun, begun .. '-0', first, ''}
+return {'open', begun, begun .. '-0', first, '', 0}
 end
 ";
 
@@ -151,7 +169,26 @@ local function record_loss(max_len, epoch, lost)
         epoch .. '-*', 'lasse', 'lost', 'of', lost)
     if not id then return false end
     redis.call('HSET', KEYS[2], 'lost', string.sub(recorded .. entry, -1024), 'hole', id)
-    return 1
+    return id
+end
+
+-- The caller may know an event of an older epoch that the opened stream has lost. If so, and unless
+-- that is recorded, returns the id of the entry that records it.
+local function record_known_loss(max_len, opened, known_epoch, known_number)
+    local epoch, first = opened[2], opened[4]
+    if known_epoch == '0' or not greater(epoch, known_epoch) then return false end
+    local newest = redis.call('XREVRANGE', KEYS[1], known_epoch .. '-18446744073709551615',
+        known_epoch .. '-0', 'COUNT', 1)[1]
+    local is_lost
+    if newest then
+        is_lost = greater(known_number, string.match(newest[1], '-(%d+)$'))
+    else
+        -- All of that epoch, unless it was trimmed.
+        is_lost = first ~= '0-0' and not greater(string.match(first, '^(%d+)'), known_epoch)
+    end
+    if not is_lost then return false end
+    local id = record_loss(max_len, epoch, known_epoch)
+    return id ~= 0 and id
 end
 ";
 
@@ -171,19 +208,7 @@ if epoch == '' then
     if opened[1] ~= 'open' then return opened end
     if opened[5] ~= '' then return opened[5] end
     epoch, last = opened[2], opened[3]
-    if known_epoch ~= '0' and greater(epoch, known_epoch) then
-        -- The caller may know events that Redis has lost.
-        local newest = redis.call('XREVRANGE', KEYS[1], known_epoch .. '-18446744073709551615',
-            known_epoch .. '-0', 'COUNT', 1)[1]
-        local is_lost
-        if newest then
-            is_lost = greater(known_number, string.match(newest[1], '-(%d+)$'))
-        else
-            -- All of that epoch, unless it was trimmed.
-            is_lost = not greater(string.match(opened[4], '^(%d+)'), known_epoch)
-        end
-        if is_lost then record_loss(max_len, epoch, known_epoch) end
-    end
+    last = record_known_loss(max_len, opened, known_epoch, known_number) or last
 elseif ending ~= '' then
     local before = redis.call('HGET', KEYS[2], 'ending')
     if before then return before end

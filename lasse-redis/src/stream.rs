@@ -180,18 +180,29 @@ impl Stream {
         lock(&self.follower)
     }
 
-    /// Opens the stream on a connection that has not used it yet.
+    /// Opens the stream on a connection that has not used it yet. Redis keeps about `max_len` entries
+    /// of it.
     pub(crate) async fn open(
         &self,
         connection: &mut MultiplexedConnection,
+        max_len: u64,
     ) -> Result<Opened, Failure> {
-        let known = self.follower().known();
+        let (known, event) = {
+            let follower = self.follower();
+            (follower.known(), follower.known_event())
+        };
         let mut call = self.keys.call(&scripts::OPEN);
         call.arg(self.lifetime_argument()).arg(known.epoch).arg(known.number);
+        call.arg(max_len).arg(event.epoch).arg(event.number);
         let reply = call.invoke_async(connection).await;
         // If the script has begun an epoch, the next call returns that.
         let reply = reply.map_err(|error| Failure::of(&error).without_effect())?;
-        reply::opened(&reply)
+        let opened = reply::opened(&reply)?;
+        #[cfg(feature = "tracing")]
+        if opened.is_loss_recorded {
+            tracing::warn!(stream = self.key(), epoch = event.epoch, "Redis has lost events");
+        }
+        Ok(opened)
     }
 
     /// The lifetime of the stream as the scripts take it.
@@ -251,6 +262,14 @@ impl Stream {
         let mut position = self.position.subscribe();
         // The sender lives as long as this.
         let _ = position.wait_for(|at| at.is_some_and(|at| at >= id)).await;
+    }
+
+    /// Waits until the channel has the entry that records the loss of the event `id`, if that was
+    /// lost.
+    pub(crate) async fn wait_for_record(&self, id: StreamId) {
+        let mut position = self.position.subscribe();
+        // The sender lives as long as this.
+        let _ = position.wait_for(|_| !self.follower().is_unrecorded(id)).await;
     }
 
     pub(crate) fn problem(&self) -> Option<String> {

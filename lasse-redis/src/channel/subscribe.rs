@@ -109,10 +109,15 @@ impl RedisChannel {
             self.backplane.shared().watched.read_again(self.stream.key());
         }
         self.stream.wait_for(opened.last).await;
-        let is_reset = matches!(
-            self.resume(filter, last),
-            Resume::Reset(ResetReason::Expired | ResetReason::Foreign, _)
-        );
+        let resume = self.resume(filter, last);
+        if let (Resume::Reset(ResetReason::Ahead, _), Some(id)) = (resume, stream_id(last)) {
+            // If the client were reset now, the record of the loss would reset it again. It is not
+            // known whether there will be one: only a node that has read the lost event records it.
+            let limit = self.backplane.shared().config.decision_timeout / 2;
+            let _ = timeout(limit, self.stream.wait_for_record(id)).await;
+        }
+        let is_reset =
+            matches!(resume, Resume::Reset(ResetReason::Expired | ResetReason::Foreign, _));
         let Some(id) = stream_id(last).filter(|_| is_reset) else { return Ok(Answer::Decided) };
         if opened.has_all_after(id) {
             return Ok(Answer::Backfill(id));
@@ -237,7 +242,8 @@ impl RedisChannel {
         let at = Instant::now();
         let connector = &self.backplane.shared().connector;
         let mut numbered = connector.connection().await?;
-        match self.stream.open(&mut numbered.connection).await {
+        let max_len = self.backplane.shared().config.max_len;
+        match self.stream.open(&mut numbered.connection, max_len).await {
             Ok(opened) => {
                 self.stream.set_epoch_on(numbered.number, Some(opened.epoch));
                 *checked = Some((at, opened));

@@ -100,7 +100,8 @@ impl RedisChannel {
         if let Some(epoch) = self.stream.epoch_on(numbered.number) {
             return Ok(Some(epoch));
         }
-        let opened = self.stream.open(&mut numbered.connection).await?;
+        let max_len = self.backplane.shared().config.max_len;
+        let opened = self.stream.open(&mut numbered.connection, max_len).await?;
         if let Some(ending) = opened.ending {
             return Err(PublishError::Ended(ending));
         }

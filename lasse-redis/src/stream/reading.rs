@@ -80,13 +80,13 @@ impl Stream {
             let mut call = self.keys.call(&scripts::RECORD_LOSS);
             call.arg(max_len).arg(epoch).arg(lost);
             match call.invoke_async::<Value>(connection).await {
-                Ok(Value::Int(1)) => {
+                Ok(Value::Int(_)) => self.follower().set_recorded(lost),
+                // The stream is absent.
+                Ok(Value::Nil) => return Ok(false),
+                Ok(_) => {
                     #[cfg(feature = "tracing")]
                     tracing::warn!(stream = self.key(), epoch = lost, "Redis has lost events");
                 }
-                Ok(Value::Int(_)) => self.follower().set_recorded(lost),
-                // The stream has another epoch, or is absent.
-                Ok(_) => return Ok(false),
                 Err(error) => match Failure::of(&error).without_effect() {
                     Failure::OldEpoch => return Ok(false),
                     failure => return Err(failure),

@@ -106,7 +106,7 @@ impl Client {
     pub(crate) async fn receive_until(&mut self, is_done: impl Fn(&[Received]) -> bool) {
         let received = async { while !is_done(&self.record) && self.receive_some().await {} };
         if timeout(TIME_LIMIT, received).await.is_err() {
-            panic!("after {} entries: {:?}", self.record.len(), self.record.last());
+            panic!("after {:?}", self.record.iter().rev().take(5).collect::<Vec<_>>());
         }
     }
 

@@ -2,13 +2,14 @@
 
 use std::time::Duration;
 
-use lasse_core::{Event, LastEventId, Subscription};
+use lasse_core::{Event, LastEventId, StartAt, Subscription};
 use lasse_redis::{Backplane, PublishError, RedisChannel, RedisServer};
 use libtest_mimic::Trial;
 use tokio::time::{Instant, sleep};
 
 use crate::by_key::calls;
-use crate::client::Client;
+use crate::client::{Client, Received};
+use crate::link::Link;
 use crate::machine::Stopwatch;
 use crate::nodes::{keeping_all, live_node, node, ready, settings, until};
 use crate::record::Published;
@@ -25,6 +26,8 @@ pub(crate) fn trials() -> Vec<Trial> {
         trial("a_stream_that_is_deleted_after_an_entry_of_the_future_goes_on", future_entry),
         trial("a_connection_that_redis_has_closed_is_not_used_to_publish", closed_connection),
         trial("a_lost_tail_resets_the_clients_of_all_nodes_once", lost_tail),
+        trial("no_new_event_comes_before_the_record_of_a_loss", recorded_first),
+        trial("a_client_that_moves_before_a_loss_is_recorded_is_reset_once", late_record),
         trial("events_that_were_trimmed_before_a_node_read_them_are_a_reset", trim_while_away),
         trial("a_paused_server_leaves_streams_open_and_errors_in_time", pause),
         trial("a_node_stays_ready_without_redis_unless_it_is_configured_otherwise", readiness),
@@ -89,12 +92,7 @@ impl Scene {
         publish(&self.nodes, &mut self.published, 10).await;
         let last = format!("event {}", self.published.len() - 1);
         for client in &mut self.clients {
-            client
-                .receive_until(|record| {
-                    let is_last = |received: &_| matches!(received, crate::client::Received::Event { data, .. } if *data == last);
-                    record.iter().any(is_last)
-                })
-                .await;
+            client.receive_until(|record| has(record, &last)).await;
         }
         // Whatever else comes, such as a second reset.
         for client in &mut self.clients {
@@ -106,6 +104,12 @@ impl Scene {
     fn resets(&self) -> Vec<usize> {
         self.clients.iter().map(|client| client.resets().len()).collect()
     }
+}
+
+/// Whether an event with this data was received.
+fn has(record: &[Received], wanted: &str) -> bool {
+    let is_it = |received: &_| matches!(received, Received::Event { data, .. } if data == wanted);
+    record.iter().any(is_it)
 }
 
 /// The epoch and the number of an id.
@@ -226,6 +230,74 @@ async fn lost_tail() {
     client.receive_until(|record| !record.is_empty()).await;
     client.receive_for(Duration::from_millis(300)).await;
     assert_eq!(client.resets().len(), 1);
+}
+
+/// The node that opens the stream knows a lost event.
+async fn recorded_first() {
+    let mut server = Server::durable();
+    let channel = live_node(&server);
+    let first = retry(&channel, "kept").await;
+    let earlier = server.files();
+    retry(&channel, "lost").await;
+    server.kill();
+    server.restore(&earlier);
+    server.run();
+    let next = retry(&channel, "next").await;
+    let (epoch, number) = place(next.as_str());
+    assert!(epoch > place(first.as_str()).0);
+    let entries: Vec<(String, Vec<String>)> = server.call(&format!("XRANGE news {epoch}-0 +"));
+    let kinds: Vec<_> = entries.iter().map(|(_, fields)| fields[1].as_str()).collect();
+    assert_eq!((kinds, number), (vec!["epoch", "lost", "event"], 2));
+}
+
+/// Another node opens the stream first, which does not know a lost event.
+async fn late_record() {
+    let mut server = Server::durable();
+    let (to_a, to_b) = (Link::to(&server).await, Link::to(&server).await);
+    let at = |link: &Link| {
+        let settings = settings().with_decision_timeout(Duration::from_secs(120));
+        let backplane = Backplane::start(RedisServer::new(link.url()).unwrap(), &settings);
+        backplane.channel("news", &keeping_all().with_start(StartAt::Now)).unwrap()
+    };
+    let (a, b) = (at(&to_a), at(&to_b));
+    ready(&a).await;
+    ready(&b).await;
+    let kept = retry(&a, "kept").await;
+    let has_read = |node: &RedisChannel| node.local().last_id().as_ref() == Some(&kept);
+    until("both nodes have the event", || has_read(&a) && has_read(&b)).await;
+    let earlier = server.files();
+    to_b.cut().await;
+    let mut client = Client::after(kept.as_str());
+    client.connect(&a).await;
+    let lost = retry(&a, "lost").await;
+    client.receive_events(1).await;
+    to_a.cut().await;
+    server.kill();
+    server.restore(&earlier);
+    server.run();
+    to_b.restore();
+    let new = retry(&b, "new").await;
+    until("the event is read", || b.local().last_id().as_ref() == Some(&new)).await;
+    // The client has an event that this node knows nothing of. The other one records the loss.
+    let others = async {
+        sleep(Duration::from_millis(300)).await;
+        to_a.restore();
+    };
+    tokio::join!(client.connect(&b), others);
+    for (node, data) in [(&b, "at b"), (&a, "at a")] {
+        if data == "at a" {
+            client.connect(node).await;
+        }
+        retry(node, data).await;
+        client.receive_until(|record| has(record, data)).await;
+    }
+    assert_eq!(client.resets().len(), 1, "{:?}", client.record);
+    let mut ids = client.record.iter().filter_map(|received| match received {
+        Received::Event { id, .. } => Some(place(id)),
+        _ => None,
+    });
+    assert_eq!(ids.next(), Some(place(lost.as_str())));
+    assert!(ids.is_sorted_by(|before, after| before < after));
 }
 
 async fn trim_while_away() {
