@@ -93,6 +93,21 @@ fn an_event_over_the_limit_is_one_error_and_the_next_one_is_decoded() {
 }
 
 #[test]
+fn the_limit_is_that_of_all_lines_in_chunks_of_any_size() {
+    let line = format!("data: {}\n", "x".repeat(300));
+    for len in [1, 7, 100, 10_000] {
+        for (lines, fits) in [(3, true), (4, false)] {
+            let stream = line.repeat(lines) + "\n";
+            let recorder = Recorder::new(Decoder::new().with_limit(1_000))
+                .receive_in_chunks(stream.as_bytes(), len);
+            let is_message = matches!(recorder.received.as_slice(), [Received::Message(..)]);
+            assert_eq!(is_message, fits, "{lines} lines by {len}");
+            assert_eq!(recorder.received == [Received::TooLarge], !fits, "{lines} lines by {len}");
+        }
+    }
+}
+
+#[test]
 fn the_error_names_the_limit() {
     let mut decoder = Decoder::new().with_limit(3);
     let error = decoder.decode(&mut b"data".as_slice()).unwrap_err();

@@ -359,7 +359,7 @@ fn a_source_beside_a_handler_receives_all_calls() {
     let (notifier, handler) = source(9);
     let recorder = Recorder::default();
     let calls = recorder.calls.clone();
-    let mut both = handler.with_source(recorder);
+    let mut both: Box<dyn Source> = Box::new(handler.with_source(recorder));
     assert_eq!(both.keep_alive(), Some(Event::new("alive").encode()));
     let progress = Progress { behind: 3, ahead_of_oldest: Some(5), published: None };
     assert_eq!(both.progress(), Some(progress));
@@ -367,7 +367,9 @@ fn a_source_beside_a_handler_receives_all_calls() {
     let mut stream = Connection::open(both, [], &StreamConfig::new().with_first_byte(false), NOW);
     notifier.notify(1).unwrap();
     let mut cx = Context::from_waker(Waker::noop());
+    assert!(!stream.is_sending());
     assert!(matches!(stream.poll_output(NOW, &mut cx), Output::Write(_)));
+    assert!(stream.is_sending());
     stream.handle_write_error("reset");
     assert!(matches!(stream.poll_output(NOW, &mut cx), Output::Close(_)));
     drop(stream);
@@ -377,7 +379,7 @@ fn a_source_beside_a_handler_receives_all_calls() {
 #[test]
 fn a_handler_and_another_source_have_more_if_one_of_them_has() {
     let (notifier, handler) = source(9);
-    let mut both = handler.with_source(Recorder::default());
+    let mut both = Box::new(handler.with_source(Recorder::default()));
     (1..=2).for_each(|n| notifier.notify(n).unwrap());
     assert_eq!((poll(&mut both), both.has_more()), (sent(1), true));
     assert_eq!((poll(&mut both), both.has_more()), (sent(2), false));
