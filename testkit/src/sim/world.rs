@@ -106,7 +106,9 @@ impl World {
     /// Takes what a client decoded.
     pub(super) fn handle_decoded(&self, connection: usize, decoded: &Decoded<'_>) {
         let state = &mut *self.state();
-        state.refresh_topics(state.readers[connection].node);
+        if state.readers[connection].is_of_topics() {
+            state.refresh_topics(state.readers[connection].node);
+        }
         let reader = &mut state.readers[connection];
         let feed = &state.feeds[reader.feed];
         let before = reader.delivered();

@@ -5,8 +5,8 @@ use std::time::Duration;
 use lasse_core::Ending;
 use lasse_tokio::now;
 
-use super::record::Item;
-use super::settings::{TOPICS, TopicAction, TopicSettings};
+use super::record::{Event, Item};
+use super::settings::{KEYS, TOPICS, TopicAction, TopicSettings};
 use crate::sim::client::Condition;
 use crate::sim::reader::Answer;
 use crate::sim::run::Run;
@@ -23,11 +23,17 @@ impl Run<'_> {
         }
         match action {
             TopicAction::Publish { topic, events, size } => {
-                (0..*events).for_each(|nth| self.publish_item(topic + nth, *size, false, settings));
+                (0..*events).for_each(|nth| self.publish_item(topic + nth, *size, None));
+                self.spread_topics();
+            }
+            TopicAction::Miss { topic, node } => {
+                self.world.meter.count_fault("missed event");
+                let nodes = self.world.settings.nodes.len();
+                self.publish_item(*topic, 0, Some(node % nodes));
                 self.spread_topics();
             }
             TopicAction::Delete { topic } => {
-                self.publish_item(*topic, 0, true, settings);
+                self.delete(KEYS[topic % KEYS.len()], settings);
                 self.spread_topics();
             }
             TopicAction::BeginEpoch => self.begin_epoch(),
@@ -57,18 +63,18 @@ impl Run<'_> {
         let linger = if has_dispatcher { settings.linger } else { Duration::ZERO };
         let before = now();
         self.sleep(linger + 5 * MILLI).await?;
-        self.publish_item(topic, 10, false, settings);
+        self.publish_item(topic, 10, None);
         self.spread_topics();
         self.sleep(linger + 5 * MILLI).await?;
         let state = &mut *self.world.state();
         state.counts.probes += 1;
         for connection in 0..state.readers.len() {
-            if state.is_well(&state.readers[connection], before) && !state.settle_topics(connection)
-            {
-                return Err(format!(
-                    "connection {connection} waits: {:?}",
-                    state.readers[connection]
-                ));
+            let reader = &state.readers[connection];
+            // A stream that is over receives no more, even if its client has not read the end yet.
+            let can_receive = reader.reason.is_none() && state.is_well(reader, before);
+            if can_receive && !state.settle_topics(connection) {
+                let reader = &state.readers[connection];
+                return Err(format!("connection {connection} waits: {reader:?}"));
             }
         }
         Ok(())
@@ -82,21 +88,31 @@ impl Run<'_> {
         Ok(())
     }
 
-    fn publish_item(&self, topic: usize, size: usize, deletes: bool, settings: &TopicSettings) {
+    /// Publishes an event, perhaps one that a node misses.
+    fn publish_item(&self, topic: usize, size: usize, missed_by: Option<usize>) {
+        let topic = TOPICS[topic % TOPICS.len()];
+        self.add_item(Event { topic, is_tombstone: false, size, missed_by, name: (0, 0) });
+    }
+
+    fn delete(&self, key: &'static str, settings: &TopicSettings) {
+        // An id cannot be given to a tombstone.
+        let is_tombstone = settings.has_keys && !settings.is_shared;
+        let topic = Some(key);
+        self.add_item(Event { topic, is_tombstone, size: 0, missed_by: None, name: (0, 0) });
+    }
+
+    /// Adds an event, under the next name.
+    fn add_item(&self, event: Event) {
         let state = &mut *self.world.state();
         if state.topics.is_over {
             return;
         }
-        let topic = TOPICS[topic % TOPICS.len()];
-        let is_key = topic.is_some_and(|topic| settings.is_key(topic));
-        // An id cannot be given to a tombstone.
-        let is_tombstone = deletes && is_key && !settings.is_shared;
         state.topics.newest.1 += 1;
-        let name = state.topics.newest;
-        state.topics.items.push(Item::Event { topic, is_tombstone, size, name });
+        let event = Event { name: state.topics.newest, ..event };
+        state.topics.items.push(Item::Event(event));
         state.counts.published += 1;
         let place = state.topics.items.len() - 1;
-        state.note(format_args!("item {place} of {topic:?}, a tombstone: {is_tombstone}"));
+        state.note(format_args!("item {place}: {event:?}"));
     }
 
     fn begin_epoch(&self) {

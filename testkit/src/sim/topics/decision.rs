@@ -54,7 +54,12 @@ pub(super) fn decide(
                 let place = Place::new(log.len(), wanted);
                 (vec![(Outcome::Resumed, place)], Some(id.clone()))
             }
-            Err(reason) => (vec![(Outcome::Reset(reason), start)], None),
+            Err(reason) => {
+                let past_hole = log.past_hole(id).filter(|_| reason == ResetReason::Hole);
+                let next = past_hole.filter(|_| start.catch_up.is_none()).unwrap_or(0);
+                let place = Place { next: start.next.max(next), ..start };
+                (vec![(Outcome::Reset(reason), place)], None)
+            }
         },
     };
     expected.iter_mut().filter(|expected| is_complete(expected, log)).for_each(|expected| {

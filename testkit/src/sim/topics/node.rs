@@ -1,8 +1,8 @@
 //! The channels with topics of nodes: how they are filled, published to, ended and begun again.
 
-use lasse_core::{Channel, Ending, Epoch, Event, EventId, Topic};
+use lasse_core::{AppendError, Channel, Ending, Epoch, Event, EventId, Topic};
 
-use super::record::{Entry, Item, TopicLog};
+use super::record::{self, Entry, Item, TopicLog};
 use super::settings::TopicSettings;
 use crate::sim::random::Random;
 use crate::sim::scenario::Reloaded;
@@ -45,7 +45,8 @@ impl NodeTopics {
     /// What the channel holds from its first event on that is no tombstone.
     pub(in crate::sim) fn held(&self, logs: &[TopicLog]) -> Held {
         let log = &logs[self.log];
-        let held = log.entries[log.first..].iter().skip_while(|entry| entry.is_tombstone);
+        let held = log.entries[log.first..].iter();
+        let held = held.skip_while(|entry| entry.is_tombstone || entry.is_hole);
         Held {
             epochs: log.epochs.iter().map(|(name, _)| name.clone()).collect(),
             entries: held.copied().collect(),
@@ -56,7 +57,7 @@ impl NodeTopics {
 
     /// Whether the channel has counted what it was given.
     pub(in crate::sim) fn check_counters(&self, logs: &[TopicLog]) -> Result<(), String> {
-        let (published, given) = (self.channel.stats().published, logs[self.log].len() as u64);
+        let (published, given) = (self.channel.stats().published, logs[self.log].events() as u64);
         if published == given { Ok(()) } else { Err(format!("{given} given, {published} counted")) }
     }
 }
@@ -117,7 +118,7 @@ impl World {
             match state.topics.items[topics.applied] {
                 Item::Reopen => self.reopen_topics(index, state, settings, &mut topics),
                 _ => {
-                    if let Err(what) = topics.apply(&mut state.topics, settings) {
+                    if let Err(what) = topics.apply(index, &mut state.topics, settings) {
                         state.breach(format!("node {index}: {what}"));
                     }
                 }
@@ -187,22 +188,32 @@ impl NodeTopics {
         begin(log, usize::MAX);
     }
 
-    /// Publishes the next item.
-    fn apply(&mut self, topics: &mut Topics, settings: &TopicSettings) -> Result<(), String> {
-        let (topic, is_tombstone, name) = match topics.items[self.applied] {
-            Item::Event { topic, is_tombstone, name, .. } => (topic, is_tombstone, name),
-            Item::Epoch => return self.begin_epoch(topics, settings),
-            Item::End(ending) => {
-                self.end(topics, ending);
-                return Ok(());
-            }
-            Item::Reopen => return Ok(()),
-        };
+    /// Publishes the next item on the node `index`.
+    fn apply(
+        &mut self,
+        index: usize,
+        topics: &mut Topics,
+        settings: &TopicSettings,
+    ) -> Result<(), String> {
+        let record::Event { topic, is_tombstone, missed_by, name, .. } =
+            match topics.items[self.applied] {
+                Item::Event(event) => event,
+                Item::Epoch => return self.begin_epoch(topics, settings),
+                Item::End(ending) => {
+                    self.end(topics, ending);
+                    return Ok(());
+                }
+                Item::Reopen => return Ok(()),
+            };
         let log = &mut topics.logs[self.log];
+        log.retain(self.channel.stats().events);
+        let is_hole = missed_by == Some(index) && log.can_have_hole();
         let epoch = log.epochs.len() - 1;
         let number = if settings.is_shared { name.1 } else { log.number() + 1 };
         let id = (number != log.number() + 1).then(|| log.id((epoch, number)));
-        let entry = Entry { name: (epoch, number), item: self.applied, topic, is_tombstone };
+        let topic = topic.filter(|_| !is_hole);
+        let entry =
+            Entry { name: (epoch, number), item: self.applied, topic, is_tombstone, is_hole };
         let event = event(&topics.items, self.applied);
         self.publish(log, &entry, id, &event)
     }
@@ -235,6 +246,9 @@ impl NodeTopics {
         id: Option<String>,
         event: &Event<'_>,
     ) -> Result<(), String> {
+        if entry.is_hole {
+            return self.publish_hole(log, entry);
+        }
         let topic = entry.topic.map(Topic::from_static);
         let given = id.map(|id| EventId::new(id).expect("it is one line"));
         let published = match (&given, &topic) {
@@ -246,11 +260,31 @@ impl NodeTopics {
             (None, Some(topic)) => self.channel.publish_to(topic, event),
             (None, None) => self.channel.publish(event),
         };
+        self.record(log, entry, &published.map(Some))
+    }
+
+    /// Publishes a hole, in one of two ways.
+    fn publish_hole(&self, log: &mut TopicLog, entry: &Entry) -> Result<(), String> {
+        let number = entry.name.1;
+        let published = match number % 2 {
+            0 => self.channel.publish_hole(),
+            _ => self.channel.publish_hole_up_to(number).map(|()| self.channel.last_id()),
+        };
+        self.record(log, entry, &published)
+    }
+
+    /// Takes note of an entry that was published, if it has the right id.
+    fn record(
+        &self,
+        log: &mut TopicLog,
+        entry: &Entry,
+        published: &Result<Option<EventId>, AppendError>,
+    ) -> Result<(), String> {
         let expected = log.id((log.epochs.len() - 1, entry.name.1));
-        log.push(entry.name.1, entry.item, entry.topic, entry.is_tombstone);
+        log.push(*entry);
         log.retain(self.channel.stats().events);
         match published {
-            Ok(id) if id.as_str() == expected => Ok(()),
+            Ok(Some(id)) if id.as_str() == expected => Ok(()),
             other => Err(format!("{expected} is published as {other:?}")),
         }
     }

@@ -52,6 +52,12 @@ impl Place {
         self.can_skip_to(place, log).then_some(after)
     }
 
+    /// The reader after a reset past the hole before `place`, if it can be at that hole.
+    pub(super) fn after_hole(&self, place: usize, log: &TopicLog) -> Option<Self> {
+        let hole = place.checked_sub(1).filter(|hole| log.is_hole(*hole))?;
+        self.can_skip_to(hole, log).then(|| self.at(place))
+    }
+
     /// Whether it lacks nothing before `place`.
     pub(super) fn can_skip_to(&self, place: usize, log: &TopicLog) -> bool {
         self.next <= place && (self.next..place).all(|index| self.can_skip(index, log))
@@ -60,6 +66,9 @@ impl Place {
     /// Whether an event is gone that it should have had; with `superseded`, even one that a newer one of
     /// the same key superseded.
     pub(super) fn lacks(&self, log: &TopicLog, superseded: bool) -> bool {
+        if (self.next..log.first).any(|index| log.is_hole(index)) {
+            return true;
+        }
         if self.wanted.is_none() && superseded {
             return self.next < log.first;
         }
@@ -130,6 +139,11 @@ impl Place {
     }
 
     fn can_skip(&self, index: usize, log: &TopicLog) -> bool {
+        if log.is_hole(index) {
+            // The state of all keys has no holes.
+            let is_state = |catch_up: CatchUp| catch_up.keys_only && index < catch_up.until;
+            return self.catch_up.is_some_and(is_state);
+        }
         let is_superseded = || log.is_superseded(index, log.len());
         let is_left_out = |catch_up: CatchUp| {
             let is_no_state = log.key(index).is_none()

@@ -226,13 +226,19 @@ impl TopicReader {
             self.arrive(log);
         }
         if let Some(id) = self.awaits.take() {
-            let can_be_reset = reason == ResetReason::Expired && log.place_of(&id).is_some()
+            let is_past = [ResetReason::Expired, ResetReason::Hole].contains(&reason);
+            let can_be_reset = is_past && log.place_of(&id).is_some()
                 || [ResetReason::Ahead, ResetReason::Foreign].contains(&reason)
                     && !log.can_reach(&id);
             let to = to.flatten().filter(|_| can_be_reset);
             let next = to.ok_or("the log is where the client is")?;
             self.places.iter_mut().for_each(|place| place.next = next);
             return Ok(());
+        }
+        if reason == ResetReason::Hole {
+            return self
+                .advance(|place| place.after_hole(to??, log))
+                .map_err(|places| format!("no hole at {places}"));
         }
         let is_latest = matches!(settings.lag, LagPolicy::Latest { .. });
         if reason != ResetReason::Lagged || settings.lag == LagPolicy::Disconnect {

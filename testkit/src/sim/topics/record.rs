@@ -5,17 +5,23 @@ use lasse_core::{Ending, ResetReason};
 /// What the channels with topics of all nodes are given.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::sim) enum Item {
-    Event {
-        topic: Option<&'static str>,
-        is_tombstone: bool,
-        size: usize,
-        name: Name,
-    },
+    Event(Event),
     /// The logs go on under another epoch.
     Epoch,
     End(Ending),
     /// There are new logs, after the end.
     Reopen,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(in crate::sim) struct Event {
+    pub(super) topic: Option<&'static str>,
+    pub(super) is_tombstone: bool,
+    /// How long its filler is.
+    pub(super) size: usize,
+    /// The node that misses it, and records that.
+    pub(super) missed_by: Option<usize>,
+    pub(super) name: Name,
 }
 
 /// What an id consists of: which epoch of the log it is, and a number.
@@ -25,7 +31,7 @@ impl Item {
     /// The data of the item at `place`, if it is an event.
     pub(super) fn data(items: &[Self], place: usize) -> Option<String> {
         match items.get(place)? {
-            Self::Event { size, .. } => Some(format!("{place} {}", "x".repeat(*size))),
+            Self::Event(event) => Some(format!("{place} {}", "x".repeat(event.size))),
             Self::Epoch | Self::End(_) | Self::Reopen => None,
         }
     }
@@ -58,6 +64,8 @@ pub(super) struct Entry {
     pub(super) item: usize,
     pub(super) topic: Option<&'static str>,
     pub(super) is_tombstone: bool,
+    /// Whether the log knows only that the event is missing.
+    pub(super) is_hole: bool,
 }
 
 impl TopicLog {
@@ -94,29 +102,49 @@ impl TopicLog {
         self.epochs.last().map_or(0, |(_, number)| *number)
     }
 
-    /// Notes that the log took an item under a number.
-    pub(super) fn push(
-        &mut self,
-        number: u64,
-        item: usize,
-        topic: Option<&'static str>,
-        is_tombstone: bool,
-    ) {
-        let epoch = self.epochs.len() - 1;
-        if self.entries.is_empty() {
+    /// Notes that the log took an entry of its newest epoch.
+    pub(super) fn push(&mut self, entry: Entry) {
+        let (epoch, number) = (self.epochs.len() - 1, entry.name.1);
+        if self.entries.is_empty() && !entry.is_hole {
             self.begun_after = number - 1;
         }
-        if topic.is_some() {
+        if entry.topic.is_some() {
             self.topics_since.get_or_insert(self.first);
         }
         self.epochs[epoch].1 = number;
-        self.entries.push(Entry { name: (epoch, number), item, topic, is_tombstone });
+        self.entries.push(Entry { name: (epoch, number), ..entry });
     }
 
-    /// Notes that the log holds so many events.
+    /// How many events it was given.
+    pub(super) fn events(&self) -> usize {
+        self.events_from(0)
+    }
+
+    /// Notes that the log holds so many events. Holes before the first of them went with the events
+    /// before, if there were some.
     pub(super) fn retain(&mut self, events: u64) {
-        let events = usize::try_from(events).unwrap_or(usize::MAX);
-        self.first = self.len().saturating_sub(events).max(self.first);
+        while self.events_from(self.first) as u64 > events {
+            self.first = self.after_holes(self.first + 1);
+        }
+    }
+
+    pub(super) fn is_hole(&self, index: usize) -> bool {
+        self.entries.get(index).is_some_and(|entry| entry.is_hole)
+    }
+
+    /// Whether a hole would come after an event that is held, and of the same epoch. Otherwise nobody could
+    /// see from outside whether the log has dropped it.
+    pub(super) fn can_have_hole(&self) -> bool {
+        self.number() > 0 && self.events_from(self.first) > 0
+    }
+
+    /// The next place that is not before a hole.
+    pub(super) fn after_holes(&self, place: usize) -> usize {
+        (place..).find(|place| !self.is_hole(*place)).unwrap_or(place)
+    }
+
+    fn events_from(&self, index: usize) -> usize {
+        self.entries[index..].iter().filter(|entry| !entry.is_hole).count()
     }
 
     /// Notes that the log has dropped all events.
@@ -143,7 +171,8 @@ impl TopicLog {
 
     /// Which entry an item is.
     pub(super) fn index_of(&self, item: usize) -> Option<usize> {
-        self.entries.binary_search_by_key(&item, |entry| entry.item).ok()
+        let index = self.entries.binary_search_by_key(&item, |entry| entry.item).ok();
+        index.filter(|index| !self.is_hole(*index))
     }
 
     /// The place after an id of this log, as a notice gives it.
@@ -171,7 +200,13 @@ impl TopicLog {
         if nth == 0 && number < self.begun_after {
             return Err(ResetReason::Expired);
         }
-        Ok(self.place_after((nth, number)))
+        let place = self.place_after((nth, number));
+        if place >= self.first && self.is_hole(place) { Err(ResetReason::Hole) } else { Ok(place) }
+    }
+
+    /// The place behind the hole before which a client with `id` is.
+    pub(super) fn past_hole(&self, id: &str) -> Option<usize> {
+        self.place_of(id).map(|place| self.after_holes(place))
     }
 
     /// Whether the log can still give `id`, which is one of the current epoch.
@@ -197,7 +232,7 @@ impl TopicLog {
 
     /// Whether an event is held, or kept because it is the newest of its key.
     pub(super) fn is_available(&self, index: usize) -> bool {
-        index >= self.first
+        index >= self.first && !self.is_hole(index)
             || index >= self.cleared
                 && self.key(index).is_some()
                 && !self.entries[index].is_tombstone
@@ -229,10 +264,14 @@ mod tests {
 
     fn log() -> TopicLog {
         let mut log = TopicLog::new("e", true);
-        log.push(1, 0, Some("k.x"), false);
-        log.push(2, 1, Some("a"), false);
+        let entry = |number, item, topic, is_tombstone| {
+            let (name, topic) = ((0, number), Some(topic));
+            Entry { name, item, topic, is_tombstone, is_hole: false }
+        };
+        log.push(entry(1, 0, "k.x", false));
+        log.push(entry(2, 1, "a", false));
         log.begin_epoch("f");
-        log.push(1, 3, Some("k.x"), true);
+        log.push(entry(1, 3, "k.x", true));
         log
     }
 

@@ -51,6 +51,11 @@ pub(in crate::sim) enum TopicAction {
         events: usize,
         size: usize,
     },
+    /// Publishes an event that a node misses, which records that.
+    Miss {
+        topic: usize,
+        node: usize,
+    },
     /// Deletes a key.
     Delete {
         topic: usize,
@@ -83,7 +88,8 @@ pub(in crate::sim) enum TopicAction {
 impl TopicSettings {
     pub(in crate::sim) fn random(random: &mut Random) -> Self {
         let has_keys = random.one_in(2);
-        let clients = (0..random.within(1..4)).map(|_| TopicClient::random(random)).collect();
+        let clients = (0..random.within(1..4)).map(|_| TopicClient::random(random, has_keys));
+        let clients = clients.collect();
         let latest = LagPolicy::Latest { behind: random.pick(&[0, 1, 5, u64::MAX]) };
         let lags = [LagPolicy::Disconnect, LagPolicy::Skip, latest];
         let starts = [
@@ -129,20 +135,17 @@ impl TopicSettings {
             false => config,
         }
     }
-
-    /// Whether a topic is a key.
-    pub(in crate::sim) fn is_key(&self, topic: &str) -> bool {
-        self.has_keys && topic.starts_with("k.")
-    }
 }
 
 impl TopicClient {
-    fn random(random: &mut Random) -> Self {
-        Self {
-            client: ClientSettings { route: Route::Topics, ..ClientSettings::random(random) },
-            wants: (!random.one_in(5)).then(|| Want::several(random)),
-            has_handle: random.one_in(2),
-        }
+    fn random(random: &mut Random, has_keys: bool) -> Self {
+        let client = ClientSettings { route: Route::Topics, ..ClientSettings::random(random) };
+        let wants = match random.within(0..5) {
+            0 => None,
+            1 if has_keys => Some(vec![Want { pattern: "k.*", after: None }]),
+            _ => Some(Want::several(random)),
+        };
+        Self { client, wants, has_handle: random.one_in(2) }
     }
 }
 
@@ -167,7 +170,8 @@ impl TopicAction {
                 let size = random.pick(&[0, 10, 10, 200, 3_000]).min(limits.largest);
                 Self::Publish { topic, events, size }
             }
-            38..46 => Self::Delete { topic },
+            38..41 => Self::Miss { topic, node },
+            41..46 => Self::Delete { topic },
             46..52 => Self::BeginEpoch,
             52..64 => Self::SetFilter { client, wants: Want::several(random) },
             64..74 => Self::Probe { topic },
@@ -189,6 +193,9 @@ impl TopicAction {
 /// The topics of events. The last events have none.
 pub(super) const TOPICS: [Option<&str>; 7] =
     [Some("a"), Some("a.b"), Some("a.c"), Some("d"), Some("k.x"), Some("k.y"), None];
+
+/// The topics that are keys, if there are keys.
+pub(super) const KEYS: [&str; 2] = ["k.x", "k.y"];
 
 /// What filters consist of.
 const PATTERNS: [&str; 10] = ["a", "a.b", "d", "k.x", "k.y", "a.*", "a.>", "k.*", "*", ">"];

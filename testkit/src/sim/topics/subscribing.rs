@@ -94,7 +94,7 @@ fn resolve(
     let mut wanted: Vec<(&'static str, Option<usize>)> = Vec::new();
     for Want { pattern, after } in wants {
         let index = after.and_then(|back| log.len().checked_sub(back + 1));
-        let index = index.filter(|index| *index >= log.first);
+        let index = index.filter(|index| *index >= log.first && !log.is_hole(*index));
         let topic = TopicPattern::from_static(pattern);
         let changed = match index {
             Some(index) => {
