@@ -8,6 +8,7 @@ use tokio::time::advance;
 
 use super::client::{Command, Condition};
 use super::client_action::{Claim, ClientAction, Cut};
+use super::node::Node;
 use super::run::Run;
 use super::scenario::{Action, Plan, Reloaded};
 use super::sequence::Sequence;
@@ -54,6 +55,7 @@ impl Run<'_> {
         self.fault("jump of the clock");
         self.world.state().readers.iter_mut().for_each(|reader| reader.is_slow = true);
         advance(time).await;
+        self.world.state().nodes.iter_mut().for_each(Node::handle_jump);
     }
 
     pub(super) fn act_on_client(&self, client: usize, action: &ClientAction) {

@@ -112,8 +112,16 @@ impl Node {
             Stack::Hyper => self.settings.write_timeout.unwrap_or(FOREVER).min(FOREVER),
             _ => Duration::ZERO,
         };
-        let is_over = self.drain.is_some_and(|drain| drain.over_at + of_server < now());
+        let is_over = self.drain.is_some_and(|drain| drain.left_by + of_server < now());
         if is_over && open > 0 { Err(format!("{open} streams outlive the drain")) } else { Ok(()) }
+    }
+
+    /// Takes note of a jump of the clock: a stream whose turn in a drain was on the way has time to end
+    /// from now on.
+    pub(super) fn handle_jump(&mut self) {
+        if let Some(drain) = &mut self.drain {
+            drain.left_by = drain.left_by.max(now() + TIME_TO_END);
+        }
     }
 
     /// Whether the gate has counted every stream that it admitted, once.
@@ -258,7 +266,7 @@ impl World {
         let over_at = shut_at + plan.window + plan.grace + TIME_TO_END;
         state.note(format_args!("node {index} drains: {plan:?}"));
         let node = &mut state.nodes[index];
-        let times = DrainTimes { shut_at, first_shut_at: shut_at, over_at };
+        let times = DrainTimes { shut_at, first_shut_at: shut_at, over_at, left_by: over_at };
         node.drain = Some(node.drain.map_or(times, |before| before.followed_by(times)));
         let plan = DrainPlan::new()
             .with_notice(plan.notice)

@@ -222,6 +222,8 @@ pub(super) struct DrainTimes {
     pub(super) first_shut_at: Instant,
     /// When all its streams must have ended, by its newest plan.
     pub(super) over_at: Instant,
+    /// The same, but not soon after a jump of the clock.
+    pub(super) left_by: Instant,
 }
 
 impl DrainTimes {
@@ -231,6 +233,7 @@ impl DrainTimes {
             shut_at: next.shut_at,
             first_shut_at: self.first_shut_at.min(next.first_shut_at),
             over_at: next.over_at,
+            left_by: next.left_by,
         }
     }
 }
