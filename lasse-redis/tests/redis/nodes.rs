@@ -404,7 +404,8 @@ async fn listed_permissions() {
     ready(&channel).await;
     publish(&channel, "1").await;
     let topic = lasse_core::Topic::from_static("room.tea");
-    channel.publish_once_to("k", &topic, Event::new("2")).await.unwrap();
+    let id = channel.publish_once_to("k", &topic, Event::new("2")).await.unwrap();
+    until("both are read", || channel.local().last_id().as_ref() == Some(&id)).await;
     // A loss is recorded, too.
     server.call::<i64>("DEL news");
     publish(&channel, "3").await;
