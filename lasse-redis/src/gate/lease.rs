@@ -141,10 +141,12 @@ impl Node {
         }
         let value = self.call(async |numbered| call.invoke_async(&mut numbered.connection).await);
         let reply = scripts::reply(&value.await?)?;
-        if let Reply::Counted(counted) = &reply {
-            self.slots.set_counted(node, streams, counted);
+        match &reply {
+            Reply::Counted(counted) if !self.slots.set_counted(node, streams, counted) => {
+                Ok(Reply::Lost)
+            }
+            _ => Ok(reply),
         }
-        Ok(reply)
     }
 
     /// Removes streams that have closed.

@@ -116,22 +116,21 @@ impl Slots {
         self.0.lock().open.get(&id).and_then(|slot| slot.handle.upgrade())
     }
 
-    /// Redis counts these streams under this name of the node.
-    pub(super) fn set_counted(&self, node: &str, streams: &[SlotEntry], counted: &Counted) {
+    /// Redis counts these streams under this name of the node. `false` if the node has taken another
+    /// name since, under which it has written the other streams.
+    pub(super) fn set_counted(&self, node: &str, streams: &[SlotEntry], counted: &Counted) -> bool {
         let mut state = self.0.lock();
-        let is_newest = self.0.name(state.next_node) == node;
+        if self.0.name(state.next_node) != node {
+            return false;
+        }
         for SlotEntry { id, admitted_at, .. } in streams {
             let Some(slot) = state.open.get_mut(id) else { continue };
             let by_age = counted.now.saturating_add(*admitted_at);
             slot.admitted_at.get_or_insert(if *admitted_at > 0 { *admitted_at } else { by_age });
             slot.is_admitted = true;
-            if is_newest {
-                slot.is_counted = !counted.reserved.contains(id);
-            } else {
-                state.unwritten.insert(*id);
-                self.0.changed.notify_one();
-            }
+            slot.is_counted = !counted.reserved.contains(id);
         }
+        true
     }
 
     /// This node admits the stream without Redis, which is sent it later.
