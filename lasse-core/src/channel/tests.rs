@@ -5,6 +5,7 @@ mod numbers;
 mod progress;
 mod shards;
 mod streams;
+mod topic_readers;
 mod topic_shards;
 mod topics;
 mod waking;

@@ -84,6 +84,12 @@ mod tests {
         fn wake(self: Arc<Self>) {}
     }
 
+    struct Other;
+
+    impl Wake for Other {
+        fn wake(self: Arc<Self>) {}
+    }
+
     #[test]
     fn wakers_of_one_kind_have_the_same_id_if_they_wake_the_same_task() {
         let ids = WakerIds::default();
@@ -92,10 +98,14 @@ mod tests {
         assert!(first.is_some());
         for task in &tasks {
             let id = ids.id(task);
+            let is_near = address(task) >> 35 == address(&tasks[0]) >> 35;
+            let low_bits = (address(task) / 8 % (1 << 32)) as u32;
+            assert_eq!(id, is_near.then_some(WakerId(low_bits)));
             assert_eq!(id, ids.id(&task.clone()));
             assert_eq!(id == first, task.will_wake(&tasks[0]), "{task:?}");
         }
         assert_eq!(ids.id(Waker::noop()), None);
+        assert_eq!(ids.id(&Waker::from(Arc::new(Other))), None, "it is of another kind");
         assert!(WakerIds::default().id(Waker::noop()).is_some());
     }
 }

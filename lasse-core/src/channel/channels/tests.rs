@@ -181,3 +181,42 @@ fn keys_that_come_and_go_take_no_memory_and_hide_no_channel_that_is_unused() {
     chats.advance(at(60));
     assert!(chats.is_empty());
 }
+
+#[test]
+fn no_more_channels_are_dropped_than_must_be() {
+    let total = 64 << 10;
+    let chats = Channels::<u32>::new(&ChannelConfig::new().with_total_bytes(total));
+    for key in 0..40_u32 {
+        chats.open(key).publish(Event::new("x".repeat(8_000))).unwrap();
+        let bytes = chats.bytes();
+        assert!(bytes <= total + 10_000, "{bytes} bytes");
+        assert!(key < 8 || bytes >= total - 20_000, "{bytes} bytes after key {key}");
+    }
+}
+
+#[test]
+fn a_channel_that_was_removed_and_opened_again_is_looked_at_once() {
+    let chats = Channels::<u32>::new(&ChannelConfig::new().with_total_bytes(64 << 10));
+    for key in 0..4_u32 {
+        chats.open(key);
+    }
+    for _ in 0..20 {
+        chats.remove(&0);
+        chats.open(0_u32);
+    }
+    let keys: Vec<_> = std::iter::from_fn(|| chats.0.lock().next()).collect();
+    assert_eq!(keys, [1, 2, 3, 0]);
+}
+
+#[test]
+fn a_publication_and_a_new_reader_count_as_use_together() {
+    let chats = Channels::<u32>::new(&keeping(10).with_idle_timeout(Duration::from_secs(60)));
+    publish(&chats.open(1_u32), 1..=3);
+    chats.advance(at(0));
+    let chat = chats.open(1_u32);
+    publish(&chat, 4..=4);
+    drop(join(&chat, &LastEventId::Absent));
+    drop(chat);
+    chats.advance(at(60));
+    assert_eq!(chats.len(), 1);
+}

@@ -1,6 +1,7 @@
 //! How far a reader is behind, and when what it read last was published.
 
 use super::*;
+use crate::log::ResetReason;
 use crate::source::{Progress, Source};
 
 #[test]
@@ -45,4 +46,32 @@ fn the_counters_are_read_until_the_channel_is_gone() {
     assert!(stats.bytes >= empty + 1_000, "{stats:?}");
     drop(news);
     assert_eq!(reader.stats(), None);
+}
+
+#[test]
+fn each_subscriber_is_counted_by_how_it_starts() {
+    let news = channel(keeping(1));
+    publish(&news, 1..=3);
+    drop(join(&news, &LastEventId::Absent));
+    for id in ["k-3", "k-3", "k-1", "j-1", "j-2"] {
+        join(&news, &last(id));
+    }
+    let stats = news.stats();
+    assert_eq!((stats.fresh, stats.resumed), (1, 2));
+    let resets = [ResetReason::Expired, ResetReason::Foreign].map(|reason| stats.resets(reason));
+    assert_eq!((resets, stats.arrivals()), ([1, 2], 6));
+}
+
+#[test]
+fn clients_that_a_full_channel_refuses_are_spread_over_the_delay_and_twice_that() {
+    let delay = Duration::from_secs(100);
+    let config = keeping(1).with_max_subscribers(0).with_retry_when_full(delay);
+    let news = channel(config);
+    let mut in_each_tenth = [0; 10];
+    for _ in 0..1_000 {
+        let Subscription::Full(after) = news.subscribe(&LastEventId::Absent) else { panic!() };
+        let later = after.checked_sub(delay).unwrap();
+        in_each_tenth[later.as_secs() as usize / 10] += 1;
+    }
+    assert!(in_each_tenth.iter().all(|count| (95..=105).contains(count)), "{in_each_tenth:?}");
 }

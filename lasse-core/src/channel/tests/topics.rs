@@ -11,9 +11,9 @@ use crate::log::{Compaction, StartAt};
 use crate::source::Source;
 use crate::topic::{Topic, TopicFilter, TopicPattern};
 
-const PRICES: TopicPattern = TopicPattern::from_static("price.*");
+pub(super) const PRICES: TopicPattern = TopicPattern::from_static("price.*");
 
-fn topic(text: &str) -> Topic {
+pub(super) fn topic(text: &str) -> Topic {
     Topic::new(text.to_string()).unwrap()
 }
 
@@ -29,7 +29,7 @@ pub(super) fn join_to(channel: &Channel, filter: &TopicFilter, last: &LastEventI
 }
 
 /// A new reader of topics that has read the notice of its position, and waits.
-fn wait_for(channel: &Channel, filter: &TopicFilter, waker: &Waker) -> Subscriber {
+pub(super) fn wait_for(channel: &Channel, filter: &TopicFilter, waker: &Waker) -> Subscriber {
     let mut reader = join_to(channel, filter, &LastEventId::Absent);
     reader.first_frames();
     assert!(reader.poll_read(&mut Context::from_waker(waker)).is_pending());
@@ -40,7 +40,7 @@ pub(super) fn publish_to(channel: &Channel, name: &str, data: &str) {
     channel.publish_to(&topic(name), Event::new(data.to_string())).unwrap();
 }
 
-fn ticker(retention: Retention, lag_policy: LagPolicy) -> Channel {
+pub(super) fn ticker(retention: Retention, lag_policy: LagPolicy) -> Channel {
     let config = ChannelConfig::new().with_retention(retention).with_lag_policy(lag_policy);
     let config = config.with_compaction(Compaction::new(PRICES));
     channel(config.with_start(StartAt::LatestPerKey))
@@ -413,7 +413,7 @@ fn backfilled(rooms: &Channel, pages: &[Result<u64, u64>]) -> Subscriber {
 }
 
 /// The ids of all that a reader receives now, with the names of notices.
-fn ids(reader: &mut Subscriber) -> Vec<String> {
+pub(super) fn ids(reader: &mut Subscriber) -> Vec<String> {
     let mut ids = Vec::new();
     while let Poll::Ready(Read::Events(frame)) =
         reader.poll_read(&mut Context::from_waker(Waker::noop()))

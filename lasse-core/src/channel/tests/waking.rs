@@ -4,6 +4,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Mutex;
 use std::task::{Context, Poll};
 
+use super::waiters::{Standing, Waiters};
+use super::wakers::{WakePanic, Wakers};
 use super::*;
 
 /// The settings for readers at home, and for readers in shards.
@@ -186,4 +188,84 @@ fn a_dispatcher_sets_the_time() {
     assert_eq!(dispatcher.deadline(), Some(at(1 + 1 + 16)));
     assert!(dispatcher.poll_due(at(18), &mut cx).is_pending());
     assert_eq!((news.stats().events, dispatcher.deadline()), (0, None));
+}
+
+#[test]
+fn a_publisher_that_wakes_a_crowd_does_not_wait_for_readers_that_others_have_to_wake() {
+    for config in both(&keeping(1_000)) {
+        let news = channel(config);
+        let join_first_shard = || {
+            let mut reader = join_at_end(&news);
+            reader.set_shard(0);
+            reader
+        };
+        let (again, crowd) = (Arc::new(Mutex::new(join_first_shard())), WakeCount::new());
+        let dispatchers = Arc::new(Mutex::new(Vec::new()));
+        let (calls, _) = WakeCount::new();
+        // Has a dispatcher wake from now on, and waits again for what it publishes.
+        let waker = Arc::new_cyclic(|itself: &Weak<Run>| {
+            let (itself, news) = (itself.clone(), news.clone());
+            let (again, dispatchers, calls) =
+                (Arc::clone(&again), Arc::clone(&dispatchers), Arc::clone(&calls));
+            Run(Box::new(move || {
+                calls.0.fetch_add(1, Ordering::Relaxed);
+                dispatchers.lock().unwrap().extend(news.dispatcher());
+                let mut reader = again.lock().unwrap();
+                while let Read::Events(_) = reader.read() {}
+                let waker = Waker::from(itself.upgrade().unwrap());
+                assert!(reader.poll_wake(&mut Context::from_waker(&waker)).is_pending());
+                publish(&news, 2..=2);
+            }))
+        });
+        let waker = Waker::from(waker);
+        assert!(again.lock().unwrap().poll_wake(&mut Context::from_waker(&waker)).is_pending());
+        let mut readers: Vec<_> = (0..100).map(|_| join_first_shard()).collect();
+        for reader in &mut readers {
+            assert!(reader.poll_wake(&mut Context::from_waker(&crowd.1)).is_pending());
+        }
+        publish(&news, 1..=1);
+        assert_eq!((calls.get(), crowd.0.get()), (1, 100));
+    }
+}
+
+#[test]
+fn a_task_that_waits_apart_is_due_from_its_call_until_the_next_turn() {
+    let mut waiters = Waiters::default();
+    let [one, other] = [(); 2].map(|()| waiters.join());
+    let wait = |waiters: &mut Waiters, ticket| {
+        assert!(waiters.wait_apart(ticket, Waker::noop().clone()).is_none());
+    };
+    let wake = |waiters: &mut Waiters, turn| {
+        let mut wakers = Wakers::default();
+        waiters.take_due(10, turn, &mut wakers);
+        wakers.wake(&mut WakePanic::default())
+    };
+    assert_eq!(waiters.standing(one, 1), Standing::Elsewhere, "it has not waited");
+    [one, other].into_iter().for_each(|ticket| wait(&mut waiters, ticket));
+    assert_eq!(waiters.standing(one, 1), Standing::Waits);
+    waiters.call_one(one);
+    let standings = |waiters: &Waiters, turn| [one, other].map(|one| waiters.standing(one, turn));
+    assert_eq!(standings(&waiters, 1), [Standing::IsDue, Standing::Waits]);
+    waiters.call_one(other);
+    assert_eq!(standings(&waiters, 1), [Standing::IsDue, Standing::IsDue]);
+    let turn = (3 << 32) + 7;
+    assert_eq!(wake(&mut waiters, turn), 2);
+    assert_eq!(standings(&waiters, turn), [Standing::IsDue; 2]);
+    for later in [turn + 1, (4 << 32) + 7, 7] {
+        assert_eq!(standings(&waiters, later), [Standing::Elsewhere; 2]);
+    }
+    wait(&mut waiters, one);
+    assert_eq!(standings(&waiters, turn), [Standing::Waits, Standing::IsDue]);
+}
+
+#[test]
+fn slots_are_counted_and_their_memory_is_freed_with_the_last() {
+    let mut waiters = Waiters::default();
+    let tickets: Vec<_> = (0..3).map(|_| waiters.join()).collect();
+    for (n, ticket) in tickets.into_iter().enumerate() {
+        assert_eq!(waiters.taken(), 3 - n as u32);
+        assert!(waiters.leave(ticket).is_none());
+    }
+    assert_eq!(waiters.taken(), 0);
+    assert_eq!(format!("{waiters:?}"), format!("{:?}", Waiters::default()));
 }
