@@ -40,7 +40,13 @@ impl Forgotten {
             }
             let hash = self.key.hash(part, wildcard as u8);
             self.prefixes.get_mut(level).into_iter().for_each(|bounds| bounds.raise(hash, gone));
+            // For each prefix, since all those of a topic can be new.
+            self.bound_prefixes();
         }
+    }
+
+    /// Folds the prefixes of one length, if there are too many of all.
+    fn bound_prefixes(&mut self) {
         if self.prefixes.iter().map(Bounds::len).sum::<usize>() > self.most {
             let largest = self.prefixes.iter_mut().max_by_key(|bounds| bounds.len());
             largest.into_iter().for_each(Bounds::fold);
@@ -198,6 +204,33 @@ mod tests {
             assert!(forgotten.prefixes.iter().map(Bounds::len).sum::<usize>() <= 90 * 4 / 3 + 1);
         }
         assert_eq!(forgotten.of_prefix("user.7.>"), 19_927);
+    }
+
+    #[test]
+    fn prefixes_are_bounded_though_each_topic_has_several_new_ones() {
+        let mut forgotten = forgotten(60, &[]);
+        for n in 1..2_000 {
+            forgotten.insert(&format!("user{n}.room.chat.feed"), n);
+            let prefixes = forgotten.prefixes.iter().map(Bounds::len).sum::<usize>();
+            assert!(prefixes <= 60 * 4 / 3 + 1, "{prefixes} prefixes of {n} topics");
+        }
+        assert_eq!(forgotten.of_prefix("user1999.>"), 1_999);
+    }
+
+    #[test]
+    fn a_topic_that_is_forgotten_again_keeps_its_newer_position() {
+        let mut forgotten = forgotten(1, &[("a", 1), ("a", 9)]);
+        forgotten.insert("b", 10);
+        assert!(forgotten.of_topic("a") >= 9, "{}", forgotten.of_topic("a"));
+    }
+
+    #[test]
+    fn each_topic_and_each_prefix_takes_fifty_bytes() {
+        let forgotten = forgotten(99, &[("a.b", 1), ("a.c", 2), ("d", 3)]);
+        // The topics, and `*`, `>` and `a.*`; the prefixes of one token and of none are apart.
+        let levels = forgotten.prefixes.capacity() * size_of::<Bounds>();
+        assert_eq!(forgotten.memory() - levels, (3 + 3) * 50);
+        assert_eq!(Forgotten::new(NameKey::new(b"k"), 99).memory(), 0);
     }
 
     #[test]
