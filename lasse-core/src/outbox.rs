@@ -249,6 +249,25 @@ mod tests {
     }
 
     #[test]
+    fn an_outbox_holds_no_frame_of_the_source_if_all_that_are_left_are_of_others() {
+        let large = "x".repeat(BATCH);
+        let mut outbox = Outbox::default();
+        for sender in [Sender::Protocol, Sender::Protocol] {
+            outbox.push(Frame::from_bytes_unchecked(large.clone()), sender);
+        }
+        assert!(!outbox.holds_source_frames());
+        for sender in [Sender::Source, Sender::Protocol, Sender::Protocol] {
+            outbox.push(Frame::from_bytes_unchecked(large.clone()), sender);
+        }
+        let mut holds = Vec::new();
+        while outbox.offer().is_some() {
+            outbox.acknowledge(BATCH);
+            holds.push(outbox.holds_source_frames());
+        }
+        assert_eq!(holds, [true, true, false, false, false]);
+    }
+
+    #[test]
     fn a_large_frame_is_not_copied() {
         let large = Frame::from_bytes_unchecked(alloc::vec![b'x'; BATCH]);
         let mut outbox = Outbox::default();

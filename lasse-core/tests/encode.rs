@@ -32,7 +32,7 @@ fn a_frame_is_its_bytes() {
 fn an_event_is_appended_to_a_buffer_with_each_field_that_it_has() {
     for mask in 0..16 {
         let has = |bit: u32| mask >> bit & 1 == 1;
-        let mut event = Event::new("a\nb");
+        let mut event = Event::new("a\nb\n\nc");
         if has(0) {
             event = event.with_name(EventName::from_static("name"));
         }

@@ -184,6 +184,19 @@ fn notifiers_are_refused_and_their_tasks_woken_once_the_stream_has_ended() {
 }
 
 #[test]
+fn all_that_wait_for_the_end_of_a_stream_are_woken_though_they_are_polled_again() {
+    let (notifier, mailbox) = mailbox::<Echo>(1);
+    let mut watchers = [(); 3].map(|()| (Box::pin(notifier.closed()), Counter::new()));
+    for _ in 0..2 {
+        for (closed, (_, waker)) in &mut watchers {
+            assert!(closed.as_mut().poll(&mut Context::from_waker(waker)).is_pending());
+        }
+    }
+    drop(mailbox);
+    assert_eq!(watchers.map(|(_, (counter, _))| counter.count()), [1; 3]);
+}
+
+#[test]
 fn a_stream_in_its_last_write_still_takes_messages_and_drops_them() {
     let (notifier, source) = source(9);
     let mut connection = Connection::open(source, [], &StreamConfig::new(), NOW);

@@ -124,6 +124,11 @@ fn each_part_of_a_log_is_counted() {
         let view = log.view(&TopicFilter::from(ROOM));
         log.release(view);
     };
+    let left_topics = |log: &mut Log| {
+        log.append_to(&topic(0), &event).unwrap();
+        let views: Vec<_> = (1..1_000).map(|n| log.view(&TopicFilter::from(topic(n)))).collect();
+        views.into_iter().for_each(|view| log.release(view));
+    };
     let keys = |log: &mut Log| {
         for n in 0..800 {
             log.append_to(&topic(n % 200), &Event::new("x".repeat(100))).unwrap();
@@ -140,6 +145,7 @@ fn each_part_of_a_log_is_counted() {
     counts("own ids", 64, &own_ids, retention);
     counts("ages", 64, &ages, retention.with_age(Duration::from_secs(60)));
     counts("topics", 64, &topics, retention);
+    counts("topics that readers left", 64, &left_topics, retention);
     // `bytes` allocates some bytes beside each piece of memory that is shared.
     counts("segments", 512, &segments, retention);
     // What a B-tree allocates is an estimate.

@@ -133,6 +133,12 @@ mod tests {
     }
 
     #[test]
+    fn a_stream_that_was_open_for_the_time_to_reset_after_is_a_success() {
+        let backoff = Backoff::new().with_reset_after(seconds(5));
+        assert_eq!([4, 5].map(|open| backoff.is_reset_after(seconds(open))), [false, true]);
+    }
+
+    #[test]
     fn the_floor_also_applies_to_a_retry_of_zero() {
         assert_eq!(Backoff::new().delay(Duration::ZERO, 0, 0), Duration::from_millis(500));
     }

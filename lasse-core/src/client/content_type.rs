@@ -102,6 +102,9 @@ mod tests {
             &["text/event-stream;x=\"", "text/plain"],
             &["text/event-stream;x=\"\\\"", "text/plain"],
             &["text/event-stream;\"", "text/plain"],
+            // A backslash outside of a quoted string escapes nothing.
+            &["text/event-stream;x=\\\"", "text/plain"],
+            &["text/event-stream", "text/", "/plain", "te xt/plain", "text/pl ain"],
         ] {
             assert!(is_stream(values), "{values:?}");
         }

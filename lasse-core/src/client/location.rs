@@ -148,6 +148,7 @@ mod tests {
             ("/x//../y", "http://a:1/x/y"),
             ("/..//b/x", "http://a:1//b/x"),
             (" /x ", "http://a:1/x"),
+            ("x/y:z", "http://a:1/p/x/y:z"),
         ] {
             let found = resolved("http://a:1/p/q?s", location);
             assert_eq!(found.as_deref(), Some(expected), "{location:?}");

@@ -131,6 +131,20 @@ mod tests {
     use super::*;
 
     #[test]
+    fn only_methods_that_change_something_become_a_get() {
+        let loses = |method, status| loses_body(&method, StatusCode::from_u16(status).unwrap());
+        for (method, expected) in [
+            (Method::GET, [false; 5]),
+            (Method::HEAD, [false; 5]),
+            (Method::POST, [true, true, true, false, false]),
+            (Method::PUT, [false, false, true, false, false]),
+        ] {
+            let found = [301, 302, 303, 307, 308].map(|status| loses(method.clone(), status));
+            assert_eq!(found, expected, "{method}");
+        }
+    }
+
+    #[test]
     fn an_origin_is_scheme_host_and_port() {
         let same =
             |one: &str, other: &str| is_same_origin(&one.parse().unwrap(), &other.parse().unwrap());

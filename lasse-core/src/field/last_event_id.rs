@@ -106,6 +106,8 @@ impl Error for InvalidLastEventId {}
 
 #[cfg(test)]
 mod tests {
+    use alloc::string::ToString;
+
     use super::*;
 
     #[test]
@@ -127,5 +129,16 @@ mod tests {
             assert_eq!(read(&values), LastEventId::Invalid(problem));
         }
         assert!(read(&[&[b'x'; 256]]).id().is_some());
+    }
+
+    #[test]
+    fn an_invalid_last_event_id_has_a_text_with_the_problem() {
+        for (invalid, expected) in [
+            (InvalidLastEventId::Conflicting, "two different last event ids"),
+            (InvalidLastEventId::TooLong, "longer than"),
+            (InvalidLastEventId::NotUtf8, "UTF-8"),
+        ] {
+            assert!(invalid.to_string().contains(expected), "{invalid}");
+        }
     }
 }

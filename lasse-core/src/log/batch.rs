@@ -179,6 +179,20 @@ mod tests {
     }
 
     #[test]
+    fn the_bytes_of_a_batch_and_of_its_parts_are_counted_while_they_are_held() {
+        let mut log = keeping(100);
+        let [both, tea] = [&["tea", "cake"][..], &["tea"]].map(|topics| view(&mut log, topics));
+        append(&mut log, &["tea", "cake", "tea"]);
+        let batch = batch_of(&mut log, 0, &both, 1000).unwrap();
+        // `data: x`, `id: k-1` and an empty line.
+        assert_eq!(log.bytes_in_flight(), 3 * 17);
+        let part = batch.read(Cursor(0), &tea).unwrap();
+        assert_eq!(log.bytes_in_flight(), 5 * 17);
+        drop((batch, part));
+        assert_eq!(log.bytes_in_flight(), 0);
+    }
+
+    #[test]
     fn a_batch_keeps_to_the_budget() {
         let mut log = keeping(100);
         let tea = view(&mut log, &["tea"]);

@@ -14,6 +14,7 @@ use crate::log::ResetReason;
 fn a_key_has_one_channel() {
     let chats = Channels::<String>::new(&keeping(10));
     let tea = chats.open("tea");
+    assert_eq!(chats.bytes(), tea.stats().bytes);
     publish(&tea, 1..=1);
     assert_eq!(chats.keys(), ["tea"]);
     assert_eq!(chats.open("tea").epoch(), tea.epoch());

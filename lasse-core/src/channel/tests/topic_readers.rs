@@ -225,3 +225,30 @@ fn a_client_that_is_reset_for_a_given_reason_starts_with_the_oldest_event_if_a_b
         assert_eq!(ids(&mut reader), expected);
     }
 }
+
+#[test]
+fn a_lower_bound_that_the_log_does_not_have_yet_applies_to_a_reader_in_a_shard() {
+    for config in [keeping(10), in_shards(keeping(10))] {
+        let rooms = channel(config);
+        let filter = TopicFilter::default().with_after(topic("tea"), id("k-2")).unwrap();
+        let mut reader = join_to(&rooms, &filter, &LastEventId::Absent);
+        reader.set_shard(1);
+        reader.first_frames();
+        assert!(ids(&mut reader).is_empty());
+        for n in 1..=4 {
+            publish_to(&rooms, "tea", &n.to_string());
+        }
+        assert_eq!(ids(&mut reader), ["k-3", "k-4"]);
+    }
+}
+
+#[cfg(feature = "http")]
+#[test]
+fn a_client_without_notices_that_has_the_state_is_woken_for_the_next_event() {
+    let prices = ticker(Retention::new().with_events(1), LagPolicy::Disconnect);
+    let mut reader = join(&prices, &LastEventId::Absent).without_notices().unwrap();
+    let (wakes, waker) = WakeCount::new();
+    assert!(reader.poll_read(&mut Context::from_waker(&waker)).is_pending());
+    publish_to(&prices, "price.tea", "1");
+    assert_eq!((wakes.get(), ids(&mut reader)), (1, vec!["k-1".to_owned()]));
+}

@@ -326,6 +326,8 @@ fn a_reader_of_all_events_that_lags_skips_superseded_events() {
             publish_to(&prices, name, price);
         }
         assert_eq!(ids(&mut reader), ["conflated ", "k-2", "k-3"], "{start:?}");
+        let stats = prices.stats();
+        assert_eq!((stats.conflated, stats.resets(ResetReason::Lagged)), (1, 0));
     }
 }
 

@@ -192,3 +192,91 @@ fn a_slow_reader_of_five_thousand_keys_gets_the_newest_event_of_each() {
     assert!(slow_has.values().all(|round| round == "19"), "it has the newest of each key");
     assert!(most < 3 << 20, "{most} bytes");
 }
+
+#[test]
+fn a_key_that_is_set_again_and_again_takes_the_bytes_of_one_event() {
+    let mut log = compacted(2).with_compaction(Compaction::new(PRICES).with_max_bytes(40));
+    for _ in 0..5 {
+        append_to(&mut log, "price.tea", "x");
+    }
+    assert_eq!(state(&mut log), "x");
+}
+
+#[test]
+fn a_log_that_is_cleared_resets_the_readers_that_lack_the_newest_event_of_a_key() {
+    let mut log = compacted(1);
+    let patterns = [TopicPattern::from_static("price.cake"), PRICES];
+    let mut views = patterns.map(|pattern| log.view(&TopicFilter::from(pattern)));
+    append_to(&mut log, "price.tea", "1");
+    append_to(&mut log, "price.cake", "2");
+    log.clear();
+    for view in &mut views {
+        let mut read = |place| log.read_view(&mut Cursor(place), view, 1_000);
+        assert_eq!([0, 1, 2].map(&mut read), [Read::Lagged, Read::Lagged, Read::Wait]);
+    }
+    let can_skip = [0, 1, 2].map(|place| log.conflate(Cursor(place), &mut View::all()));
+    assert_eq!(can_skip, [false, false, true]);
+}
+
+#[test]
+fn a_reader_that_skips_superseded_events_is_ready_to_be_reset_when_the_log_is_cleared() {
+    let mut log = compacted(10);
+    let mut view = View::all();
+    append_to(&mut log, "price.tea", "1");
+    assert!(log.conflate(Cursor(0), &mut view));
+    log.clear();
+    assert!(log.is_view_ready(Cursor(0), &view));
+    assert_eq!(log.read_view(&mut Cursor(0), &mut view, 1_000), Read::Lagged);
+}
+
+#[test]
+fn a_reader_of_every_event_lags_when_a_kept_event_of_a_key_is_superseded() {
+    let mut log = compacted(1);
+    let mut tea = log.view(&TopicFilter::from(topic("price.tea")));
+    append_to(&mut log, "price.tea", "1");
+    append_to(&mut log, "price.cake", "2");
+    assert!(!log.lacks(0, &tea, true), "the event is kept");
+    append_to(&mut log, "price.tea", "3");
+    assert_eq!(log.read_view(&mut Cursor(0), &mut tea, 1_000), Read::Lagged);
+}
+
+#[test]
+fn a_client_resumes_after_the_kept_event_that_it_has() {
+    let mut log = compacted(1);
+    let view = log.view(&TopicFilter::from(PRICES));
+    // Number 5 was never used.
+    for (number, name) in [(3, "price.tea"), (4, "price.cake"), (6, "price.milk"), (7, "x")] {
+        if number == 6 {
+            log.skip_unused(5).unwrap();
+        }
+        log.append_to_as(&id(&format!("k-{number}")), &topic(name), &Event::new("x")).unwrap();
+    }
+    let mut left_after = |number: u64| {
+        let last = id(&format!("k-{number}"));
+        let mut reading = log.view(&TopicFilter::from(PRICES));
+        let mut cursor = log.after_conflated(&last, &view).unwrap();
+        assert!(log.conflate(cursor, &mut reading));
+        rest_of(&mut log, &mut cursor, &mut reading).0.len()
+    };
+    assert_eq!([3, 4, 5, 6].map(&mut left_after), [2, 1, 1, 0]);
+}
+
+#[test]
+fn a_log_without_keys_has_no_state_to_start_with() {
+    let mut log = keeping(10);
+    append(&mut log, 1..=2);
+    let mut view = View::all();
+    assert_eq!(log.start_view(StartAt::LatestPerKey, &mut view), log.cursor(StartAt::Now));
+    assert!(!view.is_catching_up());
+}
+
+#[test]
+fn a_kept_event_that_one_reader_gets_is_not_taken_for_the_slice_of_a_reader_of_all() {
+    let mut log = compacted(1);
+    let mut view = log.view(&TopicFilter::from(topic("price.tea")));
+    append_to(&mut log, "price.tea", "1");
+    append_to(&mut log, "other", "2");
+    assert!(matches!(log.read_view(&mut Cursor(0), &mut view, 20), Read::Events(_)));
+    assert_eq!(log.read(&mut Cursor(0), 20), Read::Lagged);
+    assert_eq!(log.read(&mut Cursor(0), 17), Read::Lagged);
+}

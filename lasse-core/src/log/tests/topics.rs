@@ -342,3 +342,44 @@ fn several_events_with_topics_can_have_the_last_numbers_but_no_more() {
     log.append_all_to(&[(&tea, &x)]).unwrap();
     assert_eq!(log.append_all_to(&[(&tea, &x)]), Ok(Some(id(&format!("k-{}", u64::MAX)))));
 }
+
+#[test]
+fn topics_that_readers_come_to_and_leave_take_no_memory() {
+    let mut log = keeping(10);
+    append_to(&mut log, "room", "1");
+    let come_and_go = |log: &mut Log, numbers: core::ops::Range<u32>| {
+        for n in numbers {
+            let view = log.view(&TopicFilter::from(topic(&format!("user.{n}"))));
+            log.release(view);
+        }
+        log.memory()
+    };
+    let before = come_and_go(&mut log, 0..10);
+    assert_eq!(come_and_go(&mut log, 10..10_000), before);
+}
+
+#[test]
+fn the_events_that_a_reader_has_not_read_are_those_of_its_topics_from_its_place_on() {
+    let mut log = keeping(8);
+    for name in ["a", "b", "a", "a", "b", "a", "b", "a", "a", "b"] {
+        append_to(&mut log, name, "x");
+    }
+    let (a, all) = (log.view(&patterns(&["a"])), View::all());
+    let behind = |view: &View| [0, 2, 3, 4, 7, 9, 10].map(|at| log.behind(Cursor(at), view));
+    assert_eq!(behind(&a), [5, 5, 4, 3, 2, 0, 0]);
+    assert_eq!(behind(&all), [8, 8, 7, 6, 3, 1, 0]);
+}
+
+#[test]
+fn a_reader_of_topics_starts_with_their_last_events() {
+    let mut log = keeping(10);
+    for (name, data) in [("a", "1"), ("a", "2"), ("b", "3"), ("a", "4"), ("b", "5"), ("b", "6")] {
+        append_to(&mut log, name, data);
+    }
+    for (last, expected) in [(0, &[][..]), (1, &["4"]), (2, &["2", "4"]), (9, &["1", "2", "4"])] {
+        let mut view = log.view(&patterns(&["a"]));
+        let mut cursor = log.start_view(StartAt::Last(last), &mut view);
+        assert_eq!(rest_of(&mut log, &mut cursor, &mut view).0, expected, "{last}");
+        log.release(view);
+    }
+}
