@@ -215,3 +215,15 @@ fn a_place_after_a_hole_has_no_id_if_the_events_have_ids_of_their_own() {
     log.append_hole().unwrap();
     assert_eq!(log.id_before(log.cursor(StartAt::Now)), None);
 }
+
+#[test]
+fn an_event_that_fills_a_segment_is_read_whole_before_a_hole() {
+    let mut log = keeping(10);
+    let large = "x".repeat(70_000);
+    log.append(&Event::new(large.as_str())).unwrap();
+    log.append_hole().unwrap();
+    let mut cursor = Cursor(0);
+    let frame = read(&mut log, &mut cursor, 1 << 20);
+    assert_eq!(frame, format!("data: {large}\nid: k-1\n\n"));
+    assert_eq!(log.read(&mut cursor, 1 << 20), Read::Hole);
+}
