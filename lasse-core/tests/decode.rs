@@ -108,6 +108,24 @@ fn the_limit_is_that_of_all_lines_in_chunks_of_any_size() {
 }
 
 #[test]
+fn the_limit_holds_for_lines_that_begin_in_one_chunk_and_end_byte_by_byte() {
+    let lines_within = |limit, len| {
+        let mut recorder = Recorder::new(Decoder::new().with_limit(limit));
+        for line in 1.. {
+            recorder.receive(b"data: x");
+            (1..len).for_each(|_| recorder.receive(b"x"));
+            recorder.receive(b"\n");
+            if recorder.received == [Received::TooLarge] {
+                return line - 1;
+            }
+        }
+        0
+    };
+    assert_eq!(lines_within(1_000, 300), 3);
+    assert_eq!(lines_within(800, 1), 100);
+}
+
+#[test]
 fn the_error_names_the_limit() {
     let mut decoder = Decoder::new().with_limit(3);
     let error = decoder.decode(&mut b"data".as_slice()).unwrap_err();

@@ -139,6 +139,11 @@ fn each_part_of_a_log_is_counted() {
             log.append(&Event::new("x".repeat(100))).unwrap();
         }
     };
+    let large_events = |log: &mut Log| {
+        for _ in 0..40 {
+            log.append(&Event::new("x".repeat(70_000))).unwrap();
+        }
+    };
     let retention = Retention::new().with_bytes(1 << 20);
     counts("holes", 64, &holes, retention);
     counts("epochs", 64, &epochs, retention);
@@ -148,6 +153,7 @@ fn each_part_of_a_log_is_counted() {
     counts("topics that readers left", 64, &left_topics, retention);
     // `bytes` allocates some bytes beside each piece of memory that is shared.
     counts("segments", 512, &segments, retention);
+    counts("large events", 2_000, &large_events, retention.with_bytes(1 << 22));
     // What a B-tree allocates is an estimate.
     counts("keys", 6_000, &keys, retention.with_events(1));
     counts("topics without events", 20_000, &topics, retention.with_events(1));

@@ -235,9 +235,9 @@ fn a_lower_bound_that_the_log_does_not_have_yet_applies_to_a_reader_in_a_shard()
         reader.set_shard(1);
         reader.first_frames();
         assert!(ids(&mut reader).is_empty());
-        for n in 1..=4 {
-            publish_to(&rooms, "tea", &n.to_string());
-        }
+        let tea = topic("tea");
+        let events = (1..=4).map(|n| (&tea, Event::new(n.to_string())));
+        rooms.publish_all_to(events).unwrap();
         assert_eq!(ids(&mut reader), ["k-3", "k-4"]);
     }
 }

@@ -213,6 +213,8 @@ fn a_log_that_is_cleared_resets_the_readers_that_lack_the_newest_event_of_a_key(
     for view in &mut views {
         let mut read = |place| log.read_view(&mut Cursor(place), view, 1_000);
         assert_eq!([0, 1, 2].map(&mut read), [Read::Lagged, Read::Lagged, Read::Wait]);
+        let can_skip = [0, 1, 2].map(|place| log.conflate(Cursor(place), view));
+        assert_eq!(can_skip, [false, false, true]);
     }
     let can_skip = [0, 1, 2].map(|place| log.conflate(Cursor(place), &mut View::all()));
     assert_eq!(can_skip, [false, false, true]);
