@@ -218,6 +218,17 @@ mod tests {
     }
 
     #[test]
+    fn prefixes_are_bounded_after_all_of_them_were_raised() {
+        let mut forgotten = forgotten(10, &[]);
+        let raised = (0..8).chain(0..8);
+        for (topic, gone) in raised.chain(8..100).zip(1..) {
+            forgotten.insert(&format!("{topic}.x"), gone);
+            let prefixes = forgotten.prefixes.iter().map(Bounds::len).sum::<usize>();
+            assert!(prefixes <= 10 * 4 / 3 + 1, "{prefixes} prefixes");
+        }
+    }
+
+    #[test]
     fn a_topic_that_is_forgotten_again_keeps_its_newer_position() {
         let mut forgotten = forgotten(1, &[("a", 1), ("a", 9)]);
         forgotten.insert("b", 10);
