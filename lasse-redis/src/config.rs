@@ -72,8 +72,8 @@ impl BackplaneConfig {
     }
 
     /// Sets how long a new client waits for the decision whether it can resume, if Redis must be
-    /// asked: two seconds by default. Up to half of it, a client whose event Redis has lost waits until
-    /// the loss is recorded, so that it is reset once.
+    /// asked: two seconds by default. If Redis has lost the client's event, the client waits for up to
+    /// half of that time until the loss is recorded, so that it is reset once.
     #[must_use]
     pub fn with_decision_timeout(self, timeout: Duration) -> Self {
         Self { decision_timeout: timeout, ..self }

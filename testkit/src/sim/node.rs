@@ -116,8 +116,8 @@ impl Node {
         if is_over && open > 0 { Err(format!("{open} streams outlive the drain")) } else { Ok(()) }
     }
 
-    /// Takes note of a jump of the clock: a stream whose turn in a drain was on the way has time to end
-    /// from now on.
+    /// After a jump of the clock, a stream whose turn in a drain was passed has its time to end from
+    /// now on.
     pub(super) fn handle_jump(&mut self) {
         if let Some(drain) = &mut self.drain {
             drain.left_by = drain.left_by.max(now() + TIME_TO_END);

@@ -13,6 +13,12 @@ fn skipping(behind: u64) -> Channel {
     ticker(Retention::new().with_events(100), LagPolicy::Latest { behind })
 }
 
+/// A new reader of all events, and one of all prices.
+fn readers_of(prices: &Channel) -> [Subscriber; 2] {
+    let last = LastEventId::Absent;
+    [join(prices, &last), join_to(prices, &TopicFilter::from(PRICES), &last)]
+}
+
 #[test]
 fn a_reader_of_topics_waits_until_there_is_an_event_of_them() {
     for config in [keeping(10), in_shards(keeping(10))] {
@@ -163,9 +169,7 @@ fn a_new_reader_of_all_events_is_sent_the_state_and_its_position_when_it_is_poll
 #[test]
 fn a_reader_skips_superseded_events_if_it_is_further_behind_than_allowed() {
     let prices = skipping(2);
-    let all = TopicFilter::from(PRICES);
-    let mut readers =
-        [join(&prices, &LastEventId::Absent), join_to(&prices, &all, &LastEventId::Absent)];
+    let mut readers = readers_of(&prices);
     for reader in &mut readers {
         assert_eq!(ids(reader), ["position k-0"]);
     }
@@ -183,10 +187,7 @@ fn a_reader_skips_superseded_events_if_it_is_further_behind_than_allowed() {
 #[test]
 fn a_reader_that_is_allowed_to_be_no_event_behind_waits() {
     let prices = skipping(0);
-    let all = TopicFilter::from(PRICES);
-    for mut reader in
-        [join(&prices, &LastEventId::Absent), join_to(&prices, &all, &LastEventId::Absent)]
-    {
+    for mut reader in readers_of(&prices) {
         ids(&mut reader);
         assert!(reader.poll_read(&mut Context::from_waker(Waker::noop())).is_pending());
         publish_to(&prices, "price.tea", "x");
@@ -198,9 +199,7 @@ fn a_reader_that_is_allowed_to_be_no_event_behind_waits() {
 #[test]
 fn a_reader_that_skips_superseded_events_is_reset_at_a_hole() {
     let prices = skipping(10);
-    let all = TopicFilter::from(PRICES);
-    let mut readers =
-        [join(&prices, &LastEventId::Absent), join_to(&prices, &all, &LastEventId::Absent)];
+    let mut readers = readers_of(&prices);
     for reader in &mut readers {
         ids(reader);
     }
