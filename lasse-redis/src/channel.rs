@@ -13,6 +13,9 @@ pub use local::LocalChannel;
 use lasse_core::Channel;
 
 use crate::backplane::Backplane;
+use crate::connector::Numbered;
+use crate::error::Failure;
+use crate::reply::Opened;
 use crate::stream::Stream;
 use crate::stream_id::StreamId;
 
@@ -39,6 +42,12 @@ pub struct StreamStats {
 impl RedisChannel {
     pub(crate) fn new(backplane: Backplane, stream: Arc<Stream>) -> Self {
         Self { backplane, stream }
+    }
+
+    /// Opens the stream on a connection that has not used it yet.
+    async fn open_on(&self, numbered: &mut Numbered) -> Result<Opened, Failure> {
+        let max_len = self.backplane.shared().config.max_len;
+        self.stream.open(&mut numbered.connection, max_len).await
     }
 
     /// What this node has of the channel, for readers and counters.

@@ -242,8 +242,7 @@ impl RedisChannel {
         let at = Instant::now();
         let connector = &self.backplane.shared().connector;
         let mut numbered = connector.connection().await?;
-        let max_len = self.backplane.shared().config.max_len;
-        match self.stream.open(&mut numbered.connection, max_len).await {
+        match self.open_on(&mut numbered).await {
             Ok(opened) => {
                 self.stream.set_epoch_on(numbered.number, Some(opened.epoch));
                 *checked = Some((at, opened));

@@ -100,8 +100,7 @@ impl RedisChannel {
         if let Some(epoch) = self.stream.epoch_on(numbered.number) {
             return Ok(Some(epoch));
         }
-        let max_len = self.backplane.shared().config.max_len;
-        let opened = self.stream.open(&mut numbered.connection, max_len).await?;
+        let opened = self.open_on(numbered).await?;
         if let Some(ending) = opened.ending {
             return Err(PublishError::Ended(ending));
         }

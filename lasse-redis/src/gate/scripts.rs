@@ -62,6 +62,7 @@ pub(super) static ADMIT: LazyLock<Script> = LazyLock::new(|| {
         end
         if not is_alive(ARGV[1]) then return {'lost'} end
         local limit, policy, no_time = tonumber(ARGV[2]), ARGV[3], 4000000000000000
+        local before_no_time = string.format('(%.0f', no_time)
         local reserved, replaced = {}, {}
         for i = 2, #KEYS do
             local key, at = KEYS[i], 3 * i - 1
@@ -88,7 +89,7 @@ pub(super) static ADMIT: LazyLock<Script> = LazyLock::new(|| {
             redis.call('ZADD', key, string.format('%.0f', score), member)
             redis.call('PEXPIRE', key, ARGV[4])
             if policy == 'replace' then
-                local over = redis.call('ZCOUNT', key, '-inf', '(4000000000000000') - limit
+                local over = redis.call('ZCOUNT', key, '-inf', before_no_time) - limit
                 if over > 0 then
                     local last = math.min(over, 1000) - 1
                     for _, other in ipairs(redis.call('ZRANGE', key, 0, last)) do
